@@ -1,0 +1,6 @@
+//! bowline: a Redis-protocol key-value server whose data is replicated by Raft.
+//! docs/ARCHITECTURE.md draws the modules and the arrows between them; `tests/tidy.rs`
+//! holds them.
+
+pub mod limits;
+pub mod wire;

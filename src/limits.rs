@@ -1,0 +1,80 @@
+//! Every bound of the server, in one place: each names what it bounds and what happens
+//! when it is reached. This module must never hold anything but constants.
+
+/// Longest bulk string of a request (`proto-max-bulk-len`). Beyond: Redis's protocol error,
+/// then the connection is closed.
+pub const MAX_BULK_BYTES: usize = 128 << 20;
+
+/// Most arguments of a request. Beyond: `Protocol error: invalid multibulk length`.
+pub const MAX_MULTIBULK: usize = i32::MAX as usize;
+
+/// Longest inline command, and longest line of a request (Redis's PROTO_INLINE_MAX_SIZE).
+pub const MAX_INLINE_BYTES: usize = 64 << 10;
+
+/// Before authentication: most arguments and longest bulk string, as in Redis.
+pub const UNAUTHENTICATED_MAX_MULTIBULK: usize = 10;
+/// See [`UNAUTHENTICATED_MAX_MULTIBULK`].
+pub const UNAUTHENTICATED_MAX_BULK_BYTES: usize = 16 << 10;
+
+/// Bytes of requests held for one connection (`client-query-buffer-limit`). Beyond: closed.
+pub const MAX_QUERY_BUFFER_BYTES: usize = 1 << 30;
+
+/// Bytes of replies held for one connection that does not read. Beyond: closed.
+pub const MAX_OUTPUT_BUFFER_BYTES: usize = 256 << 20;
+
+/// Commands of one connection under way at once; more wait, unparsed, in its query buffer.
+pub const MAX_PIPELINE_COMMANDS: usize = 4096;
+
+/// Bytes of commands of one connection under way at once.
+pub const MAX_PIPELINE_BYTES: usize = 1 << 20;
+
+/// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
+pub const MAX_CLIENTS: usize = 10_000;
+
+/// Bytes of commands that a node holds before they are in its log. Beyond: `-TRYAGAIN`.
+pub const MAX_PENDING_BYTES: usize = 512 << 20;
+
+/// Bytes of entries proposed and not yet committed. Beyond: batches wait.
+pub const MAX_UNCOMMITTED_BYTES: u64 = 256 << 20;
+
+/// Bytes of one origin batch; what waits beyond goes into the next.
+pub const MAX_BATCH_BYTES: usize = 4 << 20;
+
+/// Bytes of entries in one append message (raft-rs sends at least one entry).
+pub const MAX_APPEND_BYTES: u64 = 1 << 20;
+
+/// Append messages sent to a follower before its answer.
+pub const MAX_INFLIGHT_APPENDS: usize = 256;
+
+/// Bytes of committed entries applied in one turn.
+pub const MAX_APPLY_BYTES: u64 = 4 << 20;
+
+/// Longest frame accepted from a peer. Beyond: the connection is closed.
+pub const MAX_FRAME_BYTES: usize = 1 << 30;
+
+/// Bytes queued to one peer on the control lane. Beyond: the message is dropped.
+pub const MAX_CONTROL_QUEUE_BYTES: usize = 1 << 20;
+
+/// Bytes queued to one peer on the data lane. Beyond: the message is dropped, Raft repeats it.
+pub const MAX_DATA_QUEUE_BYTES: usize = 320 << 20;
+
+/// Bytes of the in-memory log kept for followers that lag. Beyond: they get a snapshot.
+pub const LOG_CACHE_BYTES: usize = 64 << 20;
+
+/// The same while a snapshot is on its way to a follower.
+pub const LOG_CACHE_BYTES_DURING_SNAPSHOT: usize = 512 << 20;
+
+/// Log written since the last snapshot that makes a new one due, at least.
+pub const SNAPSHOT_MIN_LOG_BYTES: u64 = 64 << 20;
+
+/// Bytes of a snapshot chunk, about.
+pub const SNAPSHOT_CHUNK_BYTES: usize = 256 << 10;
+
+/// Snapshot chunks handed to the snapshot thread and not yet written.
+pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 8;
+
+/// Expired keys removed by one entry.
+pub const EXPIRE_PER_ENTRY: usize = 200;
+
+/// Bytes of a log segment file.
+pub const SEGMENT_BYTES: u64 = 16 << 20;
