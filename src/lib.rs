@@ -2,5 +2,9 @@
 //! docs/ARCHITECTURE.md draws the modules and the arrows between them; `tests/tidy.rs`
 //! holds them.
 
+pub mod command;
+pub mod group;
+pub mod keyspace;
 pub mod limits;
+pub mod node;
 pub mod wire;

@@ -1,0 +1,61 @@
+//! [`Request`]: one command as it arrived, in place.
+
+use crate::wire::units::Args;
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// A command's arguments as ranges of the buffer that they arrived in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    buffer: Bytes,
+    spans: SmallVec<[(u32, u32); 6]>, // start and end in `buffer`
+}
+
+impl Request {
+    /// `spans` are (start, end) of each argument, the name first, all within `buffer`.
+    ///
+    /// # Panics
+    /// If a span lies outside the buffer.
+    pub fn new(buffer: Bytes, spans: SmallVec<[(u32, u32); 6]>) -> Self {
+        let inside = |&(start, end): &(u32, u32)| start <= end && end as usize <= buffer.len();
+        assert!(spans.iter().all(inside), "an argument outside its buffer");
+        Self { buffer, spans }
+    }
+
+    /// A request that owns a copy of `args`: for tests, and for commands that bowline itself makes.
+    pub fn from_args<A: AsRef<[u8]>>(args: &[A]) -> Self {
+        let mut buffer = Vec::new();
+        let mut spans = SmallVec::new();
+        for arg in args {
+            let start = buffer.len() as u32;
+            buffer.extend_from_slice(arg.as_ref());
+            spans.push((start, buffer.len() as u32));
+        }
+        Self { buffer: buffer.into(), spans }
+    }
+
+    /// The arguments, the name first.
+    pub fn args(&self) -> Args<'_> {
+        self.spans.iter().map(|&(start, end)| &self.buffer[start as usize..end as usize]).collect()
+    }
+
+    /// Argument `i`, if there is one.
+    pub fn arg(&self, i: usize) -> Option<&[u8]> {
+        self.spans.get(i).map(|&(start, end)| &self.buffer[start as usize..end as usize])
+    }
+
+    /// How many arguments there are, the name included.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is not even a name.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Bytes of all arguments.
+    pub fn size_bytes(&self) -> usize {
+        self.spans.iter().map(|&(start, end)| (end - start) as usize).sum()
+    }
+}

@@ -1,0 +1,50 @@
+//! [`Job`]: what one connection asks of the group at once.
+
+use crate::command::{Reply, Request};
+use smallvec::SmallVec;
+
+/// A run of commands of one connection, answered in order, one reply a step.
+///
+/// Without a [`Step::Write`] it waits for a read index and is then answered from this
+/// node's own state. With one it becomes part of a batch, and all its steps are carried
+/// out at the apply of that batch, reads included: they are linearizable there.
+#[derive(Debug, Default)]
+pub struct Job {
+    /// Names the connection; comes back with each reply.
+    pub ticket: u64,
+    /// An `entry.Body`: one unit for each [`Step::Write`], in order (`wire::units::put_*_unit`).
+    pub body: Vec<u8>,
+    /// What is to be done, in order.
+    pub steps: SmallVec<[Step; 4]>,
+}
+
+/// One command of a job.
+#[derive(Debug)]
+pub enum Step {
+    /// The next unit of the job's body.
+    Write,
+    /// A command that changes nothing.
+    Read(Request),
+    /// `MULTI` ... `EXEC` of reads only, with what was watched.
+    ReadTransaction(Box<ReadTransaction>),
+    /// `WATCH key ...`: answered with an array of (revision, seen_at) pairs, flat, for the connection to keep.
+    Watch(Request),
+    /// Already answered; only waits for its turn.
+    Ready(Reply),
+}
+
+/// A transaction that changes nothing.
+#[derive(Debug, Default)]
+pub struct ReadTransaction {
+    /// What `WATCH` saw: key, revision, seen_at.
+    pub watches: Vec<(Vec<u8>, u64, u64)>,
+    /// What was queued.
+    pub commands: Vec<Request>,
+}
+
+impl Job {
+    /// Whether any step is a write.
+    pub fn writes(&self) -> bool {
+        !self.body.is_empty()
+    }
+}

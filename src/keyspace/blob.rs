@@ -1,0 +1,99 @@
+//! [`Blob`]: a string that owns its bytes. A slice of a request or entry buffer must never
+//! live on in the keyspace, because it would pin the whole buffer.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+const INLINE_BYTES: usize = 22;
+
+/// An immutable byte string of 24 bytes: short ones stand inside, longer ones are shared,
+/// so that a clone into a reply never copies more than that.
+#[derive(Clone)]
+pub struct Blob(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, bytes: [u8; INLINE_BYTES] },
+    Shared(Arc<[u8]>),
+}
+
+impl Blob {
+    /// Copies `bytes`.
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut inline = [0; INLINE_BYTES];
+        match inline.get_mut(..bytes.len()) {
+            Some(head) => {
+                head.copy_from_slice(bytes);
+                Self(Repr::Inline { len: bytes.len() as u8, bytes: inline })
+            }
+            None => Self(Repr::Shared(Arc::from(bytes))),
+        }
+    }
+
+    /// Bytes of memory beyond the 24 of the handle itself.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Inline { .. } => 0,
+            Repr::Shared(bytes) => bytes.len() + 16,
+        }
+    }
+}
+
+impl Deref for Blob {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<&[u8]> for Blob {
+    fn from(bytes: &[u8]) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl From<&str> for Blob {
+    fn from(text: &str) -> Self {
+        Self::new(text.as_bytes())
+    }
+}
+
+impl From<String> for Blob {
+    fn from(text: String) -> Self {
+        Self::new(text.as_bytes())
+    }
+}
+
+impl PartialEq for Blob {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Blob {}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blobs_of_every_length_hold_their_bytes_in_24() {
+        assert_eq!(size_of::<Blob>(), 24);
+        for len in 0..100 {
+            let bytes: Vec<u8> = (0..len).collect();
+            assert_eq!(*Blob::new(&bytes), *bytes);
+            assert_eq!(Blob::new(&bytes).heap_bytes() == 0, bytes.len() <= INLINE_BYTES);
+        }
+    }
+}
