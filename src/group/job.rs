@@ -16,6 +16,8 @@ pub struct Job {
     pub body: Vec<u8>,
     /// What is to be done, in order.
     pub steps: SmallVec<[Step; 4]>,
+    /// May be answered from this node's own state, however old (`READONLY`). Reads only.
+    pub stale: bool,
 }
 
 /// One command of a job.
