@@ -58,6 +58,15 @@ pub const MAX_CONTROL_QUEUE_BYTES: usize = 1 << 20;
 /// Bytes queued to one peer on the data lane. Beyond: the message is dropped, Raft repeats it.
 pub const MAX_DATA_QUEUE_BYTES: usize = 320 << 20;
 
+/// Longest frame of a peer connection whose handshake is not over. Beyond: it is closed.
+pub const MAX_HANDSHAKE_FRAME_BYTES: usize = 64 << 10;
+
+/// Accepted peer connections whose handshake is not over. Beyond: the oldest is closed.
+pub const MAX_UNGREETED_PEERS: usize = 64;
+
+/// Capacity of a peer connection's buffers; what grew beyond a few of these is given back.
+pub const PEER_BUFFER_BYTES: usize = 64 << 10;
+
 /// Bytes of the in-memory log kept for followers that lag. Beyond: they get a snapshot.
 pub const LOG_CACHE_BYTES: usize = 64 << 20;
 
