@@ -140,7 +140,7 @@ def quote(data):
 def draw(reply):
     """As `redis-cli --no-raw` shows it, but telling nil from a nil array, and the RESP3 kinds apart."""
     if isinstance(reply, Error):
-        return f"(error) {reply}"
+        return "(error) " + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in reply)
     if isinstance(reply, Simple):
         return str(reply)
     if isinstance(reply, int):
