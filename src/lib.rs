@@ -3,9 +3,11 @@
 //! holds them.
 
 pub mod command;
+pub mod config;
 pub mod group;
 pub mod keyspace;
 pub mod limits;
+pub mod logging;
 pub mod node;
 pub mod transport;
 pub mod wire;
