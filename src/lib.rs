@@ -8,6 +8,8 @@ pub mod group;
 pub mod keyspace;
 pub mod limits;
 pub mod logging;
+pub mod machine;
 pub mod node;
+pub mod storage;
 pub mod transport;
 pub mod wire;

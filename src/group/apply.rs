@@ -9,10 +9,13 @@ use crate::machine::Verdict;
 use crate::wire::WireError;
 use crate::wire::entry::{self, BatchRef};
 use crate::wire::units::{Unit, Units, Watch};
-use protobuf::Message as _;
-use raft::eraftpb::{ConfChange, ConfChangeV2, Entry, EntryType};
+use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType};
 
 const CORRUPT: Reply = Reply::error("UNKNOWN The log is damaged on this node, which is stopping");
+
+fn read_change<C: protobuf::Message>(entry: &Entry) -> Result<C, WireError> {
+    C::parse_from_bytes(&entry.data).map_err(|_| WireError::new("membership change"))
+}
 
 impl Group {
     pub(super) fn apply(&mut self, entry: Entry) {
@@ -23,21 +26,20 @@ impl Group {
         let outcome = match entry.get_entry_type() {
             EntryType::EntryNormal if entry.data.is_empty() => Ok(()), // a leader's first
             EntryType::EntryNormal => self.apply_batches(&entry),
-            EntryType::EntryConfChange => self.apply_conf_change::<ConfChange>(&entry),
-            EntryType::EntryConfChangeV2 => self.apply_conf_change::<ConfChangeV2>(&entry),
+            EntryType::EntryConfChange => read_change::<ConfChange>(&entry)
+                .map(|change| self.raft.apply_conf_change(&change))
+                .and_then(|outcome| self.membership_changed(outcome)),
+            EntryType::EntryConfChangeV2 => read_change::<ConfChangeV2>(&entry)
+                .map(|change| self.raft.apply_conf_change(&change))
+                .and_then(|outcome| self.membership_changed(outcome)),
         };
         if let Err(error) = outcome {
             self.halt(Event::Corrupt { index: entry.index, reason: error.to_string() });
         }
     }
 
-    fn apply_conf_change<C>(&mut self, entry: &Entry) -> Result<(), WireError>
-    where
-        C: protobuf::Message + raft::prelude::ConfChangeI,
-    {
-        let change = C::parse_from_bytes(&entry.data).map_err(|_| WireError::new("membership change"))?;
-        let conf_state =
-            self.raft.apply_conf_change(&change).map_err(|_| WireError::new("membership change"))?;
+    fn membership_changed(&mut self, outcome: raft::Result<ConfState>) -> Result<(), WireError> {
+        let conf_state = outcome.map_err(|_| WireError::new("membership change"))?;
         let event = Event::Membership {
             voters: conf_state.voters.clone(),
             learners: conf_state.learners.clone(),

@@ -109,8 +109,7 @@ impl Node {
             stop: RefCell::new(None),
             log: log.clone(),
         });
-        let transport = Transport::start(transport_config, peer_listener, shared.clone(), log.clone())
-            .map_err(io_error("serve peers"))?;
+        let transport = Transport::start(transport_config, peer_listener, shared.clone(), log.clone());
         let registered = shared.group.borrow().machine().members().clone();
         transport.set_peers(&peers(config.node_id, &shared.first_members, &registered));
         let _ = shared.transport.set(transport);

@@ -5,7 +5,6 @@ use super::WireError;
 use super::entry::Batch;
 use super::proto::peer;
 use bytes::{Buf, Bytes, BytesMut};
-use protobuf::Message as _;
 use raft::eraftpb;
 
 /// Length and checksum.
