@@ -78,3 +78,11 @@ pub const EXPIRE_PER_ENTRY: usize = 200;
 
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// Used-up log segments kept for use again: what is written between two snapshots, about.
+/// Beyond: the file is removed.
+pub const SPARE_SEGMENTS: usize = 5;
+
+/// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
+/// Beyond: the snapshot is refused, when written and when read.
+pub const MAX_SNAPSHOT_CHUNK_BYTES: usize = 2 << 30;
