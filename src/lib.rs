@@ -10,6 +10,8 @@ pub mod limits;
 pub mod logging;
 pub mod machine;
 pub mod node;
+pub mod resp;
+pub mod server;
 pub mod storage;
 pub mod transport;
 pub mod wire;
