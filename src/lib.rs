@@ -7,4 +7,5 @@ pub mod group;
 pub mod keyspace;
 pub mod limits;
 pub mod node;
+pub mod resp;
 pub mod wire;
