@@ -3,4 +3,4 @@
 
 mod job;
 
-pub use job::{Job, Step};
+pub use job::{Job, ReadTransaction, Step};

@@ -8,4 +8,5 @@ pub mod keyspace;
 pub mod limits;
 pub mod node;
 pub mod resp;
+pub mod server;
 pub mod wire;

@@ -3,7 +3,7 @@
 mod decoding;
 mod encoding;
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::SmallRng};
 
 /// A generator whose seed is printed, so that a failure can be run again with BOWLINE_SEED.
 fn seeded() -> SmallRng {
