@@ -28,6 +28,28 @@ pub const MAX_PIPELINE_COMMANDS: usize = 4096;
 /// Bytes of commands of one connection under way at once.
 pub const MAX_PIPELINE_BYTES: usize = 1 << 20;
 
+/// Bytes of replies not yet read by a client at which its next commands wait, unparsed.
+pub const OUTPUT_HIGH_WATER_BYTES: usize = 4 << 20;
+
+/// Bytes read from a connection ahead of the job that is under way, to notice that the client
+/// left. Beyond: left in the kernel's buffers.
+pub const READ_AHEAD_BYTES: usize = 1 << 20;
+
+/// Bytes of one read from a connection, at most; it starts with [`IDLE_BUFFER_BYTES`].
+pub const MAX_READ_BYTES: usize = 64 << 10;
+
+/// Bytes of a connection's buffer while it is silent.
+pub const IDLE_BUFFER_BYTES: usize = 1 << 10;
+
+/// A connection's buffer above this is given back as soon as it is empty.
+pub const KEPT_BUFFER_BYTES: usize = 64 << 10;
+
+/// Bytes of the commands queued since `MULTI`. Beyond: an error, and `EXEC` is refused.
+pub const MAX_TRANSACTION_BYTES: usize = 256 << 20;
+
+/// Longest `WAIT`; a timeout of 0 means this.
+pub const MAX_WAIT_MS: u64 = 60_000;
+
 /// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
 pub const MAX_CLIENTS: usize = 10_000;
 

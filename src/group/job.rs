@@ -14,10 +14,11 @@ pub struct Job {
     pub ticket: u64,
     /// An `entry.Body`: one unit for each [`Step::Write`], in order (`wire::units::put_*_unit`).
     pub body: Vec<u8>,
+    /// Reads may be answered at once from what this node has applied (`READONLY`). Means
+    /// nothing for a job that writes.
+    pub stale: bool,
     /// What is to be done, in order.
     pub steps: SmallVec<[Step; 4]>,
-    /// May be answered from this node's own state, however old (`READONLY`). Reads only.
-    pub stale: bool,
 }
 
 /// One command of a job.
