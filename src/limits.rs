@@ -117,3 +117,9 @@ pub const SPARE_SEGMENTS: usize = 5;
 /// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
 /// Beyond: the snapshot is refused, when written and when read.
 pub const MAX_SNAPSHOT_CHUNK_BYTES: usize = 2 << 30;
+
+/// Seconds of silence after which the kernel probes a client (`tcp-keepalive`).
+pub const TCP_KEEPALIVE_S: u64 = 300;
+
+/// Seconds that a stopping server waits for answers under way. Beyond: closed.
+pub const DRAIN_S: u64 = 5;

@@ -37,6 +37,18 @@ pub trait Backend {
     fn status(&self) -> NodeStatus;
 }
 
+impl Backend for crate::node::Node {
+    fn submit(&self, job: Job) -> Result<(), Job> {
+        // The group itself refuses what is too much, step by step.
+        crate::node::Node::submit(self, job);
+        Ok(())
+    }
+
+    fn status(&self) -> NodeStatus {
+        crate::node::Node::status(self)
+    }
+}
+
 /// What a server is told once, at its start.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
