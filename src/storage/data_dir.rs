@@ -206,7 +206,7 @@ impl DataDir {
             None => {}
         }
         let mut identity = self.identity.clone();
-        identity.set_cluster_id(cluster_id.to_vec().into());
+        identity.set_cluster_id(cluster_id.to_vec());
         if self.storage != StorageKind::Memory {
             write_identity(&self.path, &identity)?;
         }
@@ -297,7 +297,7 @@ fn new_identity(expected: &Expectations) -> Result<record::Identity, StoreError>
     let mut identity = record::Identity::default();
     identity.set_format(FORMAT);
     identity.set_node(expected.node);
-    identity.set_incarnation(incarnation.to_vec().into());
+    identity.set_incarnation(incarnation.to_vec());
     identity.set_storage(expected.storage.name().into());
     for member in &expected.first_members {
         let mut first = record::FirstMember::default();
