@@ -208,23 +208,7 @@ impl DataDir {
             None => {}
         }
         let mut identity = self.identity.clone();
-        identity.set_cluster_id(cluster_id.to_vec().into());
-        self.replace_identity(identity)
-    }
-
-    /// Whether this directory is known to be the one that its node id belongs to.
-    pub fn settled(&self) -> bool {
-        self.identity.get_settled()
-    }
-
-    /// Remembers that it is, durably.
-    pub fn set_settled(&mut self) -> Result<(), StoreError> {
-        let mut identity = self.identity.clone();
-        identity.set_settled(true);
-        self.replace_identity(identity)
-    }
-
-    fn replace_identity(&mut self, identity: record::Identity) -> Result<(), StoreError> {
+        identity.set_cluster_id(cluster_id.to_vec());
         if self.storage != StorageKind::Memory {
             write_identity(&self.path, &identity)?;
         }
@@ -315,7 +299,7 @@ fn new_identity(expected: &Expectations) -> Result<record::Identity, StoreError>
     let mut identity = record::Identity::default();
     identity.set_format(FORMAT);
     identity.set_node(expected.node);
-    identity.set_incarnation(incarnation.to_vec().into());
+    identity.set_incarnation(incarnation.to_vec());
     identity.set_storage(expected.storage.name().into());
     for member in &expected.first_members {
         let mut first = record::FirstMember::default();
