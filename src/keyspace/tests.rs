@@ -166,7 +166,8 @@ fn random_changes_against_the_model() {
             now_ms += rng.random_range(0..3);
             let key = format!("key:{}", rng.random_range(0..keys)).into_bytes();
             let seen = keyspace.get(&key, now_ms).map(|item| (item.version, item.revision));
-            let expected = model.rows.get(&key).filter(|row| row.deadline_ms == 0 || row.deadline_ms > now_ms);
+            let expected =
+                model.rows.get(&key).filter(|row| row.deadline_ms == 0 || row.deadline_ms > now_ms);
             assert_eq!(seen, expected.map(|row| (row.version, row.revision)));
             change(&mut rng, &mut keyspace, &mut model, keys, now_ms);
             if step % 500 == 0 {
