@@ -75,7 +75,8 @@ fn welcome(shared: &Rc<Shared>, socket: TcpStream, addr: SocketAddr, tasks: &mut
 fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
     if let Some(idle) = shared.config.tcp_keepalive {
-        SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3))?;
+        SockRef::from(socket)
+            .set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3))?;
     }
     Ok(())
 }

@@ -73,7 +73,8 @@ pub fn parse_wait(args: &Args<'_>) -> Result<(i64, Duration), Reply> {
 /// `index`. The leader knows each of them; others know that what was applied is on a majority.
 pub fn holders(status: &NodeStatus, index: u64) -> i64 {
     if leads(status) {
-        return peers(status).filter(|member| member.match_index.is_some_and(|held| held >= index)).count() as i64;
+        return peers(status).filter(|member| member.match_index.is_some_and(|held| held >= index)).count()
+            as i64;
     }
     let voters = status.members.iter().filter(|member| member.voter).count() as i64;
     let majority = voters / 2 + 1;

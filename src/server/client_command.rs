@@ -59,7 +59,8 @@ pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
         (b"NO-TOUCH", [value]) => on_or_off(value, |on| client.no_touch.set(on)),
         (b"HELP", []) => Reply::Array(HELP.iter().map(|line| Reply::Simple(line)).collect()),
         (
-            known @ (b"ID" | b"GETNAME" | b"SETNAME" | b"SETINFO" | b"INFO" | b"NO-EVICT" | b"NO-TOUCH" | b"HELP"),
+            known @ (b"ID" | b"GETNAME" | b"SETNAME" | b"SETINFO" | b"INFO" | b"NO-EVICT" | b"NO-TOUCH"
+            | b"HELP"),
             _,
         ) => {
             let known = String::from_utf8_lossy(known).to_ascii_lowercase();
@@ -146,7 +147,12 @@ fn line(client: &Client) -> String {
     let idle = now.duration_since(client.active.get()).as_secs();
     let mut flags = String::new();
     let queued = client.queued.get();
-    for (flag, set) in [('x', queued.is_some()), ('b', client.blocked.get()), ('e', client.no_evict.get()), ('T', client.no_touch.get())] {
+    for (flag, set) in [
+        ('x', queued.is_some()),
+        ('b', client.blocked.get()),
+        ('e', client.no_evict.get()),
+        ('T', client.no_touch.get()),
+    ] {
         if set {
             flags.push(flag);
         }

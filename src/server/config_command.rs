@@ -27,7 +27,9 @@ pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
                 .filter(|(name, _)| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes())));
             Reply::Map(found.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
         }
-        (b"SET", [_, _, ..]) => Reply::error("ERR CONFIG SET is not supported: start the server with other options"),
+        (b"SET", [_, _, ..]) => {
+            Reply::error("ERR CONFIG SET is not supported: start the server with other options")
+        }
         (b"RESETSTAT", []) => Reply::error("ERR CONFIG RESETSTAT is not supported"),
         (b"REWRITE", []) => Reply::error("ERR The server is running without a config file"),
         (b"HELP", []) => Reply::Array(HELP.iter().map(|line| Reply::Simple(line)).collect()),

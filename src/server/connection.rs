@@ -21,6 +21,11 @@ use tokio::net::tcp::OwnedReadHalf;
 /// How often `WAIT` looks at the status again.
 const WAIT_POLL: Duration = Duration::from_millis(5);
 
+/// Steps of a connection's first job, when nothing is known of its replies.
+const FIRST_JOB_STEPS: usize = 512;
+/// Steps of a job whose replies are expected to be very long.
+const MIN_JOB_STEPS: usize = 4;
+
 /// A job whose only reply is for the connection, which then answers the client.
 pub enum Capture {
     /// The keys of a `WATCH`.
@@ -48,6 +53,10 @@ pub struct Connection {
     decoder: Decoder,
     input: BytesMut,
     read_bytes: usize,
+    /// Steps of the next job, at most: fewer while replies are long, because a job's
+    /// replies come all at once, however slowly the client reads.
+    max_steps: usize,
+    last_steps: usize,
     held: Option<Request>,
     failed: Option<ProtocolError>,
     eof: bool,
@@ -65,6 +74,8 @@ impl Connection {
             decoder: Decoder::new(Limits::AUTHENTICATED),
             input: BytesMut::new(),
             read_bytes: limits::IDLE_BUFFER_BYTES,
+            max_steps: FIRST_JOB_STEPS,
+            last_steps: 0,
             held: None,
             failed: None,
             eof: false,
@@ -111,6 +122,12 @@ impl Connection {
             self.settle(capture, reply);
         }
         self.check_wait();
+        if self.last_steps > 0 {
+            let mean_bytes = (self.client.job_output() / self.last_steps).max(1);
+            let steps = limits::JOB_OUTPUT_BYTES / mean_bytes;
+            self.max_steps = steps.clamp(MIN_JOB_STEPS, limits::MAX_PIPELINE_COMMANDS);
+            self.last_steps = 0;
+        }
         self.client.resume.set(false);
         while self.may_parse() {
             let mut job = Job { ticket: self.client.id, ..Job::default() };
@@ -121,7 +138,7 @@ impl Connection {
                 }
                 continue;
             }
-            self.client.resume.set(more);
+            self.client.resume.set(more || self.eof);
             job.stale = self.session.stale; // READONLY is a barrier: one value holds for the job
             self.submit(job);
         }
@@ -141,7 +158,7 @@ impl Connection {
     /// be more to do once it has been answered.
     fn fill(&mut self, job: &mut Job) -> bool {
         let mut size_bytes = 0;
-        while job.steps.len() < limits::MAX_PIPELINE_COMMANDS && size_bytes < limits::MAX_PIPELINE_BYTES {
+        while job.steps.len() < self.max_steps && size_bytes < limits::MAX_PIPELINE_BYTES {
             if !self.may_parse() {
                 return !job.steps.is_empty(); // what was not parsed has to be taken up again
             }
@@ -193,6 +210,7 @@ impl Connection {
     }
 
     fn submit(&mut self, job: Job) {
+        self.last_steps = job.steps.len();
         self.client.expect(job.steps.len(), self.capture.is_some());
         let Err(job) = self.shared.backend.submit(job) else { return };
         self.client.expect(0, false);

@@ -93,7 +93,8 @@ impl Connection {
     }
 
     fn dispatch_local(&mut self, local: Local, request: Request, job: &mut Job) -> Flow {
-        let with_local = local == Local::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
+        let with_local =
+            local == Local::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
         if (local.is_barrier() || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
@@ -114,7 +115,9 @@ impl Connection {
                 Ok(flow) => return flow,
                 Err(reply) => reply,
             },
-            Local::Watch if self.session.multi.is_some() => Reply::error("ERR WATCH inside MULTI is not allowed"),
+            Local::Watch if self.session.multi.is_some() => {
+                Reply::error("ERR WATCH inside MULTI is not allowed")
+            }
             Local::Watch => {
                 self.capture = Some(Capture::Watch(args[1..].iter().map(|key| key.to_vec()).collect()));
                 drop(args);

@@ -122,8 +122,7 @@ impl Local {
 }
 
 const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
-const WRONG_PASSWORD: Reply =
-    Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
+const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
 
 /// Reads a decimal number as Redis does.
 pub fn integer(arg: &[u8]) -> Option<i64> {
