@@ -3,10 +3,15 @@
 //! holds them.
 
 pub mod command;
+pub mod config;
 pub mod group;
 pub mod keyspace;
 pub mod limits;
+pub mod logging;
+pub mod machine;
 pub mod node;
 pub mod resp;
 pub mod server;
+pub mod storage;
+pub mod transport;
 pub mod wire;

@@ -83,6 +83,15 @@ pub const MAX_CONTROL_QUEUE_BYTES: usize = 1 << 20;
 /// Bytes queued to one peer on the data lane. Beyond: the message is dropped, Raft repeats it.
 pub const MAX_DATA_QUEUE_BYTES: usize = 320 << 20;
 
+/// Longest frame of a peer connection whose handshake is not over. Beyond: it is closed.
+pub const MAX_HANDSHAKE_FRAME_BYTES: usize = 64 << 10;
+
+/// Accepted peer connections whose handshake is not over. Beyond: the oldest is closed.
+pub const MAX_UNGREETED_PEERS: usize = 64;
+
+/// Capacity of a peer connection's buffers; what grew beyond a few of these is given back.
+pub const PEER_BUFFER_BYTES: usize = 64 << 10;
+
 /// Bytes of the in-memory log kept for followers that lag. Beyond: they get a snapshot.
 pub const LOG_CACHE_BYTES: usize = 64 << 20;
 
@@ -103,3 +112,11 @@ pub const EXPIRE_PER_ENTRY: usize = 200;
 
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// Used-up log segments kept for use again: what is written between two snapshots, about.
+/// Beyond: the file is removed.
+pub const SPARE_SEGMENTS: usize = 5;
+
+/// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
+/// Beyond: the snapshot is refused, when written and when read.
+pub const MAX_SNAPSHOT_CHUNK_BYTES: usize = 2 << 30;

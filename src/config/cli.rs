@@ -1,0 +1,128 @@
+//! The command line, and the same settings as fields of the configuration file: one struct
+//! for both, so that neither can have what the other lacks.
+
+use super::{Address, LogFormat, MemberAddress, Pace, Secret, StorageKind};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Without arguments: a durable cluster of one node on 127.0.0.1:6379, with its data in ./bowline-data.
+
+Three nodes on one machine (each on its own data directory):
+  bowline --cluster 127.0.0.1:6379,127.0.0.1:6380,127.0.0.1:6381 --bind 127.0.0.1:6379 --data-dir n1
+  bowline --cluster 127.0.0.1:6379,127.0.0.1:6380,127.0.0.1:6381 --bind 127.0.0.1:6380 --data-dir n2
+  bowline --cluster 127.0.0.1:6379,127.0.0.1:6380,127.0.0.1:6381 --bind 127.0.0.1:6381 --data-dir n3
+
+Every flag can also stand in the file named by --config, under the same name without the dashes:
+  cluster = [\"127.0.0.1:6379\", \"127.0.0.1:6380\", \"127.0.0.1:6381\"]
+  bind = \"127.0.0.1:6379\"
+  data-dir = \"n1\"
+A flag on the command line wins over the file.";
+
+/// A Redis-protocol key-value server whose data is replicated by Raft.
+#[derive(Debug, Parser)]
+#[command(name = "bowline", version, about, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// Something to do other than to serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Read settings from this TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The settings given on the command line.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Something to do other than to serve.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print the log and the snapshots of a stopped node's data directory as JSON lines.
+    Inspect {
+        /// The data directory.
+        dir: PathBuf,
+    },
+}
+
+/// Every setting, as far as it was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Settings {
+    /// Which entry of --cluster this node is, counted from 1 [default: the entry equal to --bind].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub node_id: Option<u64>,
+
+    /// Address for clients [default: this node's entry of --cluster, else 127.0.0.1:6379]. To
+    /// listen on every address of the machine, bind 0.0.0.0:PORT or [::]:PORT and give --node-id.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub bind: Option<Address>,
+
+    /// Address for the other nodes [default: the host of --bind, its port + 10000].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub peer_bind: Option<Address>,
+
+    /// Client addresses of all first members in the order of their ids, the same list on every
+    /// node, this node included. A member whose port for peers is not its client port + 10000 is
+    /// written host:port@peerport. [default: this node alone]
+    #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',')]
+    pub cluster: Option<Vec<MemberAddress>>,
+
+    /// Directory of the log and the snapshots; created when it is missing. No two nodes share
+    /// one. [default: bowline-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// What keeps the log: flat files, a sled database, or nothing but memory (a node that stops
+    /// has then forgotten everything, and cannot come back under its old id). [default: file]
+    #[arg(long, value_name = "KIND")]
+    pub storage: Option<StorageKind>,
+
+    /// How fast the cluster lives. fast: tick 20 ms, heartbeat 40 ms, election after 200 to 400
+    /// ms. debug: ten times slower. demo: tick 500 ms, and what happens is logged.
+    /// [default: fast]
+    #[arg(long, value_name = "PACE")]
+    pub timing: Option<Pace>,
+
+    /// Log debug messages too, Raft's own among them.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub verbose: Option<bool>,
+
+    /// How log messages are written to standard error. [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+
+    /// Most clients at once; one more gets an error and is disconnected. [default: 10000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub maxclients: Option<usize>,
+
+    /// Disconnect a client after this many idle seconds; 0: never. [default: 0]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub timeout: Option<u64>,
+
+    /// What every node of the cluster must present to the others. Prefer the file: other users
+    /// of the machine can read a command line. [default: none]
+    #[arg(long, value_name = "TEXT")]
+    pub secret: Option<Secret>,
+}
+
+impl Settings {
+    /// These settings, and what they leave open from `file`.
+    pub fn or(self, file: Settings) -> Settings {
+        Settings {
+            node_id: self.node_id.or(file.node_id),
+            bind: self.bind.or(file.bind),
+            peer_bind: self.peer_bind.or(file.peer_bind),
+            cluster: self.cluster.or(file.cluster),
+            data_dir: self.data_dir.or(file.data_dir),
+            storage: self.storage.or(file.storage),
+            timing: self.timing.or(file.timing),
+            verbose: self.verbose.or(file.verbose),
+            log_format: self.log_format.or(file.log_format),
+            maxclients: self.maxclients.or(file.maxclients),
+            timeout: self.timeout.or(file.timeout),
+            secret: self.secret.or(file.secret),
+        }
+    }
+}
