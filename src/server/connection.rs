@@ -122,11 +122,9 @@ impl Connection {
             self.settle(capture, reply);
         }
         self.check_wait();
-        if self.last_steps > 0 {
-            let mean_bytes = (self.client.job_output() / self.last_steps).max(1);
-            let steps = limits::JOB_OUTPUT_BYTES / mean_bytes;
+        if let Some(mean_bytes) = self.client.job_output().checked_div(std::mem::take(&mut self.last_steps)) {
+            let steps = limits::JOB_OUTPUT_BYTES / mean_bytes.max(1);
             self.max_steps = steps.clamp(MIN_JOB_STEPS, limits::MAX_PIPELINE_COMMANDS);
-            self.last_steps = 0;
         }
         self.client.resume.set(false);
         while self.may_parse() {

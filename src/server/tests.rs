@@ -35,7 +35,6 @@ fn config() -> ServerConfig {
         idle_timeout: None,
         tcp_keepalive: Some(Duration::from_secs(300)),
         drain_timeout: Duration::from_secs(5),
-        commands: backend::COMMANDS,
         run_id: "0".repeat(40),
     }
 }

@@ -12,7 +12,7 @@ fn a_mixed_pipeline_is_answered_in_order_by_one_job() {
         )
         .await;
         peer.expect(
-            "+PONG\r\n+OK\r\n$1\r\nx\r\n-ERR unknown command\r\n$1\r\n1\r\n\
+            "+PONG\r\n+OK\r\n$1\r\nx\r\n-ERR unknown command 'NOSUCH', with args beginning with: \r\n$1\r\n1\r\n\
              -ERR wrong number of arguments for 'get' command\r\n:2\r\n$3\r\nq q\r\n$-1\r\n",
         )
         .await;

@@ -21,10 +21,10 @@ fn queued_commands_run_together_and_errors_abort() {
             ("EXEC", "-EXECABORT_Transaction_discarded_because_of_previous_errors. "),
             ("EXEC", "-ERR_EXEC_without_MULTI "),
             ("MULTI", "+OK "),
-            ("NOSUCH", "-ERR_unknown_command "),
+            ("NOSUCH", "-ERR_unknown_command_'NOSUCH',_with_args_beginning_with:_ "),
             ("EXEC", "-EXECABORT_Transaction_discarded_because_of_previous_errors. "),
             ("MULTI", "+OK "),
-            ("FORBIDDEN", "-ERR_Command_not_allowed_inside_a_transaction "),
+            ("CLIENT NOSUCH", "-ERR_unknown_subcommand_'NOSUCH'._Try_CLIENT_HELP. "),
             ("EXEC", "-EXECABORT_Transaction_discarded_because_of_previous_errors. "),
             ("MULTI", "+OK "),
             (
@@ -65,7 +65,7 @@ fn commands_of_the_connection_stand_at_their_place_in_exec() {
         let queued = "+QUEUED\r\n".repeat(9);
         peer.expect(format!(
             "+OK\r\n+OK\r\n{queued}*9\r\n+PONG\r\n:2\r\n+OK\r\n$2\r\nme\r\n-ERR DB index is out of range\r\n+OK\r\n\
-             $1\r\n2\r\n:2\r\n+OK\r\n$1\r\n2\r\n"
+             $1\r\n2\r\n:1\r\n+OK\r\n$1\r\n2\r\n"
         ))
         .await;
         peer.send("MULTI\r\nPING\r\nECHO x\r\nEXEC\r\n").await;
