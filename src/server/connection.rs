@@ -20,6 +20,8 @@ use tokio::net::tcp::OwnedReadHalf;
 
 /// How often `WAIT` looks at the status again.
 const WAIT_POLL: Duration = Duration::from_millis(5);
+/// A connection silent for this long gives its buffers back.
+pub const SHRINK_AFTER: Duration = Duration::from_secs(2);
 
 /// Steps of a connection's first job, when nothing is known of its replies.
 const FIRST_JOB_STEPS: usize = 512;
@@ -140,7 +142,6 @@ impl Connection {
             job.stale = self.session.stale; // READONLY is a barrier: one value holds for the job
             self.submit(job);
         }
-        self.client.input_len.set(self.input.len());
     }
 
     fn may_parse(&self) -> bool {
@@ -244,15 +245,21 @@ impl Connection {
     /// Room for the next read: little for a connection that sends little. A long bulk that
     /// is arriving has had its room reserved by the decoder.
     fn make_room(&mut self) {
-        let silent = self.client.active.get().elapsed() >= Duration::from_secs(1);
-        if silent && self.input.capacity() > limits::IDLE_BUFFER_BYTES && self.client.awaiting() == 0 {
-            self.input = BytesMut::from(&self.input[..]);
+        let spare_bytes = self.input.capacity() - self.input.len();
+        let silent = spare_bytes > limits::IDLE_BUFFER_BYTES
+            && self.client.awaiting() == 0
+            && self.client.active.get().elapsed() >= SHRINK_AFTER;
+        if silent {
+            let mut smaller = BytesMut::with_capacity(self.input.len() + limits::IDLE_BUFFER_BYTES);
+            smaller.extend_from_slice(&self.input);
+            self.input = smaller;
             self.read_bytes = limits::IDLE_BUFFER_BYTES;
             self.client.shrink();
         }
         if self.input.capacity() - self.input.len() < self.read_bytes / 4 {
             self.input.reserve(self.read_bytes);
         }
+        self.client.input_len.set(self.input.len());
         self.client.input_capacity.set(self.input.capacity());
     }
 

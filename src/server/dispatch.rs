@@ -50,6 +50,12 @@ impl Connection {
 
     /// An error before anything was carried out; it breaks a transaction.
     fn refuse(&mut self, request: &Request, error: Reply, job: &mut Job) -> Flow {
+        let name = request.arg(0).unwrap_or_default();
+        if name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"HOST:") {
+            // A web page makes a browser talk to us; as in Redis, it gets nothing.
+            self.client.close("HTTP request, possibly an attack across protocols");
+            return Flow::Submit;
+        }
         let exec = request.arg(0).is_some_and(|name| name.eq_ignore_ascii_case(b"EXEC"));
         if exec {
             self.end_transaction();

@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tokio::sync::Notify;
 
+/// A value and its revision.
+type Item = (Vec<u8>, u64);
+
 #[derive(Default)]
 pub struct FakeBackend {
-    /// Key: value and revision.
-    map: RefCell<BTreeMap<Vec<u8>, (Vec<u8>, u64)>>,
+    map: RefCell<BTreeMap<Vec<u8>, Item>>,
     revision: Cell<u64>,
     jobs: RefCell<VecDeque<Job>>,
     arrived: Notify,
