@@ -57,6 +57,7 @@ pub enum ConnectionCommand {
     Echo,
     Select,
     Hello,
+    Auth,
     Reset,
     Quit,
     ClientId,

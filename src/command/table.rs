@@ -6,8 +6,9 @@ use super::{
     connection, counters, expiry, generic, introspect, scan, server, set, strings, transactions, versions,
 };
 
-static COMMANDS: [&Command; 49] = [
+static COMMANDS: [&Command; 50] = [
     &strings::APPEND,
+    &connection::AUTH,
     &versions::CAD,
     &versions::CAS,
     &connection::CLIENT,

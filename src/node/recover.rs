@@ -92,7 +92,8 @@ mod tests {
     use super::*;
 
     fn log(base: u64, terms: &[u64]) -> LoadedLog {
-        let entry = |(i, &term): (usize, &u64)| Entry { index: base + 1 + i as u64, term, ..Default::default() };
+        let entry =
+            |(i, &term): (usize, &u64)| Entry { index: base + 1 + i as u64, term, ..Default::default() };
         let entries = terms.iter().enumerate().map(entry).collect();
         LoadedLog { hard_state: None, base: LogBase { index: base, term: u64::from(base > 0) }, entries }
     }
