@@ -1,9 +1,81 @@
 //! What clients can ask for: the table of commands, and the functions that carry them out
 //! on a keyspace. This module must never know how requests arrive, how replies leave, or
-//! what time it is.
+//! what time it is: keyspace, clock, seed and arguments alone decide every outcome.
+//!
+//! A command is one row (`Command`), beside its function, in the file of its family; a new
+//! family is one more line in `table`.
 
+mod connection;
+mod context;
+mod counters;
+mod expiry;
+mod generic;
+mod glob;
+mod introspect;
+mod parse;
 mod reply;
 mod request;
+mod row;
+mod scan;
+mod server;
+mod set;
+mod strings;
+mod table;
+mod transactions;
+mod versions;
 
+#[cfg(test)]
+mod tests;
+
+pub use context::{ReadContext, WriteContext};
+pub use glob::matches as glob_matches;
+pub use introspect::introspect;
+pub use parse::parse_i64;
 pub use reply::Reply;
 pub use request::Request;
+pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
+pub use table::{all, commands, lookup};
+
+use crate::wire::units::Args;
+
+/// The row that carries `args` out: a subcommand's if the command has any. Otherwise the
+/// error Redis answers with: unknown command, unknown subcommand, wrong number of arguments.
+pub fn resolve(args: &Args<'_>) -> Result<&'static Command, Reply> {
+    let Some(command) = args.first().and_then(|name| lookup(name)) else {
+        return Err(unknown(args));
+    };
+    let command = match args.get(1) {
+        Some(name) if !command.subcommands.is_empty() => {
+            command.subcommand(name).ok_or_else(|| unknown_subcommand(command, name))?
+        }
+        _ => command,
+    };
+    command.check_arity(args)?;
+    Ok(command)
+}
+
+/// `ERR unknown command ...`, naming it and the first 128 bytes of its arguments.
+pub fn unknown(args: &Args<'_>) -> Reply {
+    const SHOWN_BYTES: usize = 128;
+    let name = args.first().copied().unwrap_or_default();
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(parse::c_string(name, SHOWN_BYTES));
+    text.extend_from_slice(b"', with args beginning with: ");
+    let start = text.len();
+    for arg in args.iter().skip(1) {
+        let shown = text.len() - start;
+        if shown >= SHOWN_BYTES {
+            break;
+        }
+        text.push(b'\'');
+        text.extend_from_slice(parse::c_string(arg, SHOWN_BYTES - shown));
+        text.extend_from_slice(b"' ");
+    }
+    Reply::error_owned(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn unknown_subcommand(container: &Command, name: &[u8]) -> Reply {
+    let shown = String::from_utf8_lossy(parse::c_string(name, 128));
+    let container = container.name.to_ascii_uppercase();
+    Reply::error_owned(format!("ERR unknown subcommand '{shown}'. Try {container} HELP."))
+}

@@ -1,6 +1,276 @@
-//! One Raft group: what is proposed, replicated, applied and read. Inputs in, effects out;
-//! this module must never do IO, nor ask a clock or a random source.
+//! One Raft group on one node: what is proposed, replicated, applied and read. Inputs in,
+//! effects out; this module must never do IO, nor ask a clock or a random source, so that
+//! one seeded loop can run whole clusters of it.
 
+mod apply;
+mod config;
+mod effects;
+mod intake;
 mod job;
+mod log_view;
+mod peers;
+mod ready;
+mod reads;
+mod settled;
+mod snapshots;
+mod status;
+mod stream;
+mod submit;
 
-pub use job::{Job, Step};
+pub use config::{GroupConfig, Now, Recovered};
+pub use effects::{Effects, Event, Input, LogWrite, Persist};
+pub use job::{Job, ReadTransaction, Step};
+pub use log_view::{LogPoint, LogView, SnapshotPoint};
+pub use status::{GroupStatus, PeerStatus};
+
+use crate::limits;
+use crate::machine::Machine;
+use crate::wire::NodeId;
+use crate::wire::entry::Batch;
+use intake::Intake;
+use raft::{RawNode, StateRole};
+use reads::Reads;
+use snapshots::Snapshots;
+use std::collections::VecDeque;
+use stream::OwnStream;
+
+/// The ticket of what the group itself submits.
+const OWN_TICKET: u64 = u64::MAX;
+
+/// A replica of a group.
+pub struct Group {
+    config: GroupConfig,
+    raft: RawNode<LogView>,
+    machine: Machine,
+    stream: OwnStream,
+    intake: Intake,
+    /// Offered to this leader before it had applied everything of earlier terms.
+    held: VecDeque<Batch>,
+    reads: Reads,
+    snapshots: Snapshots,
+    effects: Effects,
+    now: Now,
+    random: Random,
+    /// As last reported.
+    seen: Seen,
+    /// The draw that holds for this term and role.
+    election_timeout_ticks: usize,
+    leaderless_since_us: Option<u64>,
+    last_progress_us: u64,
+    ticks: u64,
+    /// Numbers of the persists that are not on disk yet.
+    unpersisted: VecDeque<u64>,
+    settled: bool,
+    registering: bool,
+    /// An entry that only moves the clock is under way.
+    clock_entry_index: Option<u64>,
+    entries_applied_total: u64,
+    halted: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    role: StateRole,
+    term: u64,
+    leader: NodeId,
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the seeded source of election timeouts.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound.max(1)
+    }
+}
+
+/// Why a replica cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("the group cannot start: {0}")]
+pub struct StartError(String);
+
+impl Group {
+    /// A replica of what its disk held.
+    pub fn new(config: GroupConfig, recovered: Recovered, logger: &slog::Logger) -> Result<Self, StartError> {
+        let Recovered { hard_state, snapshot, entries, machine, snapshot_bytes } = recovered;
+        let raft_config = raft::Config {
+            id: config.node_id,
+            election_tick: config.election_ticks,
+            heartbeat_tick: config.heartbeat_ticks,
+            applied: snapshot.point.index,
+            max_size_per_msg: limits::MAX_APPEND_BYTES,
+            max_inflight_msgs: limits::MAX_INFLIGHT_APPENDS,
+            check_quorum: true,
+            pre_vote: true,
+            batch_append: true,
+            max_uncommitted_size: limits::MAX_UNCOMMITTED_BYTES,
+            max_committed_size_per_ready: limits::MAX_APPLY_BYTES,
+            ..raft::Config::default()
+        };
+        let stored_index = snapshot.point.index;
+        let log_bytes = entries.iter().map(|entry| entry.data.len() as u64).sum();
+        let view = LogView::new(hard_state, snapshot, entries);
+        let raft = RawNode::new(&raft_config, view, logger).map_err(|error| StartError(error.to_string()))?;
+        let seen = Seen { role: raft.raft.state, term: raft.raft.term, leader: 0 };
+        let mut group = Self {
+            stream: OwnStream::new(config.node_id, config.boot),
+            random: Random(config.seed),
+            settled: config.settled,
+            snapshots: Snapshots::new(stored_index, snapshot_bytes, log_bytes),
+            config,
+            raft,
+            machine,
+            intake: Intake::default(),
+            held: VecDeque::new(),
+            reads: Reads::default(),
+            effects: Effects::default(),
+            now: Now::default(),
+            seen,
+            election_timeout_ticks: 0,
+            leaderless_since_us: None,
+            last_progress_us: 0,
+            ticks: 0,
+            unpersisted: VecDeque::new(),
+            registering: false,
+            clock_entry_index: None,
+            entries_applied_total: 0,
+            halted: false,
+        };
+        group.draw_election_timeout();
+        Ok(group)
+    }
+
+    /// Takes an input. Its effects come from [`Group::take_effects`], which may be called
+    /// after any number of inputs: what arrived together is proposed together.
+    pub fn step(&mut self, input: Input, now: Now) {
+        self.now = now;
+        if self.halted {
+            return;
+        }
+        match input {
+            Input::Tick => self.tick(),
+            Input::Peer { from, message } => self.peer_message(from, message),
+            Input::Submit(job) => self.submit(job),
+            Input::Persisted(number) => self.persisted(number),
+            Input::SnapshotStored { index, size_bytes } => self.snapshot_stored(index, size_bytes),
+            Input::SnapshotFailed => self.snapshots.failed(&mut self.machine),
+            Input::SnapshotFetched { message, machine, size_bytes } => {
+                self.snapshot_fetched(message, *machine, size_bytes);
+            }
+            Input::SnapshotSent { to, ok } => self.snapshot_sent(to, ok),
+            Input::Unreachable(node) => self.raft.report_unreachable(node),
+            Input::StepDown => self.step_down(),
+        }
+    }
+
+    /// What is to be done now.
+    pub fn take_effects(&mut self) -> Effects {
+        while !self.halted {
+            self.observe();
+            self.send_batches();
+            self.propose();
+            self.start_reads();
+            if !self.raft.has_ready() {
+                break;
+            }
+            self.drain_ready();
+        }
+        if !self.halted {
+            self.observe();
+            self.serve_reads();
+            self.maybe_register();
+            self.maybe_snapshot();
+            self.trim_log();
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn tick(&mut self) {
+        self.ticks += 1;
+        self.observe();
+        if self.may_campaign() || self.is_leader() {
+            // raft-rs draws its timeout from the thread's random source: ours takes its place.
+            self.raft.raft.set_randomized_election_timeout(self.election_timeout_ticks);
+            self.raft.tick();
+        }
+        self.reads.tick(self.config.election_ticks as u32);
+        self.hurry_round();
+        self.repeat_lost_batches();
+        self.give_up_late();
+        self.move_idle_clock();
+    }
+
+    fn draw_election_timeout(&mut self) {
+        let base = self.config.election_ticks;
+        self.election_timeout_ticks = base + self.random.below(base as u64) as usize;
+    }
+
+    fn is_leader(&self) -> bool {
+        self.raft.raft.state == StateRole::Leader
+    }
+
+    /// Leads, and has applied everything of earlier terms: knows where each stream stands.
+    fn leads_and_knows(&self) -> bool {
+        self.is_leader() && self.raft.raft.apply_to_current_term()
+    }
+
+    fn leader(&self) -> NodeId {
+        self.raft.raft.leader_id
+    }
+
+    fn applied(&self) -> u64 {
+        self.raft.raft.raft_log.applied
+    }
+
+    /// Notes a change of role, term or leader, and what follows from it.
+    fn observe(&mut self) {
+        let seen = Seen { role: self.raft.raft.state, term: self.raft.raft.term, leader: self.leader() };
+        let before = std::mem::replace(&mut self.seen, seen);
+        if seen.leader == 0 {
+            self.leaderless_since_us.get_or_insert(self.now.mono_us);
+        } else {
+            self.leaderless_since_us = None;
+        }
+        if seen == before {
+            return;
+        }
+        if (seen.role, seen.term) != (before.role, before.term) {
+            self.draw_election_timeout();
+        }
+        if seen.role != before.role {
+            self.effects.events.push(Event::Role { role: status::role_name(seen.role), term: seen.term });
+        }
+        if seen.leader != before.leader {
+            self.effects.events.push(Event::Leader { leader: seen.leader, term: seen.term });
+        }
+        if (seen.leader, seen.term) != (before.leader, before.term) {
+            self.intake.clear();
+            self.held.clear();
+            self.stream.rewind();
+            self.reads.leader_changed();
+            self.clock_entry_index = None;
+            if self.is_leader() {
+                self.settle();
+            }
+        }
+    }
+
+    /// The state machine, for reading what it holds.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The log, for reading what it holds.
+    pub fn log(&self) -> &LogView {
+        self.raft.store()
+    }
+
+    fn halt(&mut self, event: Event) {
+        self.effects.events.push(event);
+        self.halted = true;
+    }
+}

@@ -28,6 +28,28 @@ pub const MAX_PIPELINE_COMMANDS: usize = 4096;
 /// Bytes of commands of one connection under way at once.
 pub const MAX_PIPELINE_BYTES: usize = 1 << 20;
 
+/// Bytes of replies not yet read by a client at which its next commands wait, unparsed.
+pub const OUTPUT_HIGH_WATER_BYTES: usize = 4 << 20;
+
+/// Bytes read from a connection ahead of the job that is under way, to notice that the client
+/// left. Beyond: left in the kernel's buffers.
+pub const READ_AHEAD_BYTES: usize = 1 << 20;
+
+/// Bytes of one read from a connection, at most; it starts with [`IDLE_BUFFER_BYTES`].
+pub const MAX_READ_BYTES: usize = 64 << 10;
+
+/// Bytes of a connection's buffer while it is silent.
+pub const IDLE_BUFFER_BYTES: usize = 1 << 10;
+
+/// A connection's buffer above this is given back as soon as it is empty.
+pub const KEPT_BUFFER_BYTES: usize = 64 << 10;
+
+/// Bytes of the commands queued since `MULTI`. Beyond: an error, and `EXEC` is refused.
+pub const MAX_TRANSACTION_BYTES: usize = 256 << 20;
+
+/// Longest `WAIT`; a timeout of 0 means this.
+pub const MAX_WAIT_MS: u64 = 60_000;
+
 /// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
 pub const MAX_CLIENTS: usize = 10_000;
 
@@ -58,6 +80,15 @@ pub const MAX_CONTROL_QUEUE_BYTES: usize = 1 << 20;
 /// Bytes queued to one peer on the data lane. Beyond: the message is dropped, Raft repeats it.
 pub const MAX_DATA_QUEUE_BYTES: usize = 320 << 20;
 
+/// Longest frame of a peer connection whose handshake is not over. Beyond: it is closed.
+pub const MAX_HANDSHAKE_FRAME_BYTES: usize = 64 << 10;
+
+/// Accepted peer connections whose handshake is not over. Beyond: the oldest is closed.
+pub const MAX_UNGREETED_PEERS: usize = 64;
+
+/// Capacity of a peer connection's buffers; what grew beyond a few of these is given back.
+pub const PEER_BUFFER_BYTES: usize = 64 << 10;
+
 /// Bytes of the in-memory log kept for followers that lag. Beyond: they get a snapshot.
 pub const LOG_CACHE_BYTES: usize = 64 << 20;
 
@@ -78,3 +109,11 @@ pub const EXPIRE_PER_ENTRY: usize = 200;
 
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// Used-up log segments kept for use again: what is written between two snapshots, about.
+/// Beyond: the file is removed.
+pub const SPARE_SEGMENTS: usize = 5;
+
+/// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
+/// Beyond: the snapshot is refused, when written and when read.
+pub const MAX_SNAPSHOT_CHUNK_BYTES: usize = 2 << 30;

@@ -1,6 +1,124 @@
-//! Who runs a group: drains what arrived, steps, and carries out the effects. This module
-//! must never parse a client's bytes.
+//! Who runs a group: drains what arrived, steps, and carries out the effects. One thread,
+//! one loop; the disk and snapshots have helper threads. This module must never parse a
+//! client's bytes, and never acknowledge what its disk has not.
 
+mod clock;
+mod disk;
+mod driver;
+mod inbound;
+mod recover;
+mod snapshots;
+mod start;
 mod status;
 
+pub use start::NodeConfig;
 pub use status::{Clients, MemberStatus, NodeStatus, Role};
+
+use crate::group::{Group, Input, Job};
+use crate::machine::SnapshotError;
+use crate::storage::{DataDir, FirstMember, SnapshotStore, StoreError};
+use crate::transport::Transport;
+use crate::wire::frame::PeerMessage;
+use crate::wire::{GroupId, NodeId};
+use clock::Clock;
+use disk::Disk;
+use slog::Logger;
+use snapshots::{SnapshotEvent, SnapshotThread};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Why a node cannot start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A snapshot on disk cannot be restored.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// What is on disk does not fit together.
+    #[error("{0}")]
+    Incoherent(String),
+    /// The cluster will not have this node.
+    #[error("the cluster refuses this node: {0}")]
+    Refused(String),
+    /// A committed entry cannot be read.
+    #[error("entry {index} of the log is damaged: {reason}")]
+    Corrupt {
+        /// Which.
+        index: u64,
+        /// How.
+        reason: String,
+    },
+    /// The operating system refused something at the start.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+struct Shared {
+    node_id: NodeId,
+    group_id: GroupId,
+    storage: &'static str,
+    first_members: Vec<FirstMember>,
+    group: RefCell<Group>,
+    /// What arrived since the last turn.
+    inbox: RefCell<Vec<Input>>,
+    wake: Notify,
+    clock: Clock,
+    disk: RefCell<Disk>,
+    data_dir: RefCell<DataDir>,
+    transport: OnceCell<Transport>,
+    clients: OnceCell<Rc<dyn Clients>>,
+    snapshot_store: Arc<dyn SnapshotStore>,
+    snapshot_thread: SnapshotThread,
+    snapshot_events: UnboundedSender<SnapshotEvent>,
+    receiving_snapshot: Arc<AtomicBool>,
+    walking_snapshot: Cell<bool>,
+    /// Messages that wait for their write.
+    promises: RefCell<VecDeque<(u64, Vec<(NodeId, PeerMessage)>)>>,
+    stop: RefCell<Option<NodeError>>,
+    log: Logger,
+}
+
+/// A handle on a running node.
+#[derive(Clone)]
+pub struct Node {
+    shared: Rc<Shared>,
+}
+
+impl Node {
+    /// Hands over commands of a connection. The answers come through [`Clients`], later.
+    pub fn submit(&self, job: Job) {
+        self.shared.inbox.borrow_mut().push(Input::Submit(job));
+        self.shared.wake.notify_one();
+    }
+
+    /// Who is to be told the answers; must be set before the first job.
+    pub fn set_clients(&self, clients: Rc<dyn Clients>) {
+        if self.shared.clients.set(clients).is_err() {
+            slog::error!(self.shared.log, "the clients of a node were set twice");
+        }
+    }
+
+    /// The node as it is now.
+    pub fn status(&self) -> NodeStatus {
+        status::of(&self.shared)
+    }
+}
+
+impl Shared {
+    fn stop_with(&self, error: NodeError) {
+        self.stop.borrow_mut().get_or_insert(error);
+        self.wake.notify_one();
+    }
+}

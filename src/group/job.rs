@@ -14,6 +14,9 @@ pub struct Job {
     pub ticket: u64,
     /// An `entry.Body`: one unit for each [`Step::Write`], in order (`wire::units::put_*_unit`).
     pub body: Vec<u8>,
+    /// Reads may be answered at once from what this node has applied (`READONLY`). Means
+    /// nothing for a job that writes.
+    pub stale: bool,
     /// What is to be done, in order.
     pub steps: SmallVec<[Step; 4]>,
 }

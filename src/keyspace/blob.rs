@@ -5,8 +5,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-const INLINE_BYTES: usize = 22;
-
 /// An immutable byte string of 24 bytes: short ones stand inside, longer ones are shared,
 /// so that a clone into a reply never copies more than that.
 #[derive(Clone)]
@@ -14,14 +12,17 @@ pub struct Blob(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Inline { len: u8, bytes: [u8; INLINE_BYTES] },
+    Inline { len: u8, bytes: [u8; Blob::INLINE_BYTES] },
     Shared(Arc<[u8]>),
 }
 
 impl Blob {
+    /// The longest string that stands inside the handle.
+    pub const INLINE_BYTES: usize = 22;
+
     /// Copies `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
-        let mut inline = [0; INLINE_BYTES];
+        let mut inline = [0; Self::INLINE_BYTES];
         match inline.get_mut(..bytes.len()) {
             Some(head) => {
                 head.copy_from_slice(bytes);
@@ -93,7 +94,7 @@ mod tests {
         for len in 0..100 {
             let bytes: Vec<u8> = (0..len).collect();
             assert_eq!(*Blob::new(&bytes), *bytes);
-            assert_eq!(Blob::new(&bytes).heap_bytes() == 0, bytes.len() <= INLINE_BYTES);
+            assert_eq!(Blob::new(&bytes).heap_bytes() == 0, bytes.len() <= Blob::INLINE_BYTES);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What a node tells about itself, and what it needs of whoever holds the clients.
 
 use crate::command::Reply;
+use crate::group::GroupStatus;
+use crate::machine::Machine;
 use crate::wire::NodeId;
 
 /// A replica's part in its group.
@@ -87,4 +89,75 @@ pub trait Clients {
     fn reply(&self, ticket: u64, reply: Reply);
     /// No more replies in this turn: everything touched may be written out.
     fn flush(&self);
+}
+
+pub(super) fn of(shared: &super::Shared) -> NodeStatus {
+    let group = shared.group.borrow();
+    let status = group.status();
+    let machine = group.machine();
+    let disk = shared.disk.borrow().status();
+    NodeStatus {
+        node_id: shared.node_id,
+        cluster_id: machine.cluster_id(),
+        role: role_of(&status, shared.node_id),
+        term: status.term,
+        leader_id: status.leader,
+        commit_index: status.commit_index,
+        applied_index: status.applied_index,
+        last_index: status.last_index,
+        first_index: status.first_index,
+        snapshot_index: status.snapshot_index,
+        snapshot_in_progress: status.snapshot_in_progress,
+        members: members_of(shared, &status, machine),
+        keys: machine.keyspace().len() as u64,
+        keys_with_deadline: machine.keyspace().len_with_deadline() as u64,
+        expired_keys_total: machine.expired_total(),
+        clock_ms: machine.clock_ms(),
+        storage: shared.storage,
+        log_bytes: disk.disk_bytes,
+        disk_syncs_total: disk.syncs,
+        snapshots_total: status.snapshots_total,
+        entries_applied_total: status.entries_applied_total,
+        pending_bytes: status.pending_bytes,
+    }
+}
+
+fn role_of(status: &GroupStatus, node_id: NodeId) -> Role {
+    match status.role {
+        _ if status.learners.contains(&node_id) => Role::Learner,
+        "leader" => Role::Leader,
+        "candidate" => Role::Candidate,
+        "precandidate" => Role::PreCandidate,
+        _ => Role::Follower,
+    }
+}
+
+fn members_of(shared: &super::Shared, status: &GroupStatus, machine: &Machine) -> Vec<MemberStatus> {
+    let links = shared.transport.get().map_or_else(Vec::new, |transport| transport.status());
+    let ids = status.voters.iter().chain(&status.learners).copied();
+    let mut members: Vec<_> = ids
+        .map(|id| {
+            let first = shared.first_members.iter().find(|member| member.node == id);
+            let registered = machine.members().get(&id);
+            let known = status.peers.iter().find(|peer| peer.id == id);
+            let link = links.iter().find(|link| link.id == id);
+            MemberStatus {
+                id,
+                client_addr: registered
+                    .map(|member| member.client_addr.clone())
+                    .or_else(|| first.map(|member| member.client_addr.clone()))
+                    .unwrap_or_default(),
+                peer_addr: registered
+                    .map(|member| member.peer_addr.clone())
+                    .or_else(|| first.map(|member| member.peer_addr.clone()))
+                    .unwrap_or_default(),
+                voter: status.voters.contains(&id),
+                connected: id == shared.node_id || link.is_some_and(|link| link.control.is_connected),
+                match_index: known.map(|peer| peer.match_index),
+                progress: known.map(|peer| peer.progress),
+            }
+        })
+        .collect();
+    members.sort_by_key(|member| member.id);
+    members
 }

@@ -5,7 +5,6 @@ use super::WireError;
 use super::entry::Batch;
 use super::proto::peer;
 use bytes::{Buf, Bytes, BytesMut};
-use protobuf::Message as _;
 use raft::eraftpb;
 
 /// Length and checksum.
@@ -44,9 +43,11 @@ pub enum PeerMessage {
 /// Everything that may stand in a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
-    /// The dialler's first frame.
+    /// The acceptor's first frame.
+    Challenge(peer::Challenge),
+    /// The dialler's answer to it.
     Hello(peer::Hello),
-    /// The answer to it.
+    /// The answer to that.
     Welcome(peer::Welcome),
     /// A message for the group.
     Message(PeerMessage),
@@ -74,6 +75,7 @@ mod kind {
     pub const SNAPSHOT_CHUNK: u8 = 11;
     pub const SNAPSHOT_END: u8 = 12;
     pub const SNAPSHOT_RESULT: u8 = 13;
+    pub const CHALLENGE: u8 = 14;
 }
 
 impl PeerMessage {
@@ -97,6 +99,7 @@ impl Frame {
         let start = out.len();
         out.extend_from_slice(&[0; HEADER_BYTES]);
         match self {
+            Self::Challenge(m) => put_message(out, kind::CHALLENGE, m),
             Self::Hello(m) => put_message(out, kind::HELLO, m),
             Self::Welcome(m) => put_message(out, kind::WELCOME, m),
             Self::Message(PeerMessage::Raft(m)) => put_message(out, kind::RAFT, m),
@@ -149,6 +152,7 @@ impl Frame {
 
     fn read(kind: u8, payload: &Bytes) -> Result<Self, WireError> {
         Ok(match kind {
+            kind::CHALLENGE => Self::Challenge(read_message(payload)?),
             kind::HELLO => Self::Hello(read_message(payload)?),
             kind::WELCOME => Self::Welcome(read_message(payload)?),
             kind::RAFT => Self::Message(PeerMessage::Raft(read_message(payload)?)),

@@ -3,7 +3,7 @@
 //! caller's buffer. The bytes are protobuf's; the tests hold them against the generated code.
 
 use super::WireError;
-use super::entry::{field_bytes, field_varint, put_len_field, put_varint, put_varint_field, varint_len};
+use super::entry::{field_bytes, field_varint, put_len_field, put_varint_field, varint_len};
 use smallvec::SmallVec;
 
 /// The arguments of one command, borrowed from the buffer they arrived in. `args[0]` is the name.

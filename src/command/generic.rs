@@ -1,0 +1,106 @@
+//! Commands on keys of any type: DEL, UNLINK, EXISTS, TYPE, DBSIZE, FLUSHALL, FLUSHDB.
+
+use super::parse::{SYNTAX, is};
+use super::row::{Arg, Category, Command, Flags, Handler, KeySpec};
+use super::{ReadContext, Reply, WriteContext};
+use crate::wire::units::Args;
+
+const CATEGORIES: &[Category] = &[Category::Keyspace];
+const SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
+
+pub(super) static DEL: Command = Command {
+    categories: CATEGORIES,
+    keys: Some(KeySpec::every(1, &["RM", "delete"])),
+    tips: SUM,
+    summary: "Deletes keys and returns how many there were",
+    complexity: "O(N) of the number of keys",
+    arguments: &[Arg::KEY.multiple()],
+    ..Command::new("del", -2, Flags::WRITE, Handler::Write(del))
+};
+
+pub(super) static UNLINK: Command = Command {
+    categories: CATEGORIES,
+    keys: Some(KeySpec::every(1, &["RM", "delete"])),
+    tips: SUM,
+    since: "4.0.0",
+    summary: "Deletes keys and returns how many there were",
+    complexity: "O(N) of the number of keys",
+    arguments: &[Arg::KEY.multiple()],
+    ..Command::new("unlink", -2, Flags::WRITE.and(Flags::FAST), Handler::Write(del))
+};
+
+pub(super) static EXISTS: Command = Command {
+    categories: CATEGORIES,
+    keys: Some(KeySpec::every(1, &["RO"])),
+    tips: SUM,
+    summary: "Counts how many of the keys exist; one that is named twice counts twice",
+    complexity: "O(N) of the number of keys",
+    arguments: &[Arg::KEY.multiple()],
+    ..Command::new("exists", -2, Flags::READONLY.and(Flags::FAST), Handler::Read(exists))
+};
+
+pub(super) static TYPE: Command = Command {
+    categories: CATEGORIES,
+    keys: Some(KeySpec::one(&["RO"])),
+    summary: "Type of the value of a key, `none` if the key is missing",
+    arguments: &[Arg::KEY],
+    ..Command::new("type", 2, Flags::READONLY.and(Flags::FAST), Handler::Read(type_of))
+};
+
+pub(super) static DBSIZE: Command = Command {
+    categories: CATEGORIES,
+    tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+    group: "server",
+    summary: "How many keys there are, those included that have expired and were not yet removed",
+    ..Command::new("dbsize", 1, Flags::READONLY.and(Flags::FAST), Handler::Read(dbsize))
+};
+
+pub(super) static FLUSHALL: Command = Command { summary: "Deletes every key", ..flush_row("flushall") };
+
+pub(super) static FLUSHDB: Command =
+    Command { summary: "Deletes every key of the database", ..flush_row("flushdb") };
+
+const FLUSH_MODE: &[Arg] =
+    &[Arg::one_of("async", &[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")]).optional()];
+
+const fn flush_row(name: &'static str) -> Command {
+    Command {
+        categories: &[Category::Keyspace, Category::Dangerous],
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+        group: "server",
+        complexity: "O(1): memory is given back bit by bit afterwards, with ASYNC or SYNC",
+        arguments: FLUSH_MODE,
+        ..Command::new(name, -1, Flags::WRITE, Handler::Write(flush))
+    }
+}
+
+fn del(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+    let mut removed = 0;
+    for key in &args[1..] {
+        removed += i64::from(context.edit(key).remove());
+    }
+    Reply::Int(removed)
+}
+
+fn exists(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    let found = args[1..].iter().filter(|key| context.get(key).is_some()).count();
+    Reply::Int(found as i64)
+}
+
+fn type_of(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    Reply::Simple(context.get(args[1]).map_or("none", |item| item.value.type_name()))
+}
+
+fn dbsize(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {
+    Reply::Int(context.keyspace.len() as i64)
+}
+
+fn flush(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+    match &args[1..] {
+        [] => {}
+        [mode] if is(mode, "ASYNC") || is(mode, "SYNC") => {}
+        _ => return SYNTAX,
+    }
+    context.keyspace.flush();
+    Reply::Ok
+}

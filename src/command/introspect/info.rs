@@ -1,0 +1,46 @@
+//! A row as `COMMAND INFO` shows it. It must never show more than the row holds.
+
+use crate::command::Reply;
+use crate::command::row::{Command, KeySpec};
+
+/// The array of ten of Redis 7.
+pub(super) fn of(command: &Command) -> Reply {
+    let (first, last, step) = match &command.keys {
+        Some(keys) => (keys.first, keys.last_key(), keys.step),
+        None => (0, 0, 0),
+    };
+    let int = |n: i32| Reply::Int(i64::from(n));
+    Reply::Array(vec![
+        Reply::bulk(command.full_name),
+        int(command.arity),
+        Reply::Set(command.flags.names().map(Reply::Simple).collect()),
+        int(first),
+        int(last),
+        int(step),
+        Reply::Set(command.acl_categories().iter().map(|category| Reply::Simple(category.name())).collect()),
+        Reply::Array(command.tips.iter().map(Reply::bulk).collect()),
+        Reply::Array(command.keys.iter().map(key_spec).collect()),
+        Reply::Array(command.subcommands.iter().map(of).collect()),
+    ])
+}
+
+fn key_spec(spec: &KeySpec) -> Reply {
+    let int = |n: i32| Reply::Int(i64::from(n));
+    let kind = |name: &'static str, fields: Vec<(&'static str, Reply)>| {
+        map([("type", Reply::bulk(name)), ("spec", map(fields))])
+    };
+    let begin = kind("index", vec![("index", int(spec.first))]);
+    let find =
+        kind("range", vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(0))]);
+    let notes = (!spec.notes.is_empty()).then(|| ("notes", Reply::bulk(spec.notes)));
+    map(notes.into_iter().chain([
+        ("flags", Reply::Set(spec.flags.iter().copied().map(Reply::Simple).collect())),
+        ("begin_search", begin),
+        ("find_keys", find),
+    ]))
+}
+
+/// A map with these names.
+pub(super) fn map(fields: impl IntoIterator<Item = (&'static str, Reply)>) -> Reply {
+    Reply::Map(fields.into_iter().map(|(name, value)| (Reply::bulk(name), value)).collect())
+}

@@ -1,0 +1,375 @@
+//! [`Command`]: a row of the table of commands, and what it consists of. Names and meanings
+//! of flags, categories and key specifications are those of Redis's `COMMAND INFO` and
+//! `COMMAND DOCS`; this module must never hold a row itself.
+
+use super::context::{ReadContext, WriteContext};
+use super::{Reply, unknown_subcommand};
+use crate::wire::units::Args;
+
+/// What is known of a command.
+#[derive(Debug)]
+pub struct Command {
+    /// In lower case; of a subcommand, its own name only.
+    pub name: &'static str,
+    /// `container|subcommand`; of a command, its name.
+    pub full_name: &'static str,
+    /// How many arguments, the name included (and the container's); negative: at least so many.
+    pub arity: i32,
+    /// What it does to data and where it may run.
+    pub flags: Flags,
+    /// ACL categories beyond those that follow from the flags.
+    pub categories: &'static [Category],
+    /// Where its keys are.
+    pub keys: Option<KeySpec>,
+    /// Hints for cluster-aware clients.
+    pub tips: &'static [&'static str],
+    /// The version of Redis that it came with; of our own commands, ours.
+    pub since: &'static str,
+    /// The group that its documentation is found in.
+    pub group: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// In O notation.
+    pub complexity: &'static str,
+    /// For completion and documentation.
+    pub arguments: &'static [Arg],
+    /// Not empty: a container, which is never carried out itself.
+    pub subcommands: &'static [Command],
+    /// Who carries it out.
+    pub handler: Handler,
+}
+
+/// Who carries a command out.
+#[derive(Debug, Clone, Copy)]
+pub enum Handler {
+    /// A function of the state.
+    Read(fn(&mut ReadContext<'_>, &Args<'_>) -> Reply),
+    /// A change of the state.
+    Write(fn(&mut WriteContext<'_>, &Args<'_>) -> Reply),
+    /// The server: the command concerns the connection or the node.
+    Connection(ConnectionCommand),
+}
+
+/// What the server carries out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionCommand {
+    Ping,
+    Echo,
+    Select,
+    Hello,
+    Reset,
+    Quit,
+    ClientId,
+    ClientSetName,
+    ClientGetName,
+    ClientSetInfo,
+    ClientInfo,
+    ClientList,
+    ClientNoEvict,
+    ClientNoTouch,
+    /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
+    Introspect,
+    ConfigGet,
+    Info,
+    Time,
+    Role,
+    Wait,
+    Readonly,
+    Readwrite,
+    RaftStatus,
+    Multi,
+    Exec,
+    Discard,
+    Watch,
+    Unwatch,
+}
+
+/// A set of Redis's command flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flags(u32);
+
+macro_rules! flags {
+    ($($name:ident $bit:literal $text:literal;)*) => {
+        impl Flags {
+            $(#[doc = $text] pub const $name: Self = Self(1 << $bit);)*
+            /// No flag.
+            pub const NONE: Self = Self(0);
+            const NAMES: &'static [(Self, &'static str)] = &[$((Self::$name, $text)),*];
+        }
+    };
+}
+
+// In the order in which COMMAND INFO lists them.
+flags! {
+    WRITE 0 "write";
+    READONLY 1 "readonly";
+    DENYOOM 2 "denyoom";
+    ADMIN 3 "admin";
+    PUBSUB 4 "pubsub";
+    NOSCRIPT 5 "noscript";
+    BLOCKING 6 "blocking";
+    LOADING 7 "loading";
+    STALE 8 "stale";
+    SKIP_SLOWLOG 9 "skip_slowlog";
+    FAST 10 "fast";
+    NO_AUTH 11 "no_auth";
+    NO_MULTI 12 "no_multi";
+    MOVABLEKEYS 13 "movablekeys";
+    ALLOW_BUSY 14 "allow_busy";
+}
+
+impl Flags {
+    /// Both sets together.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are in it.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// As Redis names them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().filter(move |(flag, _)| self.has(*flag)).map(|&(_, name)| name)
+    }
+}
+
+/// An ACL category, in the order in which `COMMAND INFO` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Category {
+    Keyspace,
+    Read,
+    Write,
+    String,
+    Admin,
+    Fast,
+    Slow,
+    Dangerous,
+    Connection,
+    Transaction,
+}
+
+impl Category {
+    /// With Redis's `@`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keyspace => "@keyspace",
+            Self::Read => "@read",
+            Self::Write => "@write",
+            Self::String => "@string",
+            Self::Admin => "@admin",
+            Self::Fast => "@fast",
+            Self::Slow => "@slow",
+            Self::Dangerous => "@dangerous",
+            Self::Connection => "@connection",
+            Self::Transaction => "@transaction",
+        }
+    }
+}
+
+/// Where a command's keys are, and what it does to them.
+#[derive(Debug, Clone, Copy)]
+pub struct KeySpec {
+    /// Argument of the first key.
+    pub first: i32,
+    /// The last key's: counted from `first` if not negative, else from the end (-1: the last).
+    pub last: i32,
+    /// From one key to the next.
+    pub step: i32,
+    /// Redis's flags of a key specification.
+    pub flags: &'static [&'static str],
+    /// The flags in a call that only overwrites, if they depend on the arguments.
+    pub flags_unless_get: Option<&'static [&'static str]>,
+    /// A remark for people.
+    pub notes: &'static str,
+}
+
+impl KeySpec {
+    /// One key, the first argument.
+    pub const fn one(flags: &'static [&'static str]) -> Self {
+        Self { first: 1, last: 0, step: 1, flags, flags_unless_get: None, notes: "" }
+    }
+
+    /// All arguments, or every `step`th.
+    pub const fn every(step: i32, flags: &'static [&'static str]) -> Self {
+        Self { first: 1, last: -1, step, flags, flags_unless_get: None, notes: "" }
+    }
+
+    /// The last key as `COMMAND` shows it: a position, or negative from the end.
+    pub const fn last_key(&self) -> i32 {
+        if self.last < 0 { self.last } else { self.first + self.last }
+    }
+
+    /// Positions of the keys of a call with `len` arguments.
+    pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
+        let last = if self.last < 0 { len as i64 + i64::from(self.last) } else { i64::from(self.last_key()) };
+        let last = last.clamp(0, len as i64 - 1) as usize;
+        (self.first as usize..=last).step_by(self.step as usize)
+    }
+}
+
+/// An argument as `COMMAND DOCS` describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arg {
+    /// Its name; of a token, the token in lower case.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: ArgKind,
+    /// The word before it, or that it consists of.
+    pub token: &'static str,
+    /// May be left out.
+    pub optional: bool,
+    /// May be repeated.
+    pub multiple: bool,
+    /// Of a block or a choice.
+    pub parts: &'static [Arg],
+}
+
+/// What an argument is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgKind {
+    Key,
+    String,
+    Integer,
+    Pattern,
+    UnixTime,
+    PureToken,
+    OneOf,
+    Block,
+}
+
+impl ArgKind {
+    /// As Redis names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::String => "string",
+            Self::Integer => "integer",
+            Self::Pattern => "pattern",
+            Self::UnixTime => "unix-time",
+            Self::PureToken => "pure-token",
+            Self::OneOf => "oneof",
+            Self::Block => "block",
+        }
+    }
+}
+
+impl Arg {
+    /// An argument that must be given.
+    pub const fn new(name: &'static str, kind: ArgKind) -> Self {
+        Self { name, kind, token: "", optional: false, multiple: false, parts: &[] }
+    }
+
+    /// The key, by its usual name.
+    pub const KEY: Self = Self::new("key", ArgKind::Key);
+
+    /// A word that stands for itself.
+    pub const fn word(name: &'static str, token: &'static str) -> Self {
+        Self::new(name, ArgKind::PureToken).after(token)
+    }
+
+    /// One of several.
+    pub const fn one_of(name: &'static str, parts: &'static [Arg]) -> Self {
+        Self { parts, ..Self::new(name, ArgKind::OneOf) }
+    }
+
+    /// Several in a row.
+    pub const fn block(name: &'static str, parts: &'static [Arg]) -> Self {
+        Self { parts, ..Self::new(name, ArgKind::Block) }
+    }
+
+    /// Preceded by `token`.
+    pub const fn after(self, token: &'static str) -> Self {
+        Self { token, ..self }
+    }
+
+    /// May be left out.
+    pub const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// May be repeated.
+    pub const fn multiple(self) -> Self {
+        Self { multiple: true, ..self }
+    }
+}
+
+impl Command {
+    /// What most rows have in common; to be completed with `..`.
+    pub const fn new(name: &'static str, arity: i32, flags: Flags, handler: Handler) -> Self {
+        Self {
+            name,
+            full_name: name,
+            arity,
+            flags,
+            categories: &[],
+            keys: None,
+            tips: &[],
+            since: "1.0.0",
+            group: "generic",
+            summary: "",
+            complexity: "O(1)",
+            arguments: &[],
+            subcommands: &[],
+            handler,
+        }
+    }
+
+    /// Whether it changes the state.
+    pub fn is_write(&self) -> bool {
+        matches!(self.handler, Handler::Write(_))
+    }
+
+    /// The subcommand of that name, in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
+        self.subcommands.iter().find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether `args`, which name this command, are as many as it takes, and name one of its
+    /// subcommands if it has any: otherwise Redis's error.
+    pub fn check(&self, args: &Args<'_>) -> Result<(), Reply> {
+        match args.get(1) {
+            Some(name) if !self.subcommands.is_empty() => match self.subcommand(name) {
+                Some(subcommand) => subcommand.check_arity(args),
+                None => Err(unknown_subcommand(self, name)),
+            },
+            _ => self.check_arity(args),
+        }
+    }
+
+    pub(super) fn check_arity(&self, args: &Args<'_>) -> Result<(), Reply> {
+        let wanted = self.arity.unsigned_abs() as usize;
+        if args.len() == wanted || (self.arity < 0 && args.len() > wanted) {
+            return Ok(());
+        }
+        Err(self.wrong_arity())
+    }
+
+    /// `ERR wrong number of arguments for '...' command`.
+    pub fn wrong_arity(&self) -> Reply {
+        Reply::error_owned(format!("ERR wrong number of arguments for '{}' command", self.full_name))
+    }
+
+    /// All ACL categories, those included that follow from the flags.
+    pub fn acl_categories(&self) -> Vec<Category> {
+        let mut all = self.categories.to_vec();
+        for (flag, category) in [
+            (Flags::WRITE, Category::Write),
+            (Flags::READONLY, Category::Read),
+            (Flags::ADMIN, Category::Admin),
+            (Flags::ADMIN, Category::Dangerous),
+            (Flags::FAST, Category::Fast),
+        ] {
+            if self.flags.has(flag) {
+                all.push(category);
+            }
+        }
+        if !self.flags.has(Flags::FAST) {
+            all.push(Category::Slow);
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}

@@ -1,0 +1,81 @@
+//! Rows of the commands on the node: CONFIG, INFO, TIME, ROLE, WAIT, RAFT. The server
+//! carries them out.
+
+use super::introspect::help_row;
+use super::row::{Arg, ArgKind, Category, Command, ConnectionCommand as Do, Flags, Handler};
+
+const ANYTIME: Flags = Flags::LOADING.and(Flags::STALE);
+
+const fn row(name: &'static str, arity: i32, flags: Flags, what: Do) -> Command {
+    Command { group: "server", ..Command::new(name, arity, flags, Handler::Connection(what)) }
+}
+
+pub(super) static CONFIG: Command = Command {
+    since: "2.0.0",
+    summary: "Commands about the configuration",
+    complexity: "Depends on subcommand.",
+    subcommands: &[
+        Command {
+            full_name: "config|get",
+            since: "2.0.0",
+            summary: "Parameters whose names match, with their values",
+            complexity: "O(N) of the number of patterns",
+            arguments: &[
+                Arg::block("parameter", &[Arg::new("parameter", ArgKind::String)]).multiple()
+            ],
+            ..row("get", -3, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigGet)
+        },
+        help_row("config|help", "5.0.0", "server", &[]),
+    ],
+    ..row("config", -2, Flags::NONE, Do::Introspect)
+};
+
+pub(super) static INFO: Command = Command {
+    categories: &[Category::Dangerous],
+    tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    summary: "What is known of the node, by section",
+    arguments: &[Arg::new("section", ArgKind::String).optional().multiple()],
+    ..row("info", -1, ANYTIME, Do::Info)
+};
+
+pub(super) static TIME: Command = Command {
+    since: "2.6.0",
+    tips: &["nondeterministic_output"],
+    summary: "Unix time of this node: seconds, and microseconds within the second",
+    ..row("time", 1, ANYTIME.and(Flags::FAST), Do::Time)
+};
+
+pub(super) static ROLE: Command = Command {
+    categories: &[Category::Admin, Category::Dangerous],
+    since: "2.8.12",
+    summary: "This node's part in its group",
+    ..row("role", 1, ANYTIME.and(Flags::FAST).and(Flags::NOSCRIPT), Do::Role)
+};
+
+pub(super) static WAIT: Command = Command {
+    categories: &[Category::Connection],
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
+    since: "3.0.0",
+    group: "generic",
+    summary: "How many other nodes hold the writes of this connection, waiting for as many as asked",
+    arguments: &[Arg::new("numreplicas", ArgKind::Integer), Arg::new("timeout", ArgKind::Integer)],
+    ..row("wait", 3, Flags::NOSCRIPT, Do::Wait)
+};
+
+pub(super) static RAFT: Command = Command {
+    since: "0.1.0",
+    summary: "Commands about the Raft group",
+    complexity: "Depends on subcommand.",
+    subcommands: &[
+        Command {
+            full_name: "raft|status",
+            since: "0.1.0",
+            tips: &["nondeterministic_output"],
+            summary: "Role, term, leader, indexes and members as this node sees them",
+            complexity: "O(N) of the number of members",
+            ..row("status", 2, ANYTIME.and(Flags::NOSCRIPT), Do::RaftStatus)
+        },
+        help_row("raft|help", "0.1.0", "server", &[]),
+    ],
+    ..row("raft", -2, Flags::NONE, Do::Introspect)
+};

@@ -1,0 +1,170 @@
+//! The table of commands: every row once, and finding one by name. A name must never be
+//! looked up in any other way.
+
+use super::row::Command;
+use super::{
+    connection, counters, expiry, generic, introspect, scan, server, set, strings, transactions, versions,
+};
+
+static COMMANDS: [&Command; 49] = [
+    &strings::APPEND,
+    &versions::CAD,
+    &versions::CAS,
+    &connection::CLIENT,
+    &introspect::COMMAND,
+    &server::CONFIG,
+    &generic::DBSIZE,
+    &counters::DECR,
+    &counters::DECRBY,
+    &generic::DEL,
+    &versions::DELIFEQ,
+    &transactions::DISCARD,
+    &connection::ECHO,
+    &transactions::EXEC,
+    &generic::EXISTS,
+    &expiry::EXPIRE,
+    &generic::FLUSHALL,
+    &generic::FLUSHDB,
+    &strings::GET,
+    &versions::GETV,
+    &connection::HELLO,
+    &counters::INCR,
+    &counters::INCRBY,
+    &server::INFO,
+    &scan::KEYS,
+    &strings::MGET,
+    &strings::MSET,
+    &transactions::MULTI,
+    &expiry::PERSIST,
+    &expiry::PEXPIRE,
+    &connection::PING,
+    &expiry::PTTL,
+    &connection::QUIT,
+    &server::RAFT,
+    &connection::READONLY,
+    &connection::READWRITE,
+    &connection::RESET,
+    &server::ROLE,
+    &scan::SCAN,
+    &connection::SELECT,
+    &set::SET,
+    &strings::STRLEN,
+    &server::TIME,
+    &expiry::TTL,
+    &generic::TYPE,
+    &generic::UNLINK,
+    &transactions::UNWATCH,
+    &server::WAIT,
+    &transactions::WATCH,
+];
+
+/// The longest name, for which there is room.
+const NAME_BYTES: usize = 16;
+
+/// Names as numbers, so that a look-up compares once; open addressing.
+const BUCKETS: usize = 128;
+static INDEX: [(u128, u8); BUCKETS] = index();
+
+/// A name's letters, in lower case, as a number: 0 if it is empty or longer than any.
+const fn pack(name: &[u8]) -> u128 {
+    if name.len() > NAME_BYTES {
+        return 0;
+    }
+    let mut packed = 0;
+    let mut i = 0;
+    while i < name.len() {
+        packed = packed << 8 | name[i].to_ascii_lowercase() as u128;
+        i += 1;
+    }
+    packed
+}
+
+const fn bucket(packed: u128) -> usize {
+    let folded = packed as u64 ^ (packed >> 64) as u64;
+    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % BUCKETS
+}
+
+const fn index() -> [(u128, u8); BUCKETS] {
+    let mut index = [(0, 0); BUCKETS];
+    let mut i = 0;
+    while i < COMMANDS.len() {
+        let name = COMMANDS[i].name.as_bytes();
+        assert!(!name.is_empty() && name.len() <= NAME_BYTES, "raise NAME_BYTES");
+        let packed = pack(name);
+        let mut at = bucket(packed);
+        while index[at].0 != 0 {
+            assert!(index[at].0 != packed, "two commands of one name");
+            at = (at + 1) % BUCKETS;
+        }
+        index[at] = (packed, i as u8);
+        i += 1;
+    }
+    index
+}
+
+/// The command of that name, in any case.
+pub fn lookup(name: &[u8]) -> Option<&'static Command> {
+    let packed = pack(name);
+    let mut at = bucket(packed);
+    loop {
+        match INDEX[at] {
+            (0, _) => return None,
+            // A NUL in front packs to the same number: only then do lengths differ.
+            (found, i) if found == packed => {
+                return Some(COMMANDS[usize::from(i)]).filter(|command| command.name.len() == name.len());
+            }
+            _ => at = (at + 1) % BUCKETS,
+        }
+    }
+}
+
+/// All commands by name, without the subcommands.
+pub fn commands() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().copied()
+}
+
+/// All rows: commands, each followed by its subcommands.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    commands().flat_map(|command| std::iter::once(command).chain(command.subcommands))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_found_in_any_case_and_nothing_else_is() {
+        assert!(commands().map(|command| command.name).is_sorted());
+        for command in commands() {
+            let upper = command.name.to_ascii_uppercase();
+            let mixed = upper[..1].to_string() + &command.name[1..];
+            for name in [command.name, &upper, &mixed] {
+                assert!(std::ptr::eq(lookup(name.as_bytes()).unwrap(), command), "{name}");
+            }
+            for wrong in [format!("{upper}x"), format!("\0{upper}"), upper[1..].to_string(), format!("{upper} ")] {
+                assert!(lookup(wrong.as_bytes()).is_none_or(|found| found.name == wrong.to_ascii_lowercase()));
+            }
+        }
+        for name in [&b""[..], b"\0", b"nosuch", &[b'g'; 1000], &[0xff; 16]] {
+            assert!(lookup(name).is_none());
+        }
+    }
+
+    #[test]
+    fn rows_are_complete_and_sound() {
+        for command in all() {
+            let name = command.full_name;
+            assert!(!command.summary.is_empty() && !command.complexity.is_empty(), "{name}");
+            assert_ne!(command.arity, 0, "{name}");
+            assert_eq!(command.name, name.rsplit('|').next().unwrap(), "{name}");
+            assert_eq!(command.name, command.name.to_ascii_lowercase());
+            let is_write = matches!(command.handler, super::super::Handler::Write(_));
+            assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE), "{name}");
+            let is_read = matches!(command.handler, super::super::Handler::Read(_));
+            assert_eq!(is_read, command.flags.has(super::super::Flags::READONLY), "{name}");
+            for subcommand in command.subcommands {
+                assert!(subcommand.full_name.starts_with(&format!("{name}|")), "{}", subcommand.full_name);
+            }
+        }
+    }
+}

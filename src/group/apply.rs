@@ -1,0 +1,195 @@
+//! Committed entries, into the machine; answers to those whose commands they hold; and the
+//! reads that were waiting for them.
+
+use super::job::{Job, ReadTransaction, Step};
+use super::stream::JobSteps;
+use super::{Event, Group, OWN_TICKET};
+use crate::command::{Reply, Request};
+use crate::machine::Verdict;
+use crate::wire::WireError;
+use crate::wire::entry::{self, BatchRef};
+use crate::wire::units::{Unit, Units, Watch};
+use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType};
+
+const CORRUPT: Reply = Reply::error("UNKNOWN The log is damaged on this node, which is stopping");
+
+fn read_change<C: protobuf::Message>(entry: &Entry) -> Result<C, WireError> {
+    C::parse_from_bytes(&entry.data).map_err(|_| WireError::new("membership change"))
+}
+
+impl Group {
+    pub(super) fn apply(&mut self, entry: Entry) {
+        self.entries_applied_total += 1;
+        if self.clock_entry_index.is_some_and(|index| index <= entry.index) {
+            self.clock_entry_index = None;
+        }
+        let outcome = match entry.get_entry_type() {
+            EntryType::EntryNormal if entry.data.is_empty() => Ok(()), // a leader's first
+            EntryType::EntryNormal => self.apply_batches(&entry),
+            EntryType::EntryConfChange => read_change::<ConfChange>(&entry)
+                .map(|change| self.raft.apply_conf_change(&change))
+                .and_then(|outcome| self.membership_changed(outcome)),
+            EntryType::EntryConfChangeV2 => read_change::<ConfChangeV2>(&entry)
+                .map(|change| self.raft.apply_conf_change(&change))
+                .and_then(|outcome| self.membership_changed(outcome)),
+        };
+        if let Err(error) = outcome {
+            self.halt(Event::Corrupt { index: entry.index, reason: error.to_string() });
+        }
+    }
+
+    fn membership_changed(&mut self, outcome: raft::Result<ConfState>) -> Result<(), WireError> {
+        let conf_state = outcome.map_err(|_| WireError::new("membership change"))?;
+        let event = Event::Membership {
+            voters: conf_state.voters.clone(),
+            learners: conf_state.learners.clone(),
+        };
+        self.raft.mut_store().set_conf_state(conf_state);
+        self.effects.events.push(event);
+        self.effects.members_changed = true;
+        Ok(())
+    }
+
+    fn apply_batches(&mut self, entry: &Entry) -> Result<(), WireError> {
+        let (now_ms, batches) = entry::decode(&entry.data)?;
+        self.machine.begin_entry(entry.index, now_ms);
+        for batch in batches {
+            let batch = batch?;
+            let is_own = batch.origin == self.config.node_id && batch.boot == self.config.boot;
+            match self.machine.accept(batch.origin, batch.boot, batch.seq) {
+                Verdict::Apply if is_own => {
+                    let jobs = self.stream.take_applied(batch.seq);
+                    self.apply_own(&batch, jobs)?;
+                }
+                Verdict::Apply => {
+                    for unit in Units::new(batch.body) {
+                        self.apply_unit(&unit?);
+                    }
+                }
+                Verdict::Gap => {
+                    // Its origin sends again, from what has been applied.
+                    self.intake.forget(batch.origin);
+                    if is_own {
+                        self.stream.rewind();
+                    }
+                }
+                Verdict::Duplicate | Verdict::Stale => {}
+            }
+        }
+        self.machine.end_entry();
+        Ok(())
+    }
+
+    /// Applies a batch of this node's own: its jobs' steps, reads between writes included,
+    /// in their order.
+    fn apply_own(&mut self, batch: &BatchRef<'_>, jobs: Vec<JobSteps>) -> Result<(), WireError> {
+        let mut units = Units::new(batch.body);
+        for job in jobs {
+            for step in job.steps {
+                let reply = match step {
+                    Step::Write => match units.next() {
+                        Some(unit) => self.apply_unit(&unit?),
+                        None => CORRUPT, // the number was used by a batch that had been given up
+                    },
+                    step => self.read_step(step).0,
+                };
+                if job.ticket == OWN_TICKET {
+                    self.registered(&reply);
+                } else {
+                    self.effects.replies.push((job.ticket, reply));
+                }
+            }
+        }
+        for unit in units {
+            self.apply_unit(&unit?); // whoever asked for it was given up on
+        }
+        Ok(())
+    }
+
+    fn apply_unit(&mut self, unit: &Unit<'_>) -> Reply {
+        let reply = self.machine.execute(unit);
+        if let (Unit::Register(register), Reply::Ok) = (unit, &reply) {
+            self.effects.members_changed = true;
+            self.effects.events.push(Event::Member {
+                node: register.node,
+                client_addr: register.client_addr.to_owned(),
+                peer_addr: register.peer_addr.to_owned(),
+            });
+        }
+        reply
+    }
+
+    fn registered(&mut self, reply: &Reply) {
+        self.registering = false;
+        if reply.is_error() {
+            self.refused();
+        } else {
+            self.settle();
+        }
+    }
+
+    /// Answers reads whose index has been applied.
+    pub(super) fn serve_reads(&mut self) {
+        for job in self.reads.take_ready(self.applied()) {
+            self.answer_job(job);
+        }
+    }
+
+    /// Answers a job without writes from the present state. When it met a key whose deadline
+    /// this node's clock has passed and the log's has not, the log's clock has to move first:
+    /// what one client saw expire, nobody sees again.
+    pub(super) fn answer_job(&mut self, job: Job) {
+        let (ticket, stale) = (job.ticket, job.stale);
+        let mark = self.effects.replies.len();
+        let mut saw_expiring = false;
+        for step in &job.steps {
+            let (reply, expiring) = self.read_step_ref(step);
+            saw_expiring |= expiring;
+            self.effects.replies.push((ticket, reply));
+        }
+        if saw_expiring && !stale {
+            self.effects.replies.truncate(mark);
+            // A batch without units: its entry carries the leader's clock, and the job's
+            // steps are carried out at its apply.
+            self.stream.submit(job);
+        }
+    }
+
+    fn read_step(&self, step: Step) -> (Reply, bool) {
+        match step {
+            Step::Ready(reply) => (reply, false),
+            step => self.read_step_ref(&step),
+        }
+    }
+
+    fn read_step_ref(&self, step: &Step) -> (Reply, bool) {
+        let wall_ms = self.now.wall_ms;
+        match step {
+            Step::Ready(reply) => (reply.clone(), false),
+            Step::Read(request) => self.machine.read(&request.args(), wall_ms),
+            Step::Watch(request) => (self.machine.watch(&request.args()[1..]), false),
+            Step::ReadTransaction(transaction) => self.read_transaction(transaction, wall_ms),
+            Step::Write => (CORRUPT, false), // writes are answered where they are applied
+        }
+    }
+
+    fn read_transaction(&self, transaction: &ReadTransaction, wall_ms: u64) -> (Reply, bool) {
+        let mut watches = transaction.watches.iter().map(|(key, revision, seen_at)| Watch {
+            key,
+            revision: *revision,
+            seen_at: *seen_at,
+            db: 0,
+        });
+        if !watches.all(|watch| self.machine.watches_hold(&[watch])) {
+            return (Reply::NilArray, false);
+        }
+        let mut expiring = false;
+        let read = |request: &Request| {
+            let (reply, met) = self.machine.read(&request.args(), wall_ms);
+            expiring |= met;
+            reply
+        };
+        let replies = transaction.commands.iter().map(read).collect();
+        (Reply::Array(replies), expiring)
+    }
+}

@@ -1,0 +1,65 @@
+//! What a group is started with.
+
+use crate::wire::{GroupId, NodeId};
+use raft::eraftpb::{Entry, HardState};
+
+use super::log_view::SnapshotPoint;
+use crate::machine::Machine;
+
+/// The settings of a replica. Ticks are what the node sends as [`super::Input::Tick`].
+#[derive(Debug, Clone)]
+pub struct GroupConfig {
+    /// This replica's node.
+    pub node_id: NodeId,
+    /// The group.
+    pub group: GroupId,
+    /// How often this node has started: raised, and on disk, before this start.
+    pub boot: u64,
+    /// Made with the data directory.
+    pub incarnation: [u8; 16],
+    /// Where clients reach this node.
+    pub client_addr: String,
+    /// Where peers reach it.
+    pub peer_addr: String,
+    /// Whether this data directory is known to be the one its id belongs to: see `settled`.
+    pub settled: bool,
+    /// Ticks without a leader before an election; the draw is between once and twice that.
+    pub election_ticks: usize,
+    /// Ticks between heartbeats.
+    pub heartbeat_ticks: usize,
+    /// How long a command waits without a leader, or without progress, before its error.
+    pub unavailable_after_ms: u64,
+    /// Of election timeouts, so that a run can be repeated.
+    pub seed: u64,
+    /// Proposed for a new cluster: its id.
+    pub new_cluster_id: [u8; 16],
+    /// Proposed for a new cluster: the key of the keyspace's hash.
+    pub new_hash_key: [u8; 16],
+    /// Log bytes since the last snapshot that make a new one due, at least.
+    pub snapshot_min_log_bytes: u64,
+    /// Memory that the log may take for followers that lag.
+    pub log_cache_bytes: usize,
+}
+
+/// What a replica's disk held, and the machine restored from its snapshot.
+pub struct Recovered {
+    /// Term, vote, commit; default when there was none.
+    pub hard_state: HardState,
+    /// The snapshot's point and membership; for a new directory the first members at point 0.
+    pub snapshot: SnapshotPoint,
+    /// The log after the snapshot.
+    pub entries: Vec<Entry>,
+    /// The state at the snapshot.
+    pub machine: Machine,
+    /// Bytes of that snapshot.
+    pub snapshot_bytes: u64,
+}
+
+/// The moment of an input. The group has no clock of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Unix time; may jump.
+    pub wall_ms: u64,
+    /// Never goes back.
+    pub mono_us: u64,
+}

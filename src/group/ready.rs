@@ -1,0 +1,101 @@
+//! raft-rs's asynchronous `Ready`, turned into effects. A leader's appends leave before its
+//! own disk write ends; whatever promises something (votes, acknowledgements) leaves only
+//! after the write that it promises (Raft thesis, section 10.2.1).
+
+use super::{Event, Group, LogPoint, LogWrite, Persist, SnapshotPoint};
+use crate::wire::NodeId;
+use crate::wire::frame::PeerMessage;
+use raft::eraftpb::{Message, MessageType, Snapshot};
+
+impl Group {
+    pub(super) fn drain_ready(&mut self) {
+        let mut ready = self.raft.ready();
+        for message in ready.take_messages() {
+            self.send_now(message);
+        }
+        let mut log = LogWrite::default();
+        if ready.snapshot().get_metadata().index != 0 {
+            log.reset = Some(self.install(ready.snapshot()));
+        }
+        log.entries = ready.take_entries();
+        self.raft.mut_store().append(&log.entries);
+        self.snapshots.log_grew(&log.entries);
+        if let Some(hard_state) = ready.hs() {
+            self.raft.mut_store().set_hard_state(hard_state.clone());
+        }
+        // The commit index alone is not worth a write: it goes along with the next one.
+        if ready.must_sync() || log.reset.is_some() {
+            log.hard_state = Some(self.raft.store().hard_state().clone());
+        }
+        let send_after = self.promises(ready.take_persisted_messages());
+        let committed = ready.take_committed_entries();
+        let number = ready.number();
+        self.raft.advance_append_async(ready);
+        self.persist(Persist { number, log, send_after });
+        if let Some(last) = committed.last().map(|entry| entry.index) {
+            for entry in committed {
+                if !self.halted {
+                    self.apply(entry);
+                }
+            }
+            if !self.halted {
+                self.raft.advance_apply_to(last);
+                self.last_progress_us = self.now.mono_us;
+            }
+        }
+    }
+
+    fn persist(&mut self, persist: Persist) {
+        if persist.log.is_empty() && self.unpersisted.is_empty() {
+            // Everything before it is on disk already.
+            self.raft.on_persist_ready(persist.number);
+            self.effects.send_now.extend(persist.send_after);
+            return;
+        }
+        self.unpersisted.push_back(persist.number);
+        self.effects.persists.push(persist);
+    }
+
+    pub(super) fn persisted(&mut self, number: u64) {
+        while self.unpersisted.front().is_some_and(|&waiting| waiting <= number) {
+            self.unpersisted.pop_front();
+        }
+        self.raft.on_persist_ready(number);
+    }
+
+    fn send_now(&mut self, message: Message) {
+        if message.get_msg_type() == MessageType::MsgSnapshot {
+            self.effects.send_snapshots.push((message.to, message));
+        } else {
+            self.effects.send_now.push((message.to, PeerMessage::Raft(message)));
+        }
+    }
+
+    fn promises(&self, messages: Vec<Message>) -> Vec<(NodeId, PeerMessage)> {
+        messages.into_iter().map(|message| (message.to, PeerMessage::Raft(message))).collect()
+    }
+
+    /// Raft has taken a leader's snapshot: its state, restored before, takes our state's place.
+    fn install(&mut self, snapshot: &Snapshot) -> LogPoint {
+        let metadata = snapshot.get_metadata();
+        let point = LogPoint { index: metadata.index, term: metadata.term };
+        let conf_state = metadata.get_conf_state().clone();
+        let (machine, size_bytes) = self
+            .snapshots
+            .take_fetched(point.index)
+            .expect("Raft only takes a snapshot while the message that brought its state is being stepped");
+        if self.snapshots.is_walking() {
+            self.effects.abort_snapshot = true;
+        }
+        self.machine = machine;
+        self.snapshots.installed(point.index, size_bytes);
+        self.raft.mut_store().install(SnapshotPoint { point, conf_state });
+        let seen = self.machine.applied_seq(self.config.node_id, self.config.boot);
+        let jobs = self.stream.take_applied_unseen(seen);
+        self.lose_replies(jobs);
+        self.effects.events.push(Event::SnapshotInstalled { index: point.index });
+        self.effects.members_changed = true;
+        self.last_progress_us = self.now.mono_us;
+        point
+    }
+}

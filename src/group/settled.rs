@@ -1,0 +1,89 @@
+//! Whether this data directory is the one that its node id belongs to.
+//!
+//! A node that comes back with an empty disk has forgotten its votes and what it
+//! acknowledged: with its vote, a leader could be elected that lacks committed entries.
+//! Until it is known that this directory never held more than it holds now, the node takes
+//! the log but neither votes nor campaigns once anything may have been committed. It is
+//! known when the node took part in the very first entries of the log, or when its
+//! registration went through the log: an id that another directory has registered is refused.
+
+use super::job::{Job, Step};
+use super::{Event, Group, OWN_TICKET};
+use crate::wire::units::{self, Register};
+use raft::eraftpb::{Message, MessageType};
+use smallvec::SmallVec;
+
+impl Group {
+    pub(super) fn settle(&mut self) {
+        if !self.settled {
+            self.settled = true;
+            self.effects.settle = true;
+        }
+    }
+
+    fn log_is_empty(&self) -> bool {
+        self.raft.store().last().index == 0
+    }
+
+    pub(super) fn may_campaign(&self) -> bool {
+        self.settled || self.log_is_empty()
+    }
+
+    /// Whether Raft may see this message. Also settles on the first entries of a log: what a
+    /// leader of this very term appends from the start, with nothing committed.
+    pub(super) fn admits(&mut self, message: &Message) -> bool {
+        if self.settled {
+            return true;
+        }
+        match message.get_msg_type() {
+            MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => {
+                message.index == 0 && self.log_is_empty()
+            }
+            MessageType::MsgTimeoutNow => false,
+            MessageType::MsgAppend => {
+                let first_term = message.entries.first().map(|entry| entry.term);
+                if message.index == 0 && message.commit == 0 && first_term == Some(message.term) {
+                    self.settle();
+                }
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Says who this node is, through the log, when the log does not say so yet.
+    pub(super) fn maybe_register(&mut self) {
+        if self.registering || self.leader() == 0 {
+            return;
+        }
+        let config = &self.config;
+        if let Some(member) = self.machine.members().get(&config.node_id) {
+            if member.incarnation != config.incarnation {
+                return self.refused();
+            }
+            if member.client_addr == config.client_addr && member.peer_addr == config.peer_addr {
+                return self.settle();
+            }
+        }
+        let register = Register {
+            node: config.node_id,
+            incarnation: &config.incarnation,
+            client_addr: &config.client_addr,
+            peer_addr: &config.peer_addr,
+        };
+        let mut body = Vec::new();
+        units::put_register_unit(&mut body, &register);
+        self.registering = true;
+        let steps = SmallVec::from_iter([Step::Write]);
+        self.stream.submit(Job { ticket: OWN_TICKET, body, steps, ..Default::default() });
+    }
+
+    pub(super) fn refused(&mut self) {
+        let reason = format!(
+            "node id {} belongs to another data directory: this one is new or foreign. Start the node with \
+             its old directory, or remove the id from the cluster and add this node under a new one",
+            self.config.node_id
+        );
+        self.halt(Event::Refused { reason });
+    }
+}

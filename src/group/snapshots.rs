@@ -1,0 +1,162 @@
+//! When a snapshot is taken, what it means that one is stored, fetched or sent, and how much
+//! of the log is kept. Walking the keys costs the caller a chunk at a time.
+
+use super::{Group, LogPoint, SnapshotPoint};
+use crate::limits;
+use crate::machine::Machine;
+use crate::wire::NodeId;
+use raft::eraftpb::{Entry, Message};
+use raft::{ProgressState, SnapshotStatus};
+
+/// What the group knows of its snapshots.
+pub struct Snapshots {
+    /// The one being walked.
+    walking: Option<SnapshotPoint>,
+    first_chunk: Option<Vec<u8>>,
+    /// The newest on disk.
+    stored_index: u64,
+    stored_bytes: u64,
+    /// Log since then.
+    log_bytes: u64,
+    /// A leader's, restored, while Raft decides whether to take it.
+    fetched: Option<(u64, Machine, u64)>,
+    total: u64,
+}
+
+impl Snapshots {
+    pub fn new(stored_index: u64, stored_bytes: u64, log_bytes: u64) -> Self {
+        Self { walking: None, first_chunk: None, stored_index, stored_bytes, log_bytes, fetched: None, total: 0 }
+    }
+
+    pub fn is_walking(&self) -> bool {
+        self.walking.is_some()
+    }
+
+    pub fn stored_index(&self) -> u64 {
+        self.stored_index
+    }
+
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub fn log_grew(&mut self, entries: &[Entry]) {
+        self.log_bytes += entries.iter().map(|entry| entry.data.len() as u64 + 32).sum::<u64>();
+    }
+
+    pub fn failed(&mut self, machine: &mut Machine) {
+        if self.walking.take().is_some() {
+            machine.snapshot_abort();
+        }
+    }
+
+    pub fn take_fetched(&mut self, index: u64) -> Option<(Machine, u64)> {
+        let (_, machine, size_bytes) = self.fetched.take_if(|(fetched, ..)| *fetched == index)?;
+        Some((machine, size_bytes))
+    }
+
+    pub fn installed(&mut self, index: u64, size_bytes: u64) {
+        self.walking = None;
+        self.first_chunk = None;
+        self.stored_index = index;
+        self.stored_bytes = size_bytes;
+        self.log_bytes = 0;
+    }
+}
+
+impl Group {
+    /// Begins a snapshot when the log has grown by more than the last one's size (and by the
+    /// least that makes one worth while), or when a follower needs one.
+    pub(super) fn maybe_snapshot(&mut self) {
+        let wanted = self.raft.store().take_snapshot_wanted();
+        let due = self.snapshots.log_bytes
+            >= self.config.snapshot_min_log_bytes.max(self.snapshots.stored_bytes);
+        let index = self.applied();
+        if (due || wanted) && !self.snapshots.is_walking() && index > self.snapshots.stored_index {
+            self.begin_snapshot(index);
+        }
+    }
+
+    fn begin_snapshot(&mut self, index: u64) {
+        let Some(term) = self.raft.store().term_at(index) else { return };
+        let conf_state = self.raft.store().conf_state().clone();
+        let begun = SnapshotPoint { point: LogPoint { index, term }, conf_state };
+        self.snapshots.first_chunk = Some(self.machine.snapshot_begin());
+        self.snapshots.walking = Some(begun.clone());
+        self.snapshots.log_bytes = 0;
+        self.effects.start_snapshot = Some(begun);
+    }
+
+    /// The next chunk of the snapshot begun last, of about `target_bytes`; none after its last.
+    pub fn snapshot_chunk(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
+        self.snapshots.walking.as_ref()?;
+        self.snapshots.first_chunk.take().or_else(|| self.machine.snapshot_next(target_bytes))
+    }
+
+    pub(super) fn snapshot_stored(&mut self, index: u64, size_bytes: u64) {
+        let Some(stored) = self.snapshots.walking.take_if(|walking| walking.point.index == index) else {
+            return;
+        };
+        self.snapshots.stored_index = index;
+        self.snapshots.stored_bytes = size_bytes;
+        self.snapshots.total += 1;
+        self.raft.mut_store().snapshot_stored(stored);
+        self.effects.compact = Some(index);
+    }
+
+    pub(super) fn snapshot_fetched(&mut self, message: Message, machine: Machine, size_bytes: u64) {
+        let index = message.get_snapshot().get_metadata().index;
+        if index <= self.applied() || message.to != self.config.node_id {
+            return;
+        }
+        let _ = self.raft.step(message);
+        if self.raft.snap().is_some_and(|taken| taken.get_metadata().index == index) {
+            self.snapshots.fetched = Some((index, machine, size_bytes));
+        }
+    }
+
+    pub(super) fn snapshot_sent(&mut self, to: NodeId, ok: bool) {
+        let status = if ok { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+        self.raft.report_snapshot(to, status);
+    }
+
+    /// Keeps the log in memory within its bound. What active followers still lack stays, up
+    /// to a second bound; beyond that they get a snapshot.
+    pub(super) fn trim_log(&mut self) {
+        let size_bytes = self.raft.store().size_bytes();
+        if size_bytes <= self.config.log_cache_bytes {
+            return;
+        }
+        let mut through = self.applied();
+        if self.is_leader() && size_bytes <= limits::LOG_CACHE_BYTES_DURING_SNAPSHOT {
+            for (_, progress) in self.raft.raft.prs().iter() {
+                if progress.state == ProgressState::Snapshot {
+                    through = through.min(progress.pending_snapshot);
+                } else if progress.recent_active {
+                    through = through.min(progress.matched);
+                }
+            }
+        }
+        // Half at a time, so that not every entry trims.
+        let keep_bytes = self.config.log_cache_bytes / 2;
+        self.raft.mut_store().trim_to_size(through, keep_bytes);
+    }
+
+    /// Hands leadership to the follower that has most of the log.
+    pub(super) fn step_down(&mut self) {
+        if !self.is_leader() {
+            return;
+        }
+        let me = self.config.node_id;
+        let prs = self.raft.raft.prs();
+        let voters = &self.raft.store().conf_state().voters;
+        let best = prs
+            .iter()
+            .filter(|(node, progress)| **node != me && voters.contains(node) && progress.recent_active)
+            .max_by_key(|(node, progress)| (progress.matched, **node))
+            .map(|(node, _)| *node);
+        if let Some(successor) = best {
+            self.raft.transfer_leader(successor);
+        }
+    }
+}

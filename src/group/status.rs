@@ -1,0 +1,86 @@
+//! What a group tells about itself.
+
+use super::Group;
+use crate::wire::NodeId;
+use raft::{ProgressState, StateRole};
+
+/// A replica at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct GroupStatus {
+    pub role: &'static str,
+    pub term: u64,
+    /// 0: none known.
+    pub leader: NodeId,
+    pub commit_index: u64,
+    pub applied_index: u64,
+    pub last_index: u64,
+    pub first_index: u64,
+    pub snapshot_index: u64,
+    pub snapshot_in_progress: bool,
+    pub snapshots_total: u64,
+    pub entries_applied_total: u64,
+    pub pending_bytes: u64,
+    pub voters: Vec<NodeId>,
+    pub learners: Vec<NodeId>,
+    /// On the leader.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// What a leader knows of a peer's log.
+#[derive(Debug, Clone, Default)]
+pub struct PeerStatus {
+    pub id: NodeId,
+    pub match_index: u64,
+    pub progress: &'static str,
+}
+
+pub(super) fn role_name(role: StateRole) -> &'static str {
+    match role {
+        StateRole::Follower => "follower",
+        StateRole::PreCandidate => "precandidate",
+        StateRole::Candidate => "candidate",
+        StateRole::Leader => "leader",
+    }
+}
+
+impl Group {
+    /// The replica as it is now.
+    pub fn status(&self) -> GroupStatus {
+        let log = self.raft.store();
+        let mut peers = Vec::new();
+        if self.is_leader() {
+            peers = self.raft.raft.prs().iter().map(|(&id, progress)| {
+                let progress_name = match progress.state {
+                    ProgressState::Probe => "probe",
+                    ProgressState::Replicate => "replicate",
+                    ProgressState::Snapshot => "snapshot",
+                };
+                PeerStatus { id, match_index: progress.matched, progress: progress_name }
+            })
+            .collect();
+            peers.sort_by_key(|peer| peer.id);
+        }
+        GroupStatus {
+            role: role_name(self.raft.raft.state),
+            term: self.raft.raft.term,
+            leader: self.leader(),
+            commit_index: self.raft.raft.raft_log.committed,
+            applied_index: self.applied(),
+            last_index: self.raft.raft.raft_log.last_index(),
+            first_index: log.first(),
+            snapshot_index: self.snapshots.stored_index(),
+            snapshot_in_progress: self.snapshots.is_walking(),
+            snapshots_total: self.snapshots.total(),
+            entries_applied_total: self.entries_applied_total,
+            pending_bytes: self.stream.pending_bytes() as u64,
+            voters: log.conf_state().voters.clone(),
+            learners: log.conf_state().learners.clone(),
+            peers,
+        }
+    }
+
+    /// Whether nothing that was submitted here waits for its answer.
+    pub fn is_idle(&self) -> bool {
+        self.stream.is_idle() && self.reads.is_idle()
+    }
+}

@@ -1,0 +1,216 @@
+//! This node's own stream of batches: numbered, sent in order to whoever leads, kept until
+//! this node's machine has applied them, sent again when the leader changes. A number, once
+//! given, must never be dropped: a batch whose clients were given up on stays in the stream
+//! with an empty body, so that those behind it can follow.
+
+use super::job::{Job, Step};
+use crate::limits;
+use crate::wire::NodeId;
+use crate::wire::entry::Batch;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+
+/// The steps of a job that is part of a batch.
+#[derive(Debug)]
+pub struct JobSteps {
+    pub ticket: u64,
+    pub steps: SmallVec<[Step; 4]>,
+}
+
+#[derive(Debug)]
+struct OwnBatch {
+    seq: u64,
+    body: Bytes,
+    jobs: Vec<JobSteps>,
+    since_us: u64,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct OwnStream {
+    node_id: NodeId,
+    boot: u64,
+    next_seq: u64,
+    /// Not in a batch yet.
+    waiting: VecDeque<Job>,
+    waiting_bytes: usize,
+    /// In a batch and not applied, oldest first.
+    unapplied: VecDeque<OwnBatch>,
+    unapplied_bytes: usize,
+    /// How many of `unapplied`, from the front, the present leader was sent.
+    sent: usize,
+}
+
+impl OwnStream {
+    pub fn new(node_id: NodeId, boot: u64) -> Self {
+        Self {
+            node_id,
+            boot,
+            next_seq: 1,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            unapplied: VecDeque::new(),
+            unapplied_bytes: 0,
+            sent: 0,
+        }
+    }
+
+    pub fn boot(&self) -> u64 {
+        self.boot
+    }
+
+    /// Bytes of commands that are not applied.
+    pub fn pending_bytes(&self) -> usize {
+        self.waiting_bytes + self.unapplied_bytes
+    }
+
+    /// Whether every batch has been applied.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.unapplied.is_empty()
+    }
+
+    /// Takes a job for the next batch.
+    pub fn submit(&mut self, job: Job) {
+        self.waiting_bytes += job.body.len();
+        self.waiting.push_back(job);
+    }
+
+    /// Puts all that waits into batches, one unless they would be too long.
+    pub fn form_batches(&mut self, now_us: u64) {
+        while !self.waiting.is_empty() {
+            let mut jobs = Vec::with_capacity(self.waiting.len());
+            let mut body = Vec::new();
+            while let Some(job) = self.waiting.pop_front() {
+                self.waiting_bytes -= job.body.len();
+                if body.is_empty() {
+                    body = job.body;
+                } else {
+                    body.extend_from_slice(&job.body);
+                }
+                jobs.push(JobSteps { ticket: job.ticket, steps: job.steps });
+                let next_len = self.waiting.front().map_or(0, |next| next.body.len());
+                if body.len() + next_len > limits::MAX_BATCH_BYTES {
+                    break;
+                }
+            }
+            self.unapplied_bytes += body.len();
+            self.unapplied.push_back(OwnBatch { seq: self.next_seq, body: body.into(), jobs, since_us: now_us });
+            self.next_seq += 1;
+        }
+    }
+
+    /// The next batch that the present leader was not sent.
+    pub fn next_to_send(&mut self) -> Option<Batch> {
+        let own = self.unapplied.get(self.sent)?;
+        self.sent += 1;
+        Some(Batch { origin: self.node_id, boot: self.boot, seq: own.seq, body: own.body.clone() })
+    }
+
+    /// Everything is to be sent again: there is another leader, or something got lost.
+    pub fn rewind(&mut self) {
+        self.sent = 0;
+    }
+
+    /// The leader is missing `seq`.
+    pub fn rewind_to(&mut self, seq: u64) {
+        let position = self.unapplied.partition_point(|own| own.seq < seq);
+        self.sent = self.sent.min(position);
+    }
+
+    /// How long the oldest unapplied batch has been waiting.
+    pub fn oldest_since_us(&self) -> Option<u64> {
+        self.unapplied.front().map(|own| own.since_us)
+    }
+
+    /// The batch `seq` is being applied: whose answers it carries.
+    pub fn take_applied(&mut self, seq: u64) -> Vec<JobSteps> {
+        if self.unapplied.front().is_none_or(|own| own.seq != seq) {
+            return Vec::new();
+        }
+        self.pop_front().map_or_else(Vec::new, |own| own.jobs)
+    }
+
+    /// Batches up to `seq` were applied elsewhere, and came here within a snapshot.
+    pub fn take_applied_unseen(&mut self, seq: u64) -> Vec<JobSteps> {
+        let mut jobs = Vec::new();
+        while self.unapplied.front().is_some_and(|own| own.seq <= seq) {
+            jobs.extend(self.pop_front().into_iter().flat_map(|own| own.jobs));
+        }
+        jobs
+    }
+
+    fn pop_front(&mut self) -> Option<OwnBatch> {
+        let own = self.unapplied.pop_front()?;
+        self.unapplied_bytes -= own.body.len();
+        self.sent = self.sent.saturating_sub(1);
+        Some(own)
+    }
+
+    /// Gives up on jobs that no leader has been sent: certainly not applied.
+    pub fn give_up_waiting(&mut self) -> Vec<Job> {
+        self.waiting_bytes = 0;
+        self.waiting.drain(..).collect()
+    }
+
+    /// Gives up on jobs in batches older than `before_us`: their outcome is not known. The
+    /// batches stay, and are sent empty from now on.
+    pub fn give_up_sent(&mut self, before_us: u64) -> Vec<JobSteps> {
+        let mut jobs = Vec::new();
+        for own in self.unapplied.iter_mut().take_while(|own| own.since_us < before_us) {
+            jobs.append(&mut own.jobs);
+            self.unapplied_bytes -= own.body.len();
+            own.body = Bytes::new();
+        }
+        jobs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(ticket: u64, len: usize) -> Job {
+        Job { ticket, body: vec![7; len], steps: SmallVec::from_iter([Step::Write]), ..Default::default() }
+    }
+
+    #[test]
+    fn numbers_are_given_in_order_and_a_rewind_sends_again() {
+        let mut stream = OwnStream::new(1, 5);
+        stream.submit(job(1, 10));
+        stream.submit(job(2, 10));
+        stream.form_batches(0);
+        stream.submit(job(3, 10));
+        stream.form_batches(0);
+        let sent: Vec<_> = std::iter::from_fn(|| stream.next_to_send()).map(|b| (b.seq, b.body.len())).collect();
+        assert_eq!(sent, [(1, 20), (2, 10)]);
+        stream.rewind_to(2);
+        assert_eq!(stream.next_to_send().map(|b| b.seq), Some(2));
+        assert_eq!(stream.take_applied(1).len(), 2);
+        assert!(stream.take_applied(1).is_empty());
+        stream.rewind();
+        assert_eq!(stream.next_to_send().map(|b| b.seq), Some(2));
+        assert_eq!(stream.pending_bytes(), 10);
+    }
+
+    #[test]
+    fn what_is_given_up_keeps_its_number() {
+        let mut stream = OwnStream::new(1, 5);
+        stream.submit(job(1, 10));
+        stream.form_batches(100);
+        assert_eq!(stream.give_up_sent(50).len(), 0);
+        assert_eq!(stream.give_up_sent(101).len(), 1);
+        let again = stream.next_to_send().unwrap();
+        assert_eq!((again.seq, again.body.len(), stream.pending_bytes()), (1, 0, 0));
+    }
+
+    #[test]
+    fn long_bodies_take_batches_of_their_own() {
+        let mut stream = OwnStream::new(1, 1);
+        for ticket in 0..3 {
+            stream.submit(job(ticket, limits::MAX_BATCH_BYTES - 1));
+        }
+        stream.form_batches(0);
+        assert_eq!(std::iter::from_fn(|| stream.next_to_send()).count(), 3);
+    }
+}

@@ -1,0 +1,185 @@
+//! From a job to an entry: this node's batches, to whoever leads; the leader's entries, of
+//! everything that waits; and what becomes of jobs for which there is no leader.
+
+use super::intake::Offered;
+use super::job::{Job, Step};
+use super::reads::Asker;
+use super::stream::JobSteps;
+use super::{Group, OWN_TICKET};
+use crate::command::Reply;
+use crate::limits;
+use crate::wire::entry::{self, Batch};
+use crate::wire::frame::PeerMessage;
+use crate::wire::proto::peer;
+use crate::wire::units;
+
+const NO_LEADER: Reply =
+    Reply::error("CLUSTERDOWN The cluster is down: no leader is known; the command was not applied");
+const OUTCOME_UNKNOWN: Reply =
+    Reply::error("UNKNOWN The command was sent, but its outcome is not known: it may have been applied");
+const REPLY_LOST: Reply =
+    Reply::error("UNKNOWN The command was applied, but its reply was lost while this node was behind");
+const TOO_MUCH: Reply =
+    Reply::error("TRYAGAIN Too many commands are waiting on this node; the command was not applied");
+
+impl Group {
+    pub(super) fn submit(&mut self, job: Job) {
+        if job.stale && !job.writes() {
+            return self.answer_job(job);
+        }
+        if self.given_up() {
+            return self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
+        }
+        if !job.writes() {
+            return self.reads.submit(Asker::Here(job));
+        }
+        if self.stream.pending_bytes() + job.body.len() > limits::MAX_PENDING_BYTES
+            && self.stream.pending_bytes() > 0
+        {
+            return self.refuse(job.ticket, &job.steps, &TOO_MUCH, &TOO_MUCH);
+        }
+        self.stream.submit(job);
+    }
+
+    /// Sends this node's batches to the leader, if there is one.
+    pub(super) fn send_batches(&mut self) {
+        let leader = self.leader();
+        if leader == 0 || (self.is_leader() && !self.leads_and_knows()) {
+            return;
+        }
+        self.stream.form_batches(self.now.mono_us);
+        while let Some(batch) = self.stream.next_to_send() {
+            if self.is_leader() {
+                self.intake.offer(&self.machine, batch);
+            } else {
+                self.effects.send_now.push((leader, PeerMessage::Forward(batch)));
+            }
+        }
+        if self.is_leader() {
+            while let Some(batch) = self.held.pop_front() {
+                self.offer_forwarded(batch);
+            }
+        }
+    }
+
+    /// A follower's batch has arrived.
+    pub(super) fn forwarded(&mut self, batch: Batch) {
+        if self.leads_and_knows() {
+            self.offer_forwarded(batch);
+        } else if self.is_leader() {
+            self.held.push_back(batch);
+        }
+        // A node that does not lead says nothing: the sender learns of the leader from Raft,
+        // and sends everything again.
+    }
+
+    fn offer_forwarded(&mut self, batch: Batch) {
+        let (origin, boot) = (batch.origin, batch.boot);
+        if let Offered::Missing { expected } = self.intake.offer(&self.machine, batch) {
+            let refused = peer::ForwardRefused { boot, seq: expected, ..Default::default() };
+            self.effects.send_now.push((origin, PeerMessage::ForwardRefused(refused)));
+        }
+    }
+
+    /// Proposes everything that waits as one entry, as long as Raft takes it.
+    pub(super) fn propose(&mut self) {
+        if !self.leads_and_knows() {
+            return;
+        }
+        if self.machine.cluster_id().is_none() && self.clock_entry_index.is_none() {
+            self.propose_bootstrap();
+        }
+        while !self.intake.is_empty() {
+            let batches = self.intake.take(limits::MAX_BATCH_BYTES);
+            if !self.propose_entry(&batches) {
+                self.intake.put_back(batches);
+                return;
+            }
+        }
+    }
+
+    fn propose_entry(&mut self, batches: &[Batch]) -> bool {
+        let now_ms = self.now.wall_ms.max(self.machine.clock_ms());
+        self.raft.propose(Vec::new(), entry::encode(now_ms, batches)).is_ok()
+    }
+
+    fn propose_bootstrap(&mut self) {
+        let mut body = Vec::new();
+        units::put_bootstrap_unit(&mut body, &self.config.new_cluster_id, &self.config.new_hash_key);
+        self.propose_housekeeping(vec![Batch {
+            origin: self.config.node_id,
+            boot: self.config.boot,
+            seq: 0,
+            body: body.into(),
+        }]);
+    }
+
+    fn propose_housekeeping(&mut self, batches: Vec<Batch>) {
+        if self.propose_entry(&batches) {
+            self.clock_entry_index = Some(self.raft.raft.raft_log.last_index());
+        }
+    }
+
+    /// On an idle cluster, deadlines pass with entries of their own.
+    pub(super) fn move_idle_clock(&mut self) {
+        let is_due = self.machine.next_deadline().is_some_and(|deadline| deadline <= self.now.wall_ms);
+        if is_due && self.clock_entry_index.is_none() && self.leads_and_knows() {
+            self.propose_housekeeping(Vec::new());
+        }
+    }
+
+    /// What was sent long ago and is not applied may have got lost on its way.
+    pub(super) fn repeat_lost_batches(&mut self) {
+        let patience_ticks = 5 * self.config.election_ticks as u64;
+        if self.ticks.is_multiple_of(patience_ticks) && !self.is_leader() {
+            self.stream.rewind();
+        }
+    }
+
+    fn given_up(&self) -> bool {
+        let limit_us = self.config.unavailable_after_ms * 1000;
+        self.leaderless_since_us.is_some_and(|since| self.now.mono_us.saturating_sub(since) > limit_us)
+    }
+
+    /// Gives up on commands that have waited too long for a leader, or for its progress.
+    pub(super) fn give_up_late(&mut self) {
+        if self.given_up() {
+            for job in self.stream.give_up_waiting() {
+                self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
+            }
+            for job in self.reads.give_up() {
+                self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
+            }
+        }
+        let limit_us = self.config.unavailable_after_ms * 1000;
+        let stalled_us = self.now.mono_us.saturating_sub(self.last_progress_us);
+        let Some(oldest_us) = self.stream.oldest_since_us() else { return };
+        if stalled_us > limit_us && self.now.mono_us.saturating_sub(oldest_us) > limit_us {
+            for job in self.stream.give_up_sent(self.now.mono_us - limit_us) {
+                self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &NO_LEADER);
+            }
+        }
+    }
+
+    /// The replies to these jobs' writes went by while this node was behind.
+    pub(super) fn lose_replies(&mut self, jobs: Vec<JobSteps>) {
+        for job in jobs {
+            self.refuse(job.ticket, &job.steps, &REPLY_LOST, &NO_LEADER);
+        }
+    }
+
+    fn refuse(&mut self, ticket: u64, steps: &[Step], of_write: &Reply, of_read: &Reply) {
+        if ticket == OWN_TICKET {
+            self.registering = false;
+            return;
+        }
+        for step in steps {
+            let reply = match step {
+                Step::Write => of_write.clone(),
+                Step::Ready(reply) => reply.clone(),
+                _ => of_read.clone(),
+            };
+            self.effects.replies.push((ticket, reply));
+        }
+    }
+}

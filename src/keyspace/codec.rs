@@ -1,0 +1,100 @@
+//! Keys as bytes: `snapshot.Keys`, written and read by hand because a snapshot is all keys.
+//! It must never write the same key in two ways: the state hash is taken over these bytes.
+
+use super::partition::{Entry, Item, PARTITIONS, Partition};
+use super::value::IntBytes;
+use super::{Blob, Value};
+use crate::wire::WireError;
+use crate::wire::entry::{next_field, put_len_field, put_varint_field, varint_len};
+
+/// Numbers of the fields of `snapshot.Keys`.
+const KEYS: u32 = 2;
+const TOMBSTONES: u32 = 3;
+
+/// Appends a partition: its keys and its tombstone.
+pub(super) fn put_partition(out: &mut Vec<u8>, number: usize, partition: &Partition) {
+    partition.for_each(|entry| put_key(out, entry));
+    if partition.tombstone != 0 {
+        put_tombstone(out, number, partition.tombstone);
+    }
+}
+
+/// Appends one row of `Keys.keys`.
+pub(super) fn put_key(out: &mut Vec<u8>, entry: &Entry) {
+    let Item { value: Value::String(value), version, revision, deadline_ms } = &entry.item;
+    let mut room = IntBytes::default();
+    let value = value.bytes(&mut room);
+    let numbers = [(2, *version), (3, *revision), (4, *deadline_ms)];
+    let sized = |len: usize| 1 + varint_len(len as u64) + len;
+    let numbers_len: usize = numbers.iter().map(|&(_, n)| 1 + varint_len(n)).sum();
+    put_len_field(out, KEYS, sized(entry.key.len()) + numbers_len + sized(value.len()));
+    put_len_field(out, 1, entry.key.len());
+    out.extend_from_slice(&entry.key);
+    for (field, n) in numbers {
+        put_varint_field(out, field, n);
+    }
+    put_len_field(out, 5, value.len());
+    out.extend_from_slice(value);
+}
+
+/// Appends one row of `Keys.tombstones`.
+pub(super) fn put_tombstone(out: &mut Vec<u8>, partition: usize, revision: u64) {
+    let partition = partition as u64;
+    put_len_field(out, TOMBSTONES, 2 + varint_len(partition) + varint_len(revision));
+    put_varint_field(out, 1, partition);
+    put_varint_field(out, 2, revision);
+}
+
+/// One row of a `snapshot.Keys`.
+pub(super) enum Row {
+    Key(Blob, Item),
+    Tombstone { partition: usize, revision: u64 },
+}
+
+/// Takes the next row off `bytes`.
+pub(super) fn next_row(bytes: &mut &[u8]) -> Result<Option<Row>, WireError> {
+    while !bytes.is_empty() {
+        match next_field(bytes, "snapshot keys")? {
+            (1, db) if db.varint("snapshot keys")? == 0 => {}
+            (KEYS, row) => return read_key(row.bytes("snapshot key")?).map(Some),
+            (TOMBSTONES, row) => return read_tombstone(row.bytes("tombstone")?).map(Some),
+            _ => return Err(WireError::new("snapshot keys")),
+        }
+    }
+    Ok(None)
+}
+
+fn read_key(mut bytes: &[u8]) -> Result<Row, WireError> {
+    let mut key: &[u8] = &[];
+    let mut value = None;
+    let [mut version, mut revision, mut deadline_ms] = [0; 3];
+    while !bytes.is_empty() {
+        match next_field(&mut bytes, "snapshot key")? {
+            (1, field) => key = field.bytes("snapshot key")?,
+            (2, field) => version = field.varint("snapshot key")?,
+            (3, field) => revision = field.varint("snapshot key")?,
+            (4, field) => deadline_ms = field.varint("snapshot key")?,
+            (5, field) => value = Some(field.bytes("snapshot key")?),
+            _ => return Err(WireError::new("snapshot key")),
+        }
+    }
+    // A key of a type that this version does not know has no string.
+    let value = Value::string(value.ok_or(WireError::new("type of a snapshot key"))?);
+    if version == 0 || revision == 0 {
+        return Err(WireError::new("snapshot key"));
+    }
+    Ok(Row::Key(Blob::new(key), Item { value, version, revision, deadline_ms }))
+}
+
+fn read_tombstone(mut bytes: &[u8]) -> Result<Row, WireError> {
+    let [mut partition, mut revision] = [0; 2];
+    while !bytes.is_empty() {
+        match next_field(&mut bytes, "tombstone")? {
+            (1, field) => partition = field.varint("tombstone")?,
+            (2, field) => revision = field.varint("tombstone")?,
+            _ => return Err(WireError::new("tombstone")),
+        }
+    }
+    let partition = usize::try_from(partition).ok().filter(|&partition| partition < PARTITIONS);
+    Ok(Row::Tombstone { partition: partition.ok_or(WireError::new("tombstone"))?, revision })
+}

@@ -1,0 +1,45 @@
+//! The keys that have a deadline, in order of it. This index must never hold anything that a
+//! restored replica could not rebuild from its keys.
+
+use std::collections::BTreeSet;
+
+/// (deadline, hash) of every key that has a deadline. Two keys that share both share a row.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    rows: BTreeSet<(u64, u64)>,
+    keys: usize,
+}
+
+impl Deadlines {
+    /// How many keys have a deadline.
+    pub(super) fn keys(&self) -> usize {
+        self.keys
+    }
+
+    pub(super) fn first(&self) -> Option<(u64, u64)> {
+        self.rows.first().copied()
+    }
+
+    /// Nothing when `deadline_ms` is 0.
+    pub(super) fn add(&mut self, deadline_ms: u64, hash: u64) {
+        if deadline_ms != 0 {
+            self.keys += 1;
+            self.rows.insert((deadline_ms, hash));
+        }
+    }
+
+    /// The opposite of [`Deadlines::add`]. `shared`: another key of this hash has this deadline.
+    pub(super) fn remove(&mut self, deadline_ms: u64, hash: u64, shared: bool) {
+        if deadline_ms != 0 {
+            self.keys -= 1;
+            if !shared {
+                self.rows.remove(&(deadline_ms, hash));
+            }
+        }
+    }
+
+    /// Frees up to `max` rows of an index that is no longer used. Whether there are more.
+    pub(super) fn release(&mut self, max: usize) -> bool {
+        (0..max).all(|_| self.rows.pop_first().is_some())
+    }
+}

@@ -1,0 +1,146 @@
+//! A machine as chunks and back. A chunk is a `snapshot.Chunk`; the first holds all but the
+//! keys, the last says how many keys there must be. Who stores or carries chunks checks
+//! their checksums; this module must still refuse whatever does not fit together.
+
+use super::{Machine, Member, Origin};
+use crate::keyspace::Keyspace;
+use crate::wire::WireError;
+use crate::wire::entry::{next_field, put_len_field};
+use crate::wire::proto::snapshot as proto;
+use protobuf::Message as _;
+
+const STATE: u32 = 1; // Chunk.state
+const KEYS: u32 = 2; // Chunk.keys
+const END: u32 = 3; // Chunk.end
+
+/// Why chunks do not make a machine.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// A chunk is malformed.
+    #[error("snapshot: {0}")]
+    Wire(#[from] WireError),
+    /// The chunks do not fit together.
+    #[error("snapshot: {0}")]
+    Incoherent(&'static str),
+}
+
+impl Machine {
+    /// Starts a snapshot of the state as it is now, and gives its first chunk. The keys
+    /// follow from [`Machine::snapshot_next`] while entries go on being applied.
+    pub fn snapshot_begin(&mut self) -> Vec<u8> {
+        if self.walking {
+            self.snapshot_abort();
+        }
+        self.keyspace.snapshot_begin();
+        self.walking = true;
+        let mut state = proto::State::new();
+        state.set_clock_ms(self.clock_ms);
+        state.set_revision(self.keyspace.revision());
+        state.set_cluster_id(self.cluster_id.map(Vec::from).unwrap_or_default());
+        state.set_hash_key(self.hash_key.to_vec());
+        for (&node, origin) in &self.origins {
+            let origin = proto::Origin { node, boot: origin.boot, seq: origin.seq, ..Default::default() };
+            state.mut_origins().push(origin);
+        }
+        for (&node, member) in &self.members {
+            let mut out = proto::Member { node, ..Default::default() };
+            out.set_incarnation(member.incarnation.to_vec());
+            out.set_client_addr(member.client_addr.clone());
+            out.set_peer_addr(member.peer_addr.clone());
+            state.mut_members().push(out);
+        }
+        let mut end = proto::End::new();
+        end.set_keys(self.keyspace.len() as u64);
+        self.pending_end = Some(chunk(END, &bytes_of(&end)));
+        chunk(STATE, &bytes_of(&state))
+    }
+
+    /// The next chunk, of about `target_bytes`; none after the last.
+    pub fn snapshot_next(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
+        if let Some(keys) = self.keyspace.snapshot_next(target_bytes) {
+            return Some(chunk(KEYS, &keys));
+        }
+        self.walking = false;
+        self.pending_end.take()
+    }
+
+    /// Gives a snapshot up.
+    pub fn snapshot_abort(&mut self) {
+        self.keyspace.snapshot_abort();
+        self.walking = false;
+        self.pending_end = None;
+    }
+}
+
+fn bytes_of(message: &impl protobuf::Message) -> Vec<u8> {
+    message.write_to_bytes().expect("writing a message without required fields to memory cannot fail")
+}
+
+fn chunk(field: u32, inner: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(inner.len() + 8);
+    put_len_field(&mut out, field, inner.len());
+    out.extend_from_slice(inner);
+    out
+}
+
+/// Builds a machine from chunks, wherever they come from.
+#[derive(Default)]
+pub struct Restorer {
+    machine: Option<Machine>,
+    ended: bool,
+}
+
+impl Restorer {
+    /// Takes the next chunk.
+    pub fn chunk(&mut self, mut bytes: &[u8]) -> Result<(), SnapshotError> {
+        let (field, value) = next_field(&mut bytes, "snapshot chunk")?;
+        let inner = value.bytes("snapshot chunk")?;
+        if self.ended {
+            return Err(SnapshotError::Incoherent("a chunk after the last"));
+        }
+        match (field, &mut self.machine) {
+            (STATE, machine @ None) => *machine = Some(read_state(inner)?),
+            (KEYS, Some(machine)) => machine.keyspace.restore(inner)?,
+            (END, Some(machine)) => {
+                let end = proto::End::parse_from_bytes(inner).map_err(|_| WireError::new("end of snapshot"))?;
+                if end.get_keys() != machine.keyspace.len() as u64 {
+                    return Err(SnapshotError::Incoherent("it lacks keys, or has too many"));
+                }
+                self.ended = true;
+            }
+            _ => return Err(SnapshotError::Incoherent("a chunk out of order")),
+        }
+        Ok(())
+    }
+
+    /// The machine, once the last chunk was taken. `index` is the snapshot's.
+    pub fn finish(self, index: u64) -> Result<Machine, SnapshotError> {
+        let mut machine =
+            self.machine.filter(|_| self.ended).ok_or(SnapshotError::Incoherent("it ends early"))?;
+        machine.index = index;
+        Ok(machine)
+    }
+}
+
+fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
+    let state = proto::State::parse_from_bytes(bytes).map_err(|_| WireError::new("snapshot state"))?;
+    let sixteen = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| WireError::new("snapshot state"));
+    let mut machine = Machine::new();
+    machine.clock_ms = state.get_clock_ms();
+    machine.hash_key = sixteen(state.get_hash_key())?;
+    if !state.get_cluster_id().is_empty() {
+        machine.cluster_id = Some(sixteen(state.get_cluster_id())?);
+    }
+    machine.keyspace = Keyspace::new(machine.hash_key);
+    machine.keyspace.set_revision(state.get_revision());
+    for origin in state.get_origins() {
+        machine.origins.insert(origin.get_node(), Origin { boot: origin.get_boot(), seq: origin.get_seq() });
+    }
+    for member in state.get_members() {
+        let client_addr = member.get_client_addr().to_owned();
+        let peer_addr = member.get_peer_addr().to_owned();
+        let incarnation = sixteen(member.get_incarnation())?;
+        machine.members.insert(member.get_node(), Member { incarnation, client_addr, peer_addr });
+    }
+    Ok(machine)
+}

@@ -1,0 +1,272 @@
+//! The loop of a node: waits, takes all that has arrived into one turn, and carries out the
+//! turn's effects in their order.
+
+use super::disk::Written;
+use super::snapshots::{self, SnapshotEvent};
+use super::{Node, NodeError, Shared};
+use crate::group::{Effects, Event, Input};
+use crate::limits;
+use crate::wire::NodeId;
+use crate::wire::frame::PeerMessage;
+use raft::eraftpb::Message;
+use slog::{error, info, warn};
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// What comes to a node from its helper threads.
+pub struct Helpers {
+    pub written: UnboundedReceiver<Written>,
+    pub snapshots: UnboundedReceiver<SnapshotEvent>,
+}
+
+/// How long a node that stops waits for its successor, and for answers under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Node {
+    /// Runs until `shutdown` (then hands leadership over and ends in good order) or until
+    /// something happened after which a node must not go on.
+    pub async fn run(
+        &self,
+        tick: Duration,
+        mut helpers: Helpers,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), NodeError> {
+        let shared = &self.shared;
+        let mut ticks = interval(tick);
+        // A node that was paused must not make up for the ticks: it would campaign at once.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut shutdown = pin!(shutdown);
+        let mut stopping: Option<tokio::time::Instant> = None;
+        loop {
+            tokio::select! {
+                biased;
+                Some(written) = helpers.written.recv() => shared.written(written),
+                () = shared.wake.notified() => {}
+                _ = ticks.tick() => shared.inbox.borrow_mut().push(Input::Tick),
+                Some(event) = helpers.snapshots.recv() => shared.snapshot_event(event),
+                () = &mut shutdown, if stopping.is_none() => {
+                    info!(shared.log, "stopping");
+                    stopping = Some(tokio::time::Instant::now());
+                    shared.inbox.borrow_mut().push(Input::StepDown);
+                }
+            }
+            while let Ok(written) = helpers.written.try_recv() {
+                shared.written(written);
+            }
+            shared.turn();
+            if let Some(error) = shared.stop.borrow_mut().take() {
+                return Err(error);
+            }
+            if stopping.is_some_and(|since| shared.may_end(since)) {
+                break;
+            }
+        }
+        if let Some(transport) = shared.transport.get() {
+            transport.shutdown().await;
+        }
+        shared.disk.borrow_mut().close();
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Everything that has arrived, as one step of the group, and what follows from it.
+    fn turn(self: &Rc<Self>) {
+        let now = self.clock.now();
+        let inputs = std::mem::take(&mut *self.inbox.borrow_mut());
+        let effects = {
+            let mut group = self.group.borrow_mut();
+            for input in inputs {
+                group.step(input, now);
+            }
+            group.take_effects()
+        };
+        self.carry_out(effects);
+        self.walk_snapshot();
+    }
+
+    fn carry_out(self: &Rc<Self>, effects: Effects) {
+        if effects.settle
+            && let Err(error) = self.data_dir.borrow_mut().set_settled()
+        {
+            return self.stop_with(error.into());
+        }
+        let disk = self.disk.borrow();
+        for persist in effects.persists {
+            disk.write(persist.number, self.group_id, persist.log);
+            if !persist.send_after.is_empty() {
+                self.promises.borrow_mut().push_back((persist.number, persist.send_after));
+            }
+        }
+        if let Some(through) = effects.compact {
+            disk.compact(self.group_id, through);
+        }
+        drop(disk);
+        self.send(effects.send_now);
+        for (to, message) in effects.send_snapshots {
+            self.send_snapshot(to, message);
+        }
+        if let Some(transport) = self.transport.get() {
+            transport.flush();
+        }
+        if let Some(clients) = self.clients.get() {
+            for (ticket, reply) in effects.replies {
+                clients.reply(ticket, reply);
+            }
+            clients.flush();
+        }
+        if effects.abort_snapshot {
+            self.snapshot_thread.abort();
+            self.walking_snapshot.set(false);
+        }
+        if let Some(begun) = effects.start_snapshot {
+            info!(self.log, "snapshot begun"; "index" => begun.point.index);
+            let meta =
+                snapshots::meta_of(self.group_id, begun.point.index, begun.point.term, &begun.conf_state);
+            self.snapshot_thread.begin(meta);
+            self.walking_snapshot.set(true);
+        }
+        for event in effects.events {
+            self.tell(event);
+        }
+        if effects.members_changed {
+            self.members_changed();
+        }
+    }
+
+    fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
+        if let Some(transport) = self.transport.get() {
+            for (to, message) in messages {
+                transport.send(to, message);
+            }
+        }
+    }
+
+    /// The disk thread has something to say.
+    fn written(&self, written: Written) {
+        match written {
+            Written::Through(number) => {
+                loop {
+                    let next = {
+                        let mut promises = self.promises.borrow_mut();
+                        if promises.front().is_none_or(|(waiting, _)| *waiting > number) {
+                            break;
+                        }
+                        promises.pop_front()
+                    };
+                    self.send(next.map_or_else(Vec::new, |(_, messages)| messages));
+                }
+                self.inbox.borrow_mut().push(Input::Persisted(number));
+            }
+            Written::Failed(error) => self.stop_with(error.into()),
+        }
+    }
+
+    /// Hands the snapshot thread a chunk a turn, as long as it has room.
+    fn walk_snapshot(&self) {
+        if !self.walking_snapshot.get() || !self.snapshot_thread.has_room() {
+            return;
+        }
+        match self.group.borrow_mut().snapshot_chunk(limits::SNAPSHOT_CHUNK_BYTES) {
+            Some(chunk) => {
+                self.snapshot_thread.chunk(chunk);
+                if self.snapshot_thread.has_room() {
+                    self.wake.notify_one();
+                }
+            }
+            None => {
+                self.walking_snapshot.set(false);
+                self.snapshot_thread.finish();
+            }
+        }
+    }
+
+    fn snapshot_event(&self, event: SnapshotEvent) {
+        let input = match event {
+            SnapshotEvent::ChunkWritten => return self.snapshot_thread.chunk_written(),
+            SnapshotEvent::Stored { index, size_bytes } => {
+                info!(self.log, "snapshot stored"; "index" => index, "bytes" => size_bytes);
+                Input::SnapshotStored { index, size_bytes }
+            }
+            SnapshotEvent::Failed(error) => {
+                // The log is intact and goes on growing; the next attempt writes a new file.
+                error!(self.log, "the snapshot could not be written"; "error" => %error);
+                self.walking_snapshot.set(false);
+                Input::SnapshotFailed
+            }
+            SnapshotEvent::Fetched { message, machine, size_bytes } => {
+                Input::SnapshotFetched { message, machine, size_bytes }
+            }
+        };
+        self.inbox.borrow_mut().push(input);
+    }
+
+    fn send_snapshot(self: &Rc<Self>, to: NodeId, message: Message) {
+        let Some(transport) = self.transport.get().cloned() else { return };
+        let shared = self.clone();
+        tokio::task::spawn_local(async move {
+            let index = message.get_snapshot().get_metadata().index;
+            info!(shared.log, "sending a snapshot"; "to" => to, "index" => index);
+            let store = shared.snapshot_store.clone();
+            let outcome = snapshots::send(store, shared.group_id, transport, to, message).await;
+            match &outcome {
+                Ok(()) => info!(shared.log, "snapshot sent"; "to" => to),
+                Err(error) => warn!(shared.log, "snapshot not sent"; "to" => to, "error" => error),
+            }
+            shared.inbox.borrow_mut().push(Input::SnapshotSent { to, ok: outcome.is_ok() });
+            shared.wake.notify_one();
+        });
+    }
+
+    fn tell(&self, event: Event) {
+        match event {
+            Event::Role { role, term } => info!(self.log, "role"; "role" => role, "term" => term),
+            Event::Leader { leader: 0, term } => info!(self.log, "no leader"; "term" => term),
+            Event::Leader { leader, term } => info!(self.log, "leader"; "leader" => leader, "term" => term),
+            Event::Member { node, client_addr, peer_addr } => {
+                info!(self.log, "member"; "node" => node, "clients" => client_addr, "peers" => peer_addr);
+            }
+            Event::Membership { voters, learners } => {
+                info!(self.log, "membership"; "voters" => ?voters, "learners" => ?learners);
+            }
+            Event::SnapshotInstalled { index } => {
+                info!(self.log, "snapshot installed"; "index" => index);
+            }
+            Event::Refused { reason } => self.stop_with(NodeError::Refused(reason)),
+            Event::Corrupt { index, reason } => self.stop_with(NodeError::Corrupt { index, reason }),
+        }
+    }
+
+    /// Members are those that the node was started with, at the addresses that they have
+    /// registered since.
+    fn members_changed(&self) {
+        let group = self.group.borrow();
+        let machine = group.machine();
+        if let Some(transport) = self.transport.get() {
+            transport.set_peers(&super::start::peers(self.node_id, &self.first_members, machine.members()));
+        }
+        if let Some(cluster_id) = machine.cluster_id() {
+            let mut data_dir = self.data_dir.borrow_mut();
+            if data_dir.cluster_id() != Some(cluster_id)
+                && let Err(error) = data_dir.set_cluster_id(cluster_id)
+            {
+                drop(data_dir);
+                self.stop_with(error.into());
+            }
+        }
+    }
+
+    /// A node that stops may end when it does not lead and owes no answer, or has waited
+    /// long enough.
+    fn may_end(&self, since: tokio::time::Instant) -> bool {
+        let group = self.group.borrow();
+        let status = group.status();
+        let is_alone = status.voters.len() <= 1;
+        let is_done = group.is_idle() && (is_alone || status.role != "leader");
+        is_done || since.elapsed() > STOP_PATIENCE
+    }
+}

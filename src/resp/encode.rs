@@ -1,0 +1,144 @@
+//! [`encode`]: replies to bytes, by redis-protocol's encoders.
+//!
+//! Where its bytes are not Redis's, or cost more than they should, the bytes are written
+//! here, and nowhere else:
+//! - doubles: it prints the shortest decimal that reads back (`1e30` as 31 digits), Redis
+//!   prints `%.17g`;
+//! - maps and sets: it wants a hash map of frames, which would lose the order and pairs
+//!   that are equal, so headers of aggregates are ours and only elements are its;
+//! - the null array of RESP2, for which it has no frame;
+//! - long strings: it fills the buffer with zeros first, so they are copied in directly.
+
+use super::Protocol;
+use crate::command::Reply;
+use bytes::BytesMut;
+use redis_protocol::resp2::{encode as resp2, types::BorrowedFrame as Resp2Frame};
+use redis_protocol::resp3::{
+    encode as resp3, types::BorrowedFrame as Resp3Frame, types::VerbatimStringFormat,
+};
+use std::fmt::Write;
+
+/// From this length on a string is copied directly.
+const DIRECT_BYTES: usize = 4 << 10;
+
+/// Appends `reply`.
+pub fn encode(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
+    match (protocol, reply) {
+        (_, Reply::Array(items)) => aggregate(out, b'*', items, protocol),
+        (Protocol::Resp2, Reply::Set(items) | Reply::Push(items)) => aggregate(out, b'*', items, protocol),
+        (Protocol::Resp3, Reply::Set(items)) => aggregate(out, b'~', items, protocol),
+        (Protocol::Resp3, Reply::Push(items)) => aggregate(out, b'>', items, protocol),
+        (_, Reply::Map(pairs)) => {
+            match protocol {
+                Protocol::Resp2 => header(out, b'*', 2 * pairs.len()),
+                Protocol::Resp3 => header(out, b'%', pairs.len()),
+            }
+            for (key, value) in pairs {
+                encode(out, key, protocol);
+                encode(out, value, protocol);
+            }
+        }
+        (Protocol::Resp2, Reply::NilArray) => out.extend_from_slice(b"*-1\r\n"),
+        (Protocol::Resp2, Reply::Double(value)) => {
+            resp2_frame(out, &Resp2Frame::BulkString(double(*value).as_bytes()));
+        }
+        (Protocol::Resp3, Reply::Double(value)) => {
+            out.extend_from_slice(b",");
+            out.extend_from_slice(double(*value).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        (_, Reply::Bulk(data)) if data.len() >= DIRECT_BYTES => long_string(out, b'$', b"", data),
+        (Protocol::Resp2, Reply::Verbatim(data)) if data.len() >= DIRECT_BYTES => {
+            long_string(out, b'$', b"", data);
+        }
+        (Protocol::Resp3, Reply::Verbatim(data)) if data.len() >= DIRECT_BYTES => {
+            long_string(out, b'=', b"txt:", data);
+        }
+        (Protocol::Resp2, scalar) => scalar_resp2(out, scalar),
+        (Protocol::Resp3, scalar) => scalar_resp3(out, scalar),
+    }
+}
+
+fn aggregate(out: &mut BytesMut, kind: u8, items: &[Reply], protocol: Protocol) {
+    header(out, kind, items.len());
+    for item in items {
+        encode(out, item, protocol);
+    }
+}
+
+fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
+    let frame = match reply {
+        Reply::Ok => Resp2Frame::SimpleString(b"OK"),
+        Reply::Simple(text) => Resp2Frame::SimpleString(text.as_bytes()),
+        Reply::Error(text) => Resp2Frame::Error(text),
+        Reply::Int(value) => Resp2Frame::Integer(*value),
+        Reply::Bool(value) => Resp2Frame::Integer(i64::from(*value)),
+        Reply::Bulk(data) | Reply::Verbatim(data) => Resp2Frame::BulkString(data),
+        Reply::Nil | Reply::NilArray => Resp2Frame::Null,
+        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) | Reply::Double(_) => {
+            unreachable!("written by encode")
+        }
+    };
+    resp2_frame(out, &frame);
+}
+
+fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
+    let attributes = None;
+    let frame = match reply {
+        Reply::Ok => Resp3Frame::SimpleString { data: b"OK", attributes },
+        Reply::Simple(text) => Resp3Frame::SimpleString { data: text.as_bytes(), attributes },
+        Reply::Error(text) => Resp3Frame::SimpleError { data: text, attributes },
+        Reply::Int(value) => Resp3Frame::Number { data: *value, attributes },
+        Reply::Bool(value) => Resp3Frame::Boolean { data: *value, attributes },
+        Reply::Bulk(data) => Resp3Frame::BlobString { data, attributes },
+        Reply::Verbatim(data) => {
+            Resp3Frame::VerbatimString { data, format: VerbatimStringFormat::Text, attributes }
+        }
+        Reply::Nil | Reply::NilArray => Resp3Frame::Null,
+        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) | Reply::Double(_) => {
+            unreachable!("written by encode")
+        }
+    };
+    resp3::complete::extend_encode_borrowed(out, &frame, false).expect("the encoder made the room it needs");
+}
+
+fn resp2_frame(out: &mut BytesMut, frame: &Resp2Frame<'_>) {
+    resp2::extend_encode_borrowed(out, frame, false).expect("the encoder made the room it needs");
+}
+
+fn header(out: &mut BytesMut, kind: u8, len: usize) {
+    out.extend_from_slice(&[kind]);
+    write!(out, "{len}\r\n").expect("a BytesMut grows");
+}
+
+fn long_string(out: &mut BytesMut, kind: u8, prefix: &[u8], data: &[u8]) {
+    let len = prefix.len() + data.len();
+    out.reserve(len + 32);
+    header(out, kind, len);
+    out.extend_from_slice(prefix);
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// C's `%.17g`, `inf`, `-inf`, `nan`.
+fn double(value: f64) -> String {
+    if !value.is_finite() {
+        return match value {
+            f64::INFINITY => "inf".into(),
+            f64::NEG_INFINITY => "-inf".into(),
+            _ => "nan".into(),
+        };
+    }
+    let scientific = format!("{value:.16e}"); // 17 significant digits
+    let (mantissa, exponent) = scientific.split_once('e').expect("LowerExp writes an exponent");
+    let exponent: i32 = exponent.parse().expect("LowerExp writes a decimal exponent");
+    if (-4..17).contains(&exponent) {
+        return without_trailing_zeros(&format!("{value:.*}", (16 - exponent) as usize)).to_owned();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", without_trailing_zeros(mantissa), exponent.abs())
+}
+
+fn without_trailing_zeros(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}

@@ -1,0 +1,86 @@
+//! The client side of a node: accepts connections, turns what arrives into jobs, and
+//! writes the answers out in order. Everything runs on one thread (a `LocalSet`). This
+//! module must never look into the keyspace, and never answer a write before the group did.
+
+mod accept;
+mod admin_commands;
+mod client;
+mod client_command;
+mod config_command;
+mod connection;
+mod dispatch;
+mod glob;
+mod info;
+mod local;
+mod session;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use client::ClientTable;
+pub use local::{CommandSet, Kind, Resolved};
+
+use crate::command::Reply;
+use crate::group::Job;
+use crate::node::NodeStatus;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// The node behind the connections.
+pub trait Backend {
+    /// Takes a job; its replies come through [`crate::node::Clients`]. Err: too much is
+    /// pending, and nothing of the job was taken.
+    fn submit(&self, job: Job) -> Result<(), Job>;
+    /// The node at this moment.
+    fn status(&self) -> NodeStatus;
+}
+
+/// What a server is told once, at its start.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Most connections at a time.
+    pub max_clients: usize,
+    /// A connection silent for this long is closed; None: never.
+    pub idle_timeout: Option<Duration>,
+    /// Silence before the kernel probes the other end; None: never.
+    pub tcp_keepalive: Option<Duration>,
+    /// How long a shutdown waits for what is in flight.
+    pub drain_timeout: Duration,
+    /// The commands there are.
+    pub commands: CommandSet,
+    /// 40 hexadecimal digits, new at each start (`run_id`).
+    pub run_id: String,
+}
+
+/// The server of one node.
+pub struct Server;
+
+/// What all connections of a server share.
+pub(crate) struct Shared {
+    pub config: ServerConfig,
+    pub backend: Rc<dyn Backend>,
+    pub clients: Rc<ClientTable>,
+    pub logger: slog::Logger,
+    pub port: u16,
+}
+
+impl Server {
+    /// Serves `listener` until `shutdown` resolves, then answers what is in flight and
+    /// returns. `clients` is what `backend` replies to. Runs on a `LocalSet`.
+    pub async fn run(
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+        config: ServerConfig,
+        backend: Rc<dyn Backend>,
+        clients: Rc<ClientTable>,
+        logger: slog::Logger,
+    ) {
+        let port = listener.local_addr().map_or(0, |addr| addr.port());
+        let shared = Rc::new(Shared { config, backend, clients, logger, port });
+        accept::run(listener, shutdown, shared).await;
+    }
+}
+
+const TRY_AGAIN: Reply = Reply::error("TRYAGAIN the node holds too many pending commands, nothing was done");

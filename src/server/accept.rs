@@ -1,0 +1,94 @@
+//! The accept loop, the once-a-second housekeeping, and the orderly end. This module must
+//! never spin: an accept that fails (no descriptors left) waits before it tries again.
+
+use super::Shared;
+use super::connection::Connection;
+use crate::limits;
+use slog::{info, warn};
+use socket2::{SockRef, TcpKeepalive};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+const SAMPLING: Duration = Duration::from_millis(100);
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// A connection silent for this long gives its buffers back.
+const SHRINK_AFTER: Duration = Duration::from_secs(2);
+
+pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shared: Rc<Shared>) {
+    let mut tasks = JoinSet::new();
+    let mut sampling = interval(SAMPLING);
+    sampling.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut housekeeping = interval(HOUSEKEEPING);
+    housekeeping.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut backoff = false;
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            _ = sampling.tick() => shared.clients.stats().sample(Instant::now()),
+            _ = housekeeping.tick() => keep_house(&shared),
+            Some(_) = tasks.join_next() => {}
+            () = sleep(ACCEPT_BACKOFF), if backoff => backoff = false,
+            accepted = listener.accept(), if !backoff => match accepted {
+                Ok((socket, addr)) => welcome(&shared, socket, addr, &mut tasks),
+                Err(error) => {
+                    warn!(shared.logger, "cannot accept a connection"; "error" => %error);
+                    backoff = true;
+                }
+            },
+        }
+    }
+    drop(listener);
+    info!(shared.logger, "no longer accepting connections"; "connected" => shared.clients.len());
+    shared.clients.begin_shutdown();
+    let drained = timeout(shared.config.drain_timeout, async { while tasks.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        warn!(shared.logger, "connections cut off at shutdown"; "connected" => shared.clients.len());
+    }
+    tasks.shutdown().await;
+}
+
+fn welcome(shared: &Rc<Shared>, socket: TcpStream, addr: SocketAddr, tasks: &mut JoinSet<()>) {
+    let stats = shared.clients.stats();
+    stats.add(&stats.connections_received, 1);
+    if shared.clients.len() >= shared.config.max_clients {
+        stats.add(&stats.connections_rejected, 1);
+        // The socket is new, so its buffer takes this, or the client is gone.
+        let _ = socket.try_write(b"-ERR max number of clients reached\r\n");
+        return;
+    }
+    if let Err(error) = prepare(shared, &socket) {
+        info!(shared.logger, "cannot set up a connection"; "client" => %addr, "error" => %error);
+    }
+    let local_addr = socket.local_addr().unwrap_or(addr);
+    let (read, write) = socket.into_split();
+    let client = shared.clients.add(addr, local_addr, write);
+    tasks.spawn_local(Connection::new(client, Rc::clone(shared)).run(read));
+}
+
+fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {
+    socket.set_nodelay(true)?;
+    if let Some(idle) = shared.config.tcp_keepalive {
+        SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3))?;
+    }
+    Ok(())
+}
+
+fn keep_house(shared: &Shared) {
+    let now = Instant::now();
+    for client in shared.clients.all() {
+        let silent = now.duration_since(client.active.get());
+        let busy = client.awaiting() > 0 || client.blocked.get();
+        if shared.config.idle_timeout.is_some_and(|limit| silent >= limit) && !busy {
+            client.close("idle timeout");
+        } else if silent >= SHRINK_AFTER && client.input_capacity.get() > limits::IDLE_BUFFER_BYTES {
+            client.wake();
+        }
+    }
+}

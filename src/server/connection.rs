@@ -1,0 +1,285 @@
+//! [`Connection`]: the task of one connection. It reads and parses all that has arrived,
+//! submits it as one job, and parses on when the job has been answered. Replies do not
+//! pass through it (see `client`). This module must never hold more input than its bounds.
+
+use super::admin_commands;
+use super::client::Client;
+use super::dispatch::Flow;
+use super::session::{Queued, Session};
+use super::{Shared, TRY_AGAIN};
+use crate::command::{Reply, Request};
+use crate::group::{Job, Step};
+use crate::limits;
+use crate::resp::{Decoder, Limits, ProtocolError};
+use bytes::BytesMut;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+
+/// How often `WAIT` looks at the status again.
+const WAIT_POLL: Duration = Duration::from_millis(5);
+
+/// A job whose only reply is for the connection, which then answers the client.
+pub enum Capture {
+    /// The keys of a `WATCH`.
+    Watch(Vec<Vec<u8>>),
+    /// The commands of an `EXEC` that the connection carries out, each with its place.
+    Exec(Vec<(usize, Queued)>),
+}
+
+/// A `WAIT` under way.
+pub struct Wait {
+    pub number: i64,
+    pub index: u64,
+    pub deadline: Instant,
+}
+
+/// See the module.
+pub struct Connection {
+    pub(super) client: Rc<Client>,
+    pub(super) shared: Rc<Shared>,
+    pub(super) session: Session,
+    pub(super) capture: Option<Capture>,
+    pub(super) wait: Option<Wait>,
+    /// Nothing more is parsed; the connection ends when all is sent.
+    pub(super) quitting: bool,
+    decoder: Decoder,
+    input: BytesMut,
+    read_bytes: usize,
+    held: Option<Request>,
+    failed: Option<ProtocolError>,
+    eof: bool,
+}
+
+impl Connection {
+    pub fn new(client: Rc<Client>, shared: Rc<Shared>) -> Self {
+        Self {
+            client,
+            shared,
+            session: Session::default(),
+            capture: None,
+            wait: None,
+            quitting: false,
+            decoder: Decoder::new(Limits::AUTHENTICATED),
+            input: BytesMut::new(),
+            read_bytes: limits::IDLE_BUFFER_BYTES,
+            held: None,
+            failed: None,
+            eof: false,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub async fn run(mut self, mut read: OwnedReadHalf) {
+        let client = Rc::clone(&self.client);
+        loop {
+            self.advance();
+            let unsent = client.flush();
+            client.writing.set(unsent);
+            if self.finished() {
+                break;
+            }
+            self.make_room();
+            tokio::select! {
+                biased;
+                () = client.woken() => {}
+                result = read.read_buf(&mut self.input), if self.reads() => {
+                    if !self.received(result) {
+                        break;
+                    }
+                }
+                result = client.writable(), if unsent => {
+                    if result.is_err() {
+                        break;
+                    }
+                }
+                () = poll_pause(), if self.wait.is_some() => {}
+            }
+        }
+    }
+
+    /// Does all that can be done without waiting.
+    fn advance(&mut self) {
+        if self.client.awaiting() > 0 {
+            return;
+        }
+        if let Some(reply) = self.client.take_captured()
+            && let Some(capture) = self.capture.take()
+        {
+            self.settle(capture, reply);
+        }
+        self.check_wait();
+        self.client.resume.set(false);
+        while self.may_parse() {
+            let mut job = Job { ticket: self.client.id, ..Job::default() };
+            let more = self.fill(&mut job);
+            if job.steps.is_empty() {
+                if !more {
+                    break;
+                }
+                continue;
+            }
+            self.client.resume.set(more);
+            job.stale = self.session.stale; // READONLY is a barrier: one value holds for the job
+            self.submit(job);
+        }
+        self.client.input_len.set(self.input.len());
+    }
+
+    fn may_parse(&self) -> bool {
+        self.client.awaiting() == 0
+            && !self.quitting
+            && self.wait.is_none()
+            && self.client.closing().is_none()
+            && self.client.unsent() < limits::OUTPUT_HIGH_WATER_BYTES
+            && (self.held.is_some() || !self.shared.clients.shutting_down())
+    }
+
+    /// Parses into `job` until it is full or there is no whole request. Whether there may
+    /// be more to do once it has been answered.
+    fn fill(&mut self, job: &mut Job) -> bool {
+        let mut size_bytes = 0;
+        while job.steps.len() < limits::MAX_PIPELINE_COMMANDS && size_bytes < limits::MAX_PIPELINE_BYTES {
+            if !self.may_parse() {
+                return !job.steps.is_empty(); // what was not parsed has to be taken up again
+            }
+            let request = match self.next_request(!job.steps.is_empty()) {
+                Ok(Some(request)) => request,
+                Ok(None) => return self.failed.is_some(),
+                Err(error) => {
+                    self.client.write_with(|out| error.encode(out));
+                    self.quitting = true;
+                    return false;
+                }
+            };
+            size_bytes += request.size_bytes();
+            match self.dispatch(request, job) {
+                Flow::Next => self.count_command(),
+                Flow::Submit => {
+                    self.count_command();
+                    return true;
+                }
+                Flow::Hold(request) => {
+                    self.held = Some(request);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// An error waits its turn behind what is `pending`.
+    fn next_request(&mut self, pending: bool) -> Result<Option<Request>, ProtocolError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if let Some(request) = self.held.take() {
+            return Ok(Some(request));
+        }
+        match self.decoder.decode(&mut self.input) {
+            Err(error) if pending => {
+                self.failed = Some(error);
+                Ok(None)
+            }
+            decoded => decoded,
+        }
+    }
+
+    fn count_command(&self) {
+        let stats = self.shared.clients.stats();
+        stats.add(&stats.commands_processed, 1);
+    }
+
+    fn submit(&mut self, job: Job) {
+        self.client.expect(job.steps.len(), self.capture.is_some());
+        let Err(job) = self.shared.backend.submit(job) else { return };
+        self.client.expect(0, false);
+        self.capture = None;
+        for step in job.steps {
+            match step {
+                Step::Ready(reply) => self.client.send(&reply),
+                _ => self.client.send(&TRY_AGAIN),
+            }
+        }
+    }
+
+    fn check_wait(&mut self) {
+        let Some(wait) = &self.wait else { return };
+        let holders = admin_commands::holders(&self.shared.backend.status(), wait.index);
+        let over = self.eof || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
+        if holders >= wait.number || over {
+            self.wait = None;
+            self.client.blocked.set(false);
+            self.client.send(&Reply::Int(holders));
+        }
+    }
+
+    /// Whether to read on. A job under way does not stop it, so that a client that leaves
+    /// is noticed; a full buffer does.
+    fn reads(&self) -> bool {
+        let waits = self.client.awaiting() > 0
+            || self.wait.is_some()
+            || self.client.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES;
+        !self.eof && !self.quitting && (!waits || self.input.len() < limits::READ_AHEAD_BYTES)
+    }
+
+    /// Room for the next read: little for a connection that sends little. A long bulk that
+    /// is arriving has had its room reserved by the decoder.
+    fn make_room(&mut self) {
+        let silent = self.client.active.get().elapsed() >= Duration::from_secs(1);
+        if silent && self.input.capacity() > limits::IDLE_BUFFER_BYTES && self.client.awaiting() == 0 {
+            self.input = BytesMut::from(&self.input[..]);
+            self.read_bytes = limits::IDLE_BUFFER_BYTES;
+            self.client.shrink();
+        }
+        if self.input.capacity() - self.input.len() < self.read_bytes / 4 {
+            self.input.reserve(self.read_bytes);
+        }
+        self.client.input_capacity.set(self.input.capacity());
+    }
+
+    /// Whether the connection still stands.
+    fn received(&mut self, result: io::Result<usize>) -> bool {
+        let stats = self.shared.clients.stats();
+        match result {
+            Ok(0) => self.eof = true,
+            Ok(received) => {
+                stats.add(&stats.net_input_bytes, received as u64);
+                self.client.active.set(Instant::now());
+                if self.input.len() == self.input.capacity() {
+                    self.read_bytes = (4 * self.read_bytes).min(limits::MAX_READ_BYTES);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+        self.client.resume.set(true); // read while a job is under way
+        true
+    }
+
+    fn finished(&self) -> bool {
+        if self.client.closing().is_some() {
+            return true;
+        }
+        let ending = self.eof || self.quitting || self.shared.clients.shutting_down();
+        let idle = self.client.awaiting() == 0
+            && self.held.is_none()
+            && self.failed.is_none()
+            && self.wait.is_none()
+            && self.client.unsent() == 0;
+        ending && idle
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.clients.remove(&self.client);
+    }
+}
+
+/// A timer that exists only when it is waited for.
+async fn poll_pause() {
+    tokio::time::sleep(WAIT_POLL).await;
+}

@@ -1,0 +1,230 @@
+//! From requests to the steps of a job: what goes to the group, what is answered here and
+//! when, and the rules of `MULTI`. Replies keep the order of the requests: what is answered
+//! here waits as a `Step::Ready` behind steps that are not answered yet.
+
+use super::admin_commands;
+use super::connection::{Capture, Connection, Wait};
+use super::local::{self, Kind, Local, Resolved};
+use super::session::{Queued, Session, Transaction};
+use crate::command::{Reply, Request};
+use crate::group::{Job, Step};
+use crate::wire::units::{Args, put_command_unit};
+use std::time::Instant;
+
+/// What comes after a request.
+pub enum Flow {
+    /// The next one may join the job.
+    Next,
+    /// The job is complete as it is.
+    Submit,
+    /// This request has to wait until the job is answered.
+    Hold(Request),
+}
+
+const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
+const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
+
+impl Connection {
+    /// Takes one request into `job`.
+    pub(super) fn dispatch(&mut self, request: Request, job: &mut Job) -> Flow {
+        let resolved = (self.shared.config.commands.resolve)(&request.args());
+        let resolved = match resolved {
+            Ok(resolved) => resolved,
+            Err(error) => return self.refuse(&request, error, job),
+        };
+        self.client.last_command.set(resolved.name);
+        let local = match resolved.kind {
+            Kind::Connection => match request.arg(0).and_then(Local::find) {
+                Some(local) => Some(local),
+                None => return self.refuse(&request, NOT_IN_SERVER, job),
+            },
+            _ => None,
+        };
+        if self.session.multi.is_some() && !local.is_some_and(Local::runs_in_multi) {
+            self.queue(request, resolved, local, job);
+            return Flow::Next;
+        }
+        match (resolved.kind, local) {
+            (_, Some(local)) => self.dispatch_local(local, request, job),
+            (Kind::Write, _) => {
+                put_command_unit(&mut job.body, &request.args(), 0);
+                job.steps.push(Step::Write);
+                Flow::Next
+            }
+            _ => {
+                job.steps.push(Step::Read(request));
+                Flow::Next
+            }
+        }
+    }
+
+    /// An error before anything was carried out; it breaks a transaction.
+    fn refuse(&mut self, request: &Request, error: Reply, job: &mut Job) -> Flow {
+        let exec = request.arg(0).is_some_and(|name| name.eq_ignore_ascii_case(b"EXEC"));
+        let error = match (&mut self.session.multi, error) {
+            (Some(_), Reply::Error(text)) if exec => {
+                let text = text.strip_prefix("ERR ").unwrap_or(&text);
+                let text = format!("EXECABORT Transaction discarded because of: {text}");
+                self.end_transaction();
+                Reply::error_owned(text)
+            }
+            (Some(multi), error) => {
+                multi.broken = true;
+                error
+            }
+            (None, error) => error,
+        };
+        self.answer(error, job);
+        Flow::Next
+    }
+
+    fn queue(&mut self, request: Request, resolved: Resolved, local: Option<Local>, job: &mut Job) {
+        let Some(multi) = &mut self.session.multi else { return };
+        let reply = if !resolved.in_transactions {
+            multi.broken = true;
+            NOT_IN_MULTI
+        } else if multi.queue(request, resolved, local) {
+            Reply::Simple("QUEUED")
+        } else {
+            Reply::error("ERR the transaction is too large")
+        };
+        self.client.queued.set(Some(multi.commands.len()));
+        self.answer(reply, job);
+    }
+
+    fn dispatch_local(&mut self, local: Local, request: Request, job: &mut Job) -> Flow {
+        let with_local = local == Local::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
+        if (local.is_barrier() || with_local) && !job.steps.is_empty() {
+            return Flow::Hold(request);
+        }
+        let args = request.args();
+        let reply = match local {
+            Local::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
+            Local::Multi => {
+                self.session.multi = Some(Transaction::default());
+                self.client.queued.set(Some(0));
+                Reply::Ok
+            }
+            Local::Discard if self.session.multi.is_none() => Reply::error("ERR DISCARD without MULTI"),
+            Local::Discard => {
+                self.end_transaction();
+                Reply::Ok
+            }
+            Local::Exec => match self.exec(job) {
+                Ok(flow) => return flow,
+                Err(reply) => reply,
+            },
+            Local::Watch if self.session.multi.is_some() => Reply::error("ERR WATCH inside MULTI is not allowed"),
+            Local::Watch => {
+                self.capture = Some(Capture::Watch(args[1..].iter().map(|key| key.to_vec()).collect()));
+                drop(args);
+                job.steps.push(Step::Watch(request));
+                return Flow::Submit;
+            }
+            Local::Quit => {
+                self.quitting = true;
+                Reply::Ok
+            }
+            Local::Reset => self.reset(),
+            Local::Wait => match self.start_wait(&args) {
+                Ok(()) => return Flow::Submit,
+                Err(error) => error,
+            },
+            _ => local::run(self, local, &args),
+        };
+        self.client.watched.set(self.session.watches.len());
+        self.answer(reply, job);
+        if self.quitting { Flow::Submit } else { Flow::Next }
+    }
+
+    /// Err: the reply, and the group has nothing to do.
+    fn exec(&mut self, job: &mut Job) -> Result<Flow, Reply> {
+        let transaction = self.session.multi.take().ok_or(Reply::error("ERR EXEC without MULTI"))?;
+        let watches = std::mem::take(&mut self.session.watches);
+        self.end_transaction();
+        if transaction.broken {
+            return Err(ABORTED);
+        }
+        let for_group = transaction.commands.iter().any(|queued| queued.local.is_none());
+        if !for_group && watches.is_empty() {
+            let queued = transaction.commands.into_iter();
+            return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
+        }
+        let local = transaction.into_step(watches, job);
+        if local.is_empty() {
+            return Ok(Flow::Next);
+        }
+        self.capture = Some(Capture::Exec(local));
+        Ok(Flow::Submit)
+    }
+
+    fn end_transaction(&mut self) {
+        self.session.multi = None;
+        self.session.unwatch();
+        self.client.queued.set(None);
+        self.client.watched.set(0);
+    }
+
+    fn run_queued(&mut self, queued: &Queued) -> Reply {
+        match queued.local {
+            Some(local) => local::run(self, local, &queued.request.args()),
+            None => NOT_IN_SERVER,
+        }
+    }
+
+    fn reset(&mut self) -> Reply {
+        self.session = Session::default();
+        self.client.queued.set(None);
+        self.client.protocol.set(Default::default());
+        self.client.name.borrow_mut().clear();
+        self.client.no_evict.set(false);
+        self.client.no_touch.set(false);
+        Reply::Simple("RESET")
+    }
+
+    fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
+        let (number, timeout) = admin_commands::parse_wait(args)?;
+        let index = self.shared.backend.status().applied_index;
+        self.wait = Some(Wait { number, index, deadline: Instant::now() + timeout });
+        self.client.blocked.set(true);
+        Ok(())
+    }
+
+    /// The reply of a job that was for the connection itself.
+    pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
+        let reply = match (capture, reply) {
+            (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {
+                let numbers = pairs.chunks_exact(2).map(|pair| match pair {
+                    [Reply::Int(revision), Reply::Int(seen_at)] => (*revision as u64, *seen_at as u64),
+                    _ => (0, 0),
+                });
+                let watched = keys.into_iter().zip(numbers);
+                self.session.watch(watched.map(|(key, (revision, seen_at))| (key, revision, seen_at)));
+                self.client.watched.set(self.session.watches.len());
+                Reply::Ok
+            }
+            (Capture::Exec(local), Reply::Array(mut replies)) => {
+                for (place, queued) in &local {
+                    let reply = self.run_queued(queued);
+                    replies.insert((*place).min(replies.len()), reply);
+                }
+                Reply::Array(replies)
+            }
+            // An error, or a transaction that did not take place.
+            (_, reply) => reply,
+        };
+        self.client.send(&reply);
+    }
+
+    /// Answers in turn: now, if nothing comes before.
+    fn answer(&self, reply: Reply, job: &mut Job) {
+        if job.steps.is_empty() {
+            self.client.send(&reply);
+        } else {
+            job.steps.push(Step::Ready(reply));
+        }
+    }
+}
+
+/// A table that lists a connection's command which the server does not have.
+const NOT_IN_SERVER: Reply = Reply::error("ERR this command is not available here");

@@ -1,0 +1,234 @@
+//! `INFO`: Redis's sections and field names where there is something true to say under
+//! them, and a section about Raft. This module must never make up a value.
+
+use super::Shared;
+use super::admin_commands::{host_and_port, leader, leads, peers};
+use super::stats::{cpu_seconds, machine_memory_bytes, resident_bytes};
+use crate::command::Reply;
+use crate::limits;
+use crate::node::{MemberStatus, NodeStatus};
+use std::fmt::{Display, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The version of Redis that this server behaves as, for clients that ask.
+pub const REDIS_VERSION: &str = "7.0.15";
+
+type Section = fn(&mut Text, &Shared, &NodeStatus);
+
+/// In the order that they are shown.
+const SECTIONS: [(&str, Section); 10] = [
+    ("Server", server),
+    ("Clients", clients),
+    ("Memory", memory),
+    ("Persistence", persistence),
+    ("Stats", stats),
+    ("Replication", replication),
+    ("CPU", cpu),
+    ("Raft", raft),
+    ("Cluster", cluster),
+    ("Keyspace", keyspace),
+];
+
+/// `INFO [section ...]`.
+pub fn run(shared: &Shared, wanted: &[&[u8]]) -> Reply {
+    let status = shared.backend.status();
+    let everything = wanted.is_empty()
+        || wanted.iter().any(|name| {
+            ["all", "default", "everything"].iter().any(|all| name.eq_ignore_ascii_case(all.as_bytes()))
+        });
+    let mut text = Text(String::with_capacity(4096));
+    for (name, write) in SECTIONS {
+        if everything || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name.as_bytes())) {
+            if !text.0.is_empty() {
+                text.0.push_str("\r\n");
+            }
+            text.line(format_args!("# {name}"));
+            write(&mut text, shared, &status);
+        }
+    }
+    Reply::Verbatim(text.0.into())
+}
+
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, line: impl Display) {
+        write!(self.0, "{line}\r\n").expect("a String grows");
+    }
+
+    fn field(&mut self, name: &str, value: impl Display) {
+        self.line(format_args!("{name}:{value}"));
+    }
+
+    fn size(&mut self, name: &str, bytes: u64) {
+        self.field(name, bytes);
+        self.field(&format!("{name}_human"), human(bytes));
+    }
+}
+
+fn human(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "K", "M", "G", "T", "P"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes}B") } else { format!("{value:.2}{}", UNITS[unit]) }
+}
+
+fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
+    let uptime_s = shared.clients.stats().started.elapsed().as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    text.field("redis_version", REDIS_VERSION);
+    text.field("bowline_version", env!("CARGO_PKG_VERSION"));
+    text.field("redis_mode", "standalone");
+    text.field("os", format_args!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
+    text.field("arch_bits", usize::BITS);
+    text.field("multiplexing_api", "epoll");
+    text.field("process_id", std::process::id());
+    text.field("run_id", &shared.config.run_id);
+    text.field("tcp_port", shared.port);
+    text.field("server_time_usec", now.as_micros());
+    text.field("uptime_in_seconds", uptime_s);
+    text.field("uptime_in_days", uptime_s / 86_400);
+}
+
+fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
+    let all = shared.clients.all();
+    text.field("connected_clients", all.len());
+    text.field("cluster_connections", 0);
+    text.field("maxclients", shared.config.max_clients);
+    let largest = |of: &dyn Fn(&super::client::Client) -> usize| all.iter().map(|client| of(client)).max();
+    text.field("client_recent_max_input_buffer", largest(&|client| client.input_capacity.get()).unwrap_or(0));
+    text.field("client_recent_max_output_buffer", largest(&|client| client.unsent()).unwrap_or(0));
+    text.field("blocked_clients", all.iter().filter(|client| client.blocked.get()).count());
+    text.field("tracking_clients", 0);
+}
+
+fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
+    let stats = shared.clients.stats();
+    let memory = stats.memory();
+    let (used, resident) = (memory.allocated_bytes as u64, resident_bytes());
+    text.size("used_memory", used);
+    text.size("used_memory_rss", resident);
+    text.size("used_memory_peak", stats.memory_peak_bytes.get() as u64);
+    text.field("allocator_allocated", used);
+    text.field("allocator_active", memory.active_bytes);
+    text.field("allocator_resident", memory.resident_bytes);
+    text.size("total_system_memory", machine_memory_bytes());
+    text.size("maxmemory", 0);
+    text.field("maxmemory_policy", "noeviction");
+    text.field("mem_fragmentation_ratio", format_args!("{:.2}", resident as f64 / used.max(1) as f64));
+    text.field("mem_allocator", "jemalloc");
+}
+
+fn persistence(text: &mut Text, _: &Shared, status: &NodeStatus) {
+    let durable = u8::from(status.storage != "memory");
+    text.field("loading", 0);
+    text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
+    text.field("rdb_saves", status.snapshots_total);
+    text.field("rdb_last_bgsave_status", "ok");
+    text.field("aof_enabled", durable);
+    text.field("aof_rewrite_in_progress", u8::from(status.snapshot_in_progress));
+    text.field("aof_last_write_status", "ok"); // after a failed write there is no server
+    text.field("aof_current_size", status.log_bytes);
+    text.field("storage_engine", status.storage);
+    text.field("disk_syncs_total", status.disk_syncs_total);
+}
+
+fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
+    let stats = shared.clients.stats();
+    let [commands, input, output] = stats.rates();
+    text.field("total_connections_received", stats.connections_received.get());
+    text.field("total_commands_processed", stats.commands_processed.get());
+    text.field("instantaneous_ops_per_sec", commands.round() as u64);
+    text.field("total_net_input_bytes", stats.net_input_bytes.get());
+    text.field("total_net_output_bytes", stats.net_output_bytes.get());
+    text.field("instantaneous_input_kbps", format_args!("{:.2}", input / 1024.0));
+    text.field("instantaneous_output_kbps", format_args!("{:.2}", output / 1024.0));
+    text.field("rejected_connections", stats.connections_rejected.get());
+    text.field("expired_keys", status.expired_keys_total);
+    text.field("evicted_keys", 0);
+    text.field("total_error_replies", stats.error_replies.get());
+    text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
+}
+
+fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
+    if leads(status) {
+        text.field("role", "master");
+        text.field("connected_slaves", peers(status).filter(|member| member.connected).count());
+        for (i, member) in peers(status).filter(|member| member.connected).enumerate() {
+            let (host, port) = host_and_port(&member.client_addr);
+            let offset = member.match_index.unwrap_or(0);
+            let state = if member.progress == Some("replicate") { "online" } else { "wait_bgsave" };
+            text.field(
+                &format!("slave{i}"),
+                format_args!("ip={host},port={port},state={state},offset={offset},lag=0"),
+            );
+        }
+    } else {
+        let leader = leader(status);
+        let (host, port) = leader.map_or(("", 0), |member| host_and_port(&member.client_addr));
+        let up = leader.is_some_and(|member| member.connected);
+        text.field("role", "slave");
+        text.field("master_host", host);
+        text.field("master_port", port);
+        text.field("master_link_status", if up { "up" } else { "down" });
+        text.field("slave_read_only", 0); // any node takes writes
+        text.field("slave_repl_offset", status.applied_index);
+    }
+    let id = status.cluster_id.map_or(0, u128::from_be_bytes);
+    text.field("master_replid", format_args!("{id:040x}"));
+    text.field("master_repl_offset", status.last_index);
+}
+
+fn cpu(text: &mut Text, _: &Shared, _: &NodeStatus) {
+    let (system, user) = cpu_seconds();
+    text.field("used_cpu_sys", format_args!("{system:.6}"));
+    text.field("used_cpu_user", format_args!("{user:.6}"));
+}
+
+fn raft(text: &mut Text, _: &Shared, status: &NodeStatus) {
+    text.field("raft_node_id", status.node_id);
+    text.field("raft_role", status.role.name());
+    text.field("raft_term", status.term);
+    text.field("raft_leader_id", status.leader_id);
+    text.field("raft_leader_addr", leader(status).map_or("", |member| &member.client_addr));
+    text.field("raft_commit_index", status.commit_index);
+    text.field("raft_applied_index", status.applied_index);
+    text.field("raft_last_index", status.last_index);
+    text.field("raft_first_index", status.first_index);
+    text.field("raft_snapshot_index", status.snapshot_index);
+    let ids = |keep: fn(&&MemberStatus) -> bool| {
+        let ids: Vec<_> = status.members.iter().filter(keep).map(|member| member.id.to_string()).collect();
+        ids.join(",")
+    };
+    text.field("raft_voters", ids(|member| member.voter));
+    text.field("raft_members", ids(|_| true));
+    for member in peers(status) {
+        text.field(&format!("raft_peer{}", member.id), peer(member, status.last_index));
+    }
+}
+
+fn peer(member: &MemberStatus, last_index: u64) -> String {
+    let mut line = format!("addr={}", member.client_addr);
+    if let Some(index) = member.match_index {
+        line += &format!(",match={index},lag={}", last_index.saturating_sub(index));
+    }
+    if let Some(progress) = member.progress {
+        line += &format!(",state={progress}");
+    }
+    line + &format!(",connected={}", u8::from(member.connected))
+}
+
+fn cluster(text: &mut Text, _: &Shared, _: &NodeStatus) {
+    text.field("cluster_enabled", 0);
+}
+
+fn keyspace(text: &mut Text, _: &Shared, status: &NodeStatus) {
+    if status.keys > 0 {
+        let (keys, expires) = (status.keys, status.keys_with_deadline);
+        text.field("db0", format_args!("keys={keys},expires={expires},avg_ttl=0"));
+    }
+}

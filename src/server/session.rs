@@ -1,0 +1,100 @@
+//! [`Session`]: what a connection remembers between commands: `MULTI`, `WATCH`, `READONLY`.
+//! This module must never run anything.
+
+use super::local::{Kind, Local, Resolved};
+use crate::command::Request;
+use crate::group::{Job, ReadTransaction, Step};
+use crate::limits;
+use crate::wire::units::{Command, Watch, put_transaction_unit};
+
+/// What a queued command costs besides its bytes.
+const QUEUED_OVERHEAD_BYTES: usize = 64;
+
+/// A key, its revision and the group's revision when it was watched.
+pub type Watched = (Vec<u8>, u64, u64);
+
+/// See the module.
+#[derive(Default)]
+pub struct Session {
+    /// Since `MULTI`.
+    pub multi: Option<Transaction>,
+    pub watches: Vec<Watched>,
+    /// `READONLY`.
+    pub stale: bool,
+}
+
+/// What was queued since `MULTI`.
+#[derive(Default)]
+pub struct Transaction {
+    pub commands: Vec<Queued>,
+    /// A command was refused: `EXEC` will be too.
+    pub broken: bool,
+    size_bytes: usize,
+}
+
+/// A queued command.
+pub struct Queued {
+    pub request: Request,
+    pub kind: Kind,
+    /// Of a command that the connection carries out.
+    pub local: Option<Local>,
+}
+
+impl Session {
+    /// Adds what `WATCH` answered. A key that is watched already stays as it was first seen.
+    pub fn watch(&mut self, watched: impl Iterator<Item = Watched>) {
+        for watch in watched {
+            if !self.watches.iter().any(|(key, ..)| *key == watch.0) {
+                self.watches.push(watch);
+            }
+        }
+    }
+
+    /// `UNWATCH`.
+    pub fn unwatch(&mut self) {
+        self.watches.clear();
+    }
+}
+
+impl Transaction {
+    /// Queues a command. False: there is too much, and the transaction is broken.
+    pub fn queue(&mut self, request: Request, resolved: Resolved, local: Option<Local>) -> bool {
+        self.size_bytes += request.size_bytes() + QUEUED_OVERHEAD_BYTES;
+        if self.size_bytes > limits::MAX_TRANSACTION_BYTES {
+            self.broken = true;
+            self.commands.clear();
+            return false;
+        }
+        self.commands.push(Queued { request, kind: resolved.kind, local });
+        true
+    }
+
+    /// Whether the connection has to carry out some of it.
+    pub fn has_local(&self) -> bool {
+        self.commands.iter().any(|queued| queued.local.is_some())
+    }
+
+    /// Adds what the group has to do as one step of `job`; what is left for the connection
+    /// comes back, each with its place among all.
+    pub fn into_step(self, watches: Vec<Watched>, job: &mut Job) -> Vec<(usize, Queued)> {
+        let writes = self.commands.iter().any(|queued| queued.kind == Kind::Write);
+        let (group, local): (Vec<_>, Vec<_>) =
+            self.commands.into_iter().enumerate().partition(|(_, queued)| queued.local.is_none());
+        let commands = group.into_iter().map(|(_, queued)| queued.request);
+        if writes {
+            let requests: Vec<Request> = commands.collect();
+            let commands: Vec<_> =
+                requests.iter().map(|request| Command { args: request.args(), db: 0 }).collect();
+            let watches: Vec<_> = watches
+                .iter()
+                .map(|(key, revision, seen_at)| Watch { key, revision: *revision, seen_at: *seen_at, db: 0 })
+                .collect();
+            put_transaction_unit(&mut job.body, &watches, &commands);
+            job.steps.push(Step::Write);
+        } else {
+            let transaction = ReadTransaction { watches, commands: commands.collect() };
+            job.steps.push(Step::ReadTransaction(Box::new(transaction)));
+        }
+        local
+    }
+}

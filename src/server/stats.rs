@@ -1,0 +1,135 @@
+//! Counters for `INFO`, and what the process uses of the machine. This module must never
+//! cost a command more than an addition.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+const SAMPLES: usize = 16;
+const MEMORY_REFRESH: Duration = Duration::from_millis(100);
+/// Linux tells processor time in ticks of USER_HZ, which is 100 on every architecture.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What one node counted since its start.
+pub struct Stats {
+    pub started: Instant,
+    pub connections_received: Cell<u64>,
+    pub connections_rejected: Cell<u64>,
+    pub commands_processed: Cell<u64>,
+    pub error_replies: Cell<u64>,
+    pub net_input_bytes: Cell<u64>,
+    pub net_output_bytes: Cell<u64>,
+    pub memory_peak_bytes: Cell<usize>,
+    rates: RefCell<Rates>,
+    memory: Cell<Option<(Instant, Memory)>>,
+}
+
+/// Bytes, by the allocator's own count.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Memory {
+    pub allocated_bytes: usize,
+    pub active_bytes: usize,
+    pub resident_bytes: usize,
+}
+
+/// A ring of the last rates, as Redis averages them.
+struct Rates {
+    at: Instant,
+    counts: [u64; 3],
+    per_second: [[f64; SAMPLES]; 3],
+    next: usize,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            connections_received: Cell::default(),
+            connections_rejected: Cell::default(),
+            commands_processed: Cell::default(),
+            error_replies: Cell::default(),
+            net_input_bytes: Cell::default(),
+            net_output_bytes: Cell::default(),
+            memory_peak_bytes: Cell::default(),
+            rates: RefCell::new(Rates { at: now, counts: [0; 3], per_second: [[0.0; SAMPLES]; 3], next: 0 }),
+            memory: Cell::default(),
+        }
+    }
+}
+
+impl Stats {
+    /// Adds to one of the counters.
+    pub fn add(&self, counter: &Cell<u64>, n: u64) {
+        counter.set(counter.get() + n);
+    }
+
+    /// Takes a sample of the rates; called a few times a second.
+    pub fn sample(&self, now: Instant) {
+        let counts =
+            [self.commands_processed.get(), self.net_input_bytes.get(), self.net_output_bytes.get()];
+        let mut rates = self.rates.borrow_mut();
+        let seconds = now.duration_since(rates.at).as_secs_f64();
+        if seconds <= 0.0 {
+            return;
+        }
+        let next = rates.next;
+        for (i, count) in counts.iter().enumerate() {
+            rates.per_second[i][next] = (count - rates.counts[i]) as f64 / seconds;
+        }
+        (rates.at, rates.counts, rates.next) = (now, counts, (next + 1) % SAMPLES);
+    }
+
+    /// Commands, bytes in and bytes out a second, over the last samples.
+    pub fn rates(&self) -> [f64; 3] {
+        self.rates.borrow().per_second.map(|samples| samples.iter().sum::<f64>() / SAMPLES as f64)
+    }
+
+    /// The allocator's counts, at most a tenth of a second old.
+    pub fn memory(&self) -> Memory {
+        let now = Instant::now();
+        if let Some((at, memory)) = self.memory.get()
+            && now.duration_since(at) < MEMORY_REFRESH
+        {
+            return memory;
+        }
+        let memory = read_memory().unwrap_or_default();
+        self.memory.set(Some((now, memory)));
+        self.memory_peak_bytes.set(self.memory_peak_bytes.get().max(memory.allocated_bytes));
+        memory
+    }
+}
+
+fn read_memory() -> Result<Memory, tikv_jemalloc_ctl::Error> {
+    use tikv_jemalloc_ctl::{epoch, stats};
+    epoch::advance()?;
+    Ok(Memory {
+        allocated_bytes: stats::allocated::read()?,
+        active_bytes: stats::active::read()?,
+        resident_bytes: stats::resident::read()?,
+    })
+}
+
+/// Seconds of processor time in the kernel and outside it, or zeros where there is no /proc.
+pub fn cpu_seconds() -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field is the program's name in brackets, and may hold blanks.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = |i| fields.split_whitespace().nth(i).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(12) / TICKS_PER_SECOND, ticks(11) / TICKS_PER_SECOND)
+}
+
+/// Resident bytes, or 0 where there is no /proc.
+pub fn resident_bytes() -> u64 {
+    proc_kib("/proc/self/status", "VmRSS:")
+}
+
+/// Bytes of memory of the machine, or 0 where there is no /proc.
+pub fn machine_memory_bytes() -> u64 {
+    proc_kib("/proc/meminfo", "MemTotal:")
+}
+
+fn proc_kib(path: &str, field: &str) -> u64 {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(0, |kib| kib << 10)
+}

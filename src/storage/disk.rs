@@ -1,0 +1,161 @@
+//! The little of a file system that the stores need: one flat directory. Everything written
+//! through it can be run on a simulated disk that loses what was not synced. It must never
+//! retry a sync, and never sync by itself: the callers know what has to be durable, and when.
+
+#[cfg(test)]
+pub(super) mod sim;
+
+use super::StoreError;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+
+/// A directory. Its entries are durable after `sync_directory`.
+pub(super) trait Disk: Send + Sync {
+    /// For messages.
+    fn path(&self) -> &Path;
+    /// The names of all files, sorted.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// Opens a file; with `create`, one that must not exist yet.
+    fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>>;
+    /// Renames a file over what was there.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file; who has it open can go on reading it.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes all creations, renames and removals durable.
+    fn sync_directory(&self) -> io::Result<()>;
+}
+
+/// An open file. Its bytes and its length are durable after `sync_data`.
+pub(super) trait DiskFile: Send {
+    /// The length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Fills `buffer` from `offset` on, or fails.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes all of `bytes`, or fails.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// fdatasync.
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+/// All of a file.
+pub(super) fn read_all(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(file.len()?).map_err(io::Error::other)?;
+    let mut bytes = vec![0; len];
+    file.read_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// A real directory.
+#[derive(Debug)]
+pub(super) struct RealDisk {
+    path: PathBuf,
+}
+
+impl RealDisk {
+    /// The directory as it is.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+}
+
+impl Disk for RealDisk {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            // A name that is not UTF-8 is none of ours.
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        let path = self.path.join(name);
+        let file = if create {
+            OpenOptions::new().read(true).write(true).create_new(true).open(path)?
+        } else {
+            // Without the right to write, reading is still possible: `inspect`.
+            OpenOptions::new().read(true).write(true).open(&path).or_else(|_| File::open(&path))?
+        };
+        Ok(Box::new(RealFile { file }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+struct RealFile {
+    file: File,
+}
+
+impl DiskFile for RealFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Makes a directory with its parents, readable by the owner alone, and syncs every parent
+/// that got a new entry.
+pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.is_dir()).collect();
+    let failed = |source| StoreError::io("make the directory", path, source);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    for directory in missing {
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_directory(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+/// Makes a directory's entries durable.
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let synced = File::open(path).and_then(|directory| directory.sync_all());
+    synced.map_err(|source| StoreError::io("sync the directory", path, source))
+}
+
+/// Replaces a file as a whole: after a crash it has the old bytes or the new ones. `name`.tmp
+/// is written, synced, renamed; then the directory is synced.
+pub(super) fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let path = disk.path().join(name);
+    let beside = format!("{name}.tmp");
+    let replaced = (|| {
+        match disk.remove(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = disk.open(&beside, true)?;
+        file.write_at(bytes, 0)?;
+        file.sync_data()?;
+        disk.rename(&beside, name)?;
+        disk.sync_directory()
+    })();
+    replaced.map_err(|source| StoreError::io("replace", &path, source))
+}
