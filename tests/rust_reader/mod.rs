@@ -99,7 +99,8 @@ pub fn paths(code: &str) -> BTreeSet<String> {
     while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
         rest = &rest[at..];
         let word = &rest[..rest.find(|c: char| !is_path(c)).unwrap_or(rest.len())];
-        if word == "use" {
+        // `impl Trait + use<'a>` names what a type borrows, not a path.
+        if word == "use" && !rest[word.len()..].starts_with('<') {
             let end = rest.find(';').unwrap_or(rest.len());
             spread("", &rest[word.len()..end], &mut found);
             rest = &rest[end..];
@@ -160,6 +161,7 @@ fn the_reader_reads() {
         pub use std::{fs, io::{Read, Write}};
         fn f<'a>(x: &'a str) { let c = '"'; super::super::node::run('\'', "crate::no", r#"a"crate::no"#); }
         /* std::no /* nested */ std::no */ let t = tokio::time::Instant::now();
+        fn g(&self) -> impl Sized + use<> { 1 }
         #[cfg(test)]
         mod tests { use crate::no; }
     "##;

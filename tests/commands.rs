@@ -84,5 +84,8 @@ fn the_documentation_is_that_of_the_table() {
         fs::write(&path, &made).expect("docs/commands.md can be written");
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == made, "docs/commands.md is not what the table says: BOWLINE_UPDATE=1 cargo test --test commands");
+    assert!(
+        there == made,
+        "docs/commands.md is not what the table says: BOWLINE_UPDATE=1 cargo test --test commands"
+    );
 }
