@@ -27,27 +27,24 @@ fi
 
 say() { printf '\n--- %s\n' "$*"; }
 
-# apt_install COMMAND PACKAGE...: unless COMMAND is there.
+# apt_install WHAT PACKAGE: WHAT is missing, and this package brings it.
 apt_install() {
-    local command=$1
-    shift
-    command -v "$command" >/dev/null && return
     if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
-        echo "test.sh: $command is missing: install $* (this script can, as root on Debian)" >&2
+        echo "test.sh: $1 is missing: install $2 (this script can, as root on Debian)" >&2
         exit 2
     fi
-    echo "installing $*, for $command"
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >/dev/null
+    echo "installing $2, for $1"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"; } >/dev/null
 }
 
 install_tools() {
-    apt_install redis-server redis-server
-    apt_install redis-benchmark redis-tools
-    apt_install python3 python3
+    command -v redis-server >/dev/null || apt_install redis-server redis-server
+    command -v redis-benchmark >/dev/null || apt_install redis-benchmark redis-tools
+    command -v python3 >/dev/null || apt_install python3 python3
     "$VENV/bin/python" -c "import redis; assert redis.__version__ == '$REDIS_PY'" 2>/dev/null && return
     echo "installing redis-py $REDIS_PY into $VENV"
-    # Debian packs venv apart from python3.
-    python3 -c 'import ensurepip' 2>/dev/null || apt_install no-such-command python3-venv
+    # Debian packs what a virtual environment needs apart from python3.
+    python3 -c 'import ensurepip' 2>/dev/null || apt_install "python3's venv" python3-venv
     rm -rf "$VENV"
     python3 -m venv "$VENV"
     "$VENV/bin/pip" install --quiet --disable-pip-version-check "redis==$REDIS_PY"
