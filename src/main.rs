@@ -1,12 +1,11 @@
 //! The `bowline` binary: from the command line to a running node, and its end. Nothing is
 //! decided here that a test of the library could not reach.
 
-use bowline::command::{self, Handler, Reply};
 use bowline::config::{Cli, Command, Config};
 use bowline::limits;
 use bowline::logging;
 use bowline::node::{Node, NodeConfig, NodeError};
-use bowline::server::{ClientTable, CommandSet, Kind, Resolved, Server, ServerConfig};
+use bowline::server::{ClientTable, Server, ServerConfig};
 use bowline::storage::{self, FirstMember};
 use clap::Parser as _;
 use slog::{Logger, crit, info};
@@ -114,7 +113,6 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         idle_timeout: idle,
         tcp_keepalive: Some(Duration::from_secs(limits::TCP_KEEPALIVE_S)),
         drain_timeout: Duration::from_secs(limits::DRAIN_S),
-        commands: CommandSet { resolve, describe: command::introspect },
         run_id: node.run_id(),
     }
 }
@@ -136,14 +134,4 @@ fn node_config(config: &Config) -> NodeConfig {
         secret: config.secret.as_ref().map(|secret| secret.reveal().to_owned()),
         snapshot_min_log_bytes: limits::SNAPSHOT_MIN_LOG_BYTES,
     }
-}
-
-fn resolve(args: &bowline::wire::units::Args<'_>) -> Result<Resolved, Reply> {
-    let command = command::resolve(args)?;
-    let kind = match command.handler {
-        Handler::Read(_) => Kind::Read,
-        Handler::Write(_) => Kind::Write,
-        Handler::Connection(_) => Kind::Connection,
-    };
-    Ok(Resolved { name: command.full_name, kind, in_transactions: true })
 }

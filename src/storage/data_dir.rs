@@ -209,6 +209,22 @@ impl DataDir {
         }
         let mut identity = self.identity.clone();
         identity.set_cluster_id(cluster_id.to_vec());
+        self.replace_identity(identity)
+    }
+
+    /// Whether this directory is known to be the one that its node id belongs to.
+    pub fn settled(&self) -> bool {
+        self.identity.get_settled()
+    }
+
+    /// Remembers that it is, durably.
+    pub fn set_settled(&mut self) -> Result<(), StoreError> {
+        let mut identity = self.identity.clone();
+        identity.set_settled(true);
+        self.replace_identity(identity)
+    }
+
+    fn replace_identity(&mut self, identity: record::Identity) -> Result<(), StoreError> {
         if self.storage != StorageKind::Memory {
             write_identity(&self.path, &identity)?;
         }
