@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # redis-benchmark against every node, plain and pipelined: it ends well and saw no error.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v redis-benchmark >/dev/null || { not_ok 'redis-benchmark is not installed'; finish; }
 REQUESTS=${BOWLINE_BENCHMARK_REQUESTS:-100000}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # redis-cli in its several manners, on every node: what is written on one is read on all.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 visits=0

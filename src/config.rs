@@ -13,6 +13,7 @@ mod validate;
 pub use address::{Address, AddressError, MemberAddress};
 pub use cli::{Cli, Command, Settings};
 
+pub use crate::storage::StorageKind;
 use crate::wire::NodeId;
 use std::fmt;
 use std::ops::Range;
@@ -59,19 +60,6 @@ pub struct Member {
     pub client_addr: Address,
     /// Where peers reach it.
     pub peer_addr: Address,
-}
-
-/// What keeps the Raft log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StorageKind {
-    /// Segmented files with checksums, synced before every acknowledgement.
-    #[default]
-    File,
-    /// A sled database, synced before every acknowledgement.
-    Sled,
-    /// Nothing survives the process. For trying things out.
-    Memory,
 }
 
 /// How log messages are written.

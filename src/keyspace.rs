@@ -153,7 +153,7 @@ impl Keyspace {
         let due = partition.with_hash(hash).filter(|entry| entry.item.deadline_ms == deadline_ms);
         let mut keys: Vec<Blob> = due.map(|entry| entry.key.clone()).collect();
         assert!(!keys.is_empty(), "the deadline index names no key that is not there");
-        keys.sort_unstable_by(|a, b| (**a).cmp(&**b));
+        keys.sort_unstable();
         for key in &keys {
             // The edit itself removes what has expired.
             Edit::new(self, key, hash, deadline_ms);

@@ -31,6 +31,9 @@ pub const MAX_PIPELINE_BYTES: usize = 1 << 20;
 /// Bytes of replies not yet read by a client at which its next commands wait, unparsed.
 pub const OUTPUT_HIGH_WATER_BYTES: usize = 4 << 20;
 
+/// Bytes of replies that one job of a connection is planned to give, by the mean of its last.
+pub const JOB_OUTPUT_BYTES: usize = 16 << 20;
+
 /// Bytes read from a connection ahead of the job that is under way, to notice that the client
 /// left. Beyond: left in the kernel's buffers.
 pub const READ_AHEAD_BYTES: usize = 1 << 20;
@@ -117,3 +120,9 @@ pub const SPARE_SEGMENTS: usize = 5;
 /// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
 /// Beyond: the snapshot is refused, when written and when read.
 pub const MAX_SNAPSHOT_CHUNK_BYTES: usize = 2 << 30;
+
+/// Seconds of silence after which the kernel probes a client (`tcp-keepalive`).
+pub const TCP_KEEPALIVE_S: u64 = 300;
+
+/// Seconds that a stopping server waits for answers under way. Beyond: closed.
+pub const DRAIN_S: u64 = 5;

@@ -1,1 +1,137 @@
-fn main() {}
+//! The `bowline` binary: from the command line to a running node, and its end. Nothing is
+//! decided here that a test of the library could not reach.
+
+use bowline::config::{Cli, Command, Config};
+use bowline::limits;
+use bowline::logging;
+use bowline::node::{Node, NodeConfig, NodeError};
+use bowline::server::{ClientTable, Server, ServerConfig};
+use bowline::storage::{self, FirstMember};
+use clap::Parser as _;
+use slog::{Logger, crit, info};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// The exit status of a wrong command line or configuration, as clap's own.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(Command::Inspect { dir }) = &cli.command {
+        return match storage::inspect(dir, &mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failure(&error.to_string(), 1),
+        };
+    }
+    let config = match Config::load(cli) {
+        Ok(config) => config,
+        Err(error) => return failure(&error.to_string(), USAGE),
+    };
+    let (log, _guard) = logging::start(&config);
+    match run(&config, &log) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            crit!(log, "{}", error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn failure(text: &str, status: u8) -> ExitCode {
+    eprintln!("bowline: {text}");
+    ExitCode::from(status)
+}
+
+fn io_error(what: &str) -> impl FnOnce(std::io::Error) -> NodeError {
+    let what = what.to_owned();
+    move |source| NodeError::Io { what, source }
+}
+
+fn run(config: &Config, log: &Logger) -> Result<(), NodeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io_error("start the runtime"))?;
+    let outcome = LocalSet::new().block_on(&runtime, serve(config, log));
+    // A helper thread that still reads a snapshot must not hold the end up.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn listen(address: &str, whose: &str) -> Result<TcpListener, NodeError> {
+    TcpListener::bind(address).await.map_err(io_error(&format!("serve {whose} on {address}")))
+}
+
+async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
+    let client_listener = listen(&config.bind.to_string(), "clients").await?;
+    let peer_listener = listen(&config.peer_bind.to_string(), "peers").await?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(io_error("listen for signals"))?;
+    let raft_log = logging::raft_logger(log, config);
+    let (node, helpers) = Node::start(&node_config(config), peer_listener, log, &raft_log)?;
+    let clients = ClientTable::new(log.clone());
+    node.set_clients(clients.clone());
+    info!(log, "ready"; "node" => config.node_id, "clients" => %config.bind, "peers" => %config.peer_bind,
+        "storage" => config.storage.name(), "version" => env!("CARGO_PKG_VERSION"));
+    let successor = node.clone();
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        successor.step_down();
+    };
+    let backend = Rc::new(node.clone());
+    let server =
+        Server::run(client_listener, stop, server_config(config, &node), backend, clients, log.clone());
+    // The node outlives its connections: it answers what they have asked.
+    let (serving, served) = oneshot::channel::<()>();
+    let server = tokio::task::spawn_local(async move {
+        server.await;
+        drop(serving);
+    });
+    let tick = Duration::from_millis(config.timing.tick_ms);
+    let outcome = node.run(tick, helpers, async { drop(served.await) }).await;
+    server.abort();
+    if outcome.is_ok() {
+        info!(log, "stopped");
+    }
+    outcome
+}
+
+fn server_config(config: &Config, node: &Node) -> ServerConfig {
+    let idle = (config.idle_timeout_s > 0).then(|| Duration::from_secs(config.idle_timeout_s));
+    ServerConfig {
+        max_clients: config.max_clients,
+        idle_timeout: idle,
+        tcp_keepalive: Some(Duration::from_secs(limits::TCP_KEEPALIVE_S)),
+        drain_timeout: Duration::from_secs(limits::DRAIN_S),
+        run_id: node.run_id(),
+    }
+}
+
+fn node_config(config: &Config) -> NodeConfig {
+    let member = |member: &bowline::config::Member| FirstMember {
+        node: member.id,
+        client_addr: member.client_addr.to_string(),
+        peer_addr: member.peer_addr.to_string(),
+    };
+    NodeConfig {
+        node_id: config.node_id,
+        members: config.members.iter().map(member).collect(),
+        data_dir: config.data_dir.clone(),
+        storage: config.storage,
+        election_ticks: config.timing.election_ticks.start,
+        heartbeat_ticks: config.timing.heartbeat_ticks,
+        unavailable_after_ms: config.timing.unavailable_after_ms,
+        secret: config.secret.as_ref().map(|secret| secret.reveal().to_owned()),
+        snapshot_min_log_bytes: limits::SNAPSHOT_MIN_LOG_BYTES,
+    }
+}

@@ -110,6 +110,19 @@ impl Node {
         }
     }
 
+    /// Hands leadership over, if this node leads.
+    pub fn step_down(&self) {
+        self.shared.inbox.borrow_mut().push(Input::StepDown);
+        self.shared.wake.notify_one();
+    }
+
+    /// 40 hexadecimal digits that name this run of the process, as Redis's `run_id`.
+    pub fn run_id(&self) -> String {
+        let data_dir = self.shared.data_dir.borrow();
+        let incarnation = u128::from_be_bytes(data_dir.incarnation());
+        format!("{incarnation:032x}{:08x}", data_dir.boot())
+    }
+
     /// The node as it is now.
     pub fn status(&self) -> NodeStatus {
         status::of(&self.shared)

@@ -9,7 +9,6 @@ mod client_command;
 mod config_command;
 mod connection;
 mod dispatch;
-mod glob;
 mod info;
 mod local;
 mod session;
@@ -18,7 +17,6 @@ mod stats;
 mod tests;
 
 pub use client::ClientTable;
-pub use local::{CommandSet, Kind, Resolved};
 
 use crate::command::Reply;
 use crate::group::Job;
@@ -32,9 +30,22 @@ use tokio::net::TcpListener;
 pub trait Backend {
     /// Takes a job; its replies come through [`crate::node::Clients`]. Err: too much is
     /// pending, and nothing of the job was taken.
+    #[expect(clippy::result_large_err, reason = "refusing is rare, and the job comes back whole")]
     fn submit(&self, job: Job) -> Result<(), Job>;
     /// The node at this moment.
     fn status(&self) -> NodeStatus;
+}
+
+impl Backend for crate::node::Node {
+    fn submit(&self, job: Job) -> Result<(), Job> {
+        // The group itself refuses what is too much, step by step.
+        crate::node::Node::submit(self, job);
+        Ok(())
+    }
+
+    fn status(&self) -> NodeStatus {
+        crate::node::Node::status(self)
+    }
 }
 
 /// What a server is told once, at its start.
@@ -48,8 +59,6 @@ pub struct ServerConfig {
     pub tcp_keepalive: Option<Duration>,
     /// How long a shutdown waits for what is in flight.
     pub drain_timeout: Duration,
-    /// The commands there are.
-    pub commands: CommandSet,
     /// 40 hexadecimal digits, new at each start (`run_id`).
     pub run_id: String,
 }

@@ -199,7 +199,8 @@ impl Transport {
 
     /// The peers to dial, and their addresses (`host:port`, looked up at each dial). A peer
     /// that is no longer in the list loses its connections, one with a new address is dialled
-    /// anew; this node itself is passed over.
+    /// anew; this node itself is passed over. A lane that was refused for good stays down until
+    /// its peer was out of the list, or has a new address.
     pub fn set_peers(&self, peers: &[(NodeId, String)]) {
         let mut kept = Vec::new();
         let mut removed = self.shared.peers.take();

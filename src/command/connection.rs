@@ -1,4 +1,4 @@
-//! Rows of the commands on the connection itself: PING, ECHO, SELECT, HELLO, RESET, QUIT,
+//! Rows of the commands on the connection itself: PING, ECHO, SELECT, HELLO, AUTH, RESET, QUIT,
 //! CLIENT, READONLY, READWRITE. The server carries them out.
 
 use super::introspect::help_row;
@@ -54,6 +54,13 @@ pub(super) static HELLO: Command = Command {
     )
     .optional()],
     ..row("hello", -1, HANDSHAKE, Do::Hello)
+};
+
+pub(super) static AUTH: Command = Command {
+    summary: "Authenticates the connection; the one user, default, has no password",
+    complexity: "O(N) of the number of passwords",
+    arguments: &[Arg::new("username", ArgKind::String).optional(), Arg::new("password", ArgKind::String)],
+    ..row("auth", -2, HANDSHAKE, Do::Auth)
 };
 
 pub(super) static RESET: Command = Command {

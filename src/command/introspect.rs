@@ -5,9 +5,12 @@ mod docs;
 mod info;
 mod keys;
 
+#[cfg(test)]
+pub(super) use docs::syntax;
+
+use super::parse::{SYNTAX, is};
 use super::row::{Arg, ArgKind, Category, Command, ConnectionCommand, Flags, Handler};
 use super::{Reply, all, commands, glob, lookup};
-use super::parse::{SYNTAX, is};
 use crate::wire::units::Args;
 
 const CATEGORIES: &[Category] = &[Category::Connection];
@@ -115,7 +118,7 @@ pub fn introspect(args: &Args<'_>) -> Reply {
         "command|count" => Reply::Int(commands().count() as i64),
         "command|info" if names.is_empty() => Reply::Array(commands().map(info::of).collect()),
         "command|info" => {
-            Reply::Array(names.iter().map(|name| named(name).map_or(Reply::NilArray, info::of)).collect())
+            Reply::Array(names.iter().map(|name| named(name).map_or(Reply::Nil, info::of)).collect())
         }
         "command|list" => list(names),
         "command|docs" if names.is_empty() => docs::of(commands()),
@@ -153,13 +156,16 @@ fn list(options: &[&[u8]]) -> Reply {
         }
         _ => return SYNTAX,
     };
-    Reply::Array(all().filter(|command| wanted(command)).map(|command| Reply::bulk(command.full_name)).collect())
+    Reply::Array(
+        all().filter(|command| wanted(command)).map(|command| Reply::bulk(command.full_name)).collect(),
+    )
 }
 
 fn help(args: &Args<'_>) -> Reply {
     let Some(container) = args.first().and_then(|name| lookup(name)) else { return super::unknown(args) };
     let name = container.name.to_ascii_uppercase();
-    let mut lines = vec![Reply::bulk(format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"))];
+    let mut lines =
+        vec![Reply::bulk(format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"))];
     for subcommand in container.subcommands {
         let name = subcommand.name.to_ascii_uppercase();
         let arguments = docs::syntax(subcommand.arguments);

@@ -57,6 +57,7 @@ pub enum ConnectionCommand {
     Echo,
     Select,
     Hello,
+    Auth,
     Reset,
     Quit,
     ClientId,
@@ -346,9 +347,13 @@ impl Command {
         Err(self.wrong_arity())
     }
 
-    /// `ERR wrong number of arguments for '...' command`.
+    /// `ERR wrong number of arguments for '...' command`. Of `EXEC` it ends the transaction, and says so.
     pub fn wrong_arity(&self) -> Reply {
-        Reply::error_owned(format!("ERR wrong number of arguments for '{}' command", self.full_name))
+        let what = match self.handler {
+            Handler::Connection(ConnectionCommand::Exec) => "EXECABORT Transaction discarded because of:",
+            _ => "ERR",
+        };
+        Reply::error_owned(format!("{what} wrong number of arguments for '{}' command", self.full_name))
     }
 
     /// All ACL categories, those included that follow from the flags.

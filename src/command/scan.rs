@@ -29,12 +29,7 @@ pub(super) static SCAN: Command = Command {
         Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
         Arg::new("type", ArgKind::String).after("TYPE").optional(),
     ],
-    ..Command::new(
-        "scan",
-        -2,
-        Flags::READONLY,
-        Handler::Read(|context, args| reply(scan(context, args))),
-    )
+    ..Command::new("scan", -2, Flags::READONLY, Handler::Read(|context, args| reply(scan(context, args))))
 };
 
 /// What `SCAN` looks for, and how far it goes.
@@ -101,8 +96,8 @@ fn cursor(arg: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits.iter().try_fold(0u64, |value, &digit| {
-        value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    })?;
+    let value = digits
+        .iter()
+        .try_fold(0u64, |value, &digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
     Some(if negative { value.wrapping_neg() } else { value })
 }

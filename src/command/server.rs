@@ -20,9 +20,7 @@ pub(super) static CONFIG: Command = Command {
             since: "2.0.0",
             summary: "Parameters whose names match, with their values",
             complexity: "O(N) of the number of patterns",
-            arguments: &[
-                Arg::block("parameter", &[Arg::new("parameter", ArgKind::String)]).multiple()
-            ],
+            arguments: &[Arg::block("parameter", &[Arg::new("parameter", ArgKind::String)]).multiple()],
             ..row("get", -3, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigGet)
         },
         help_row("config|help", "5.0.0", "server", &[]),

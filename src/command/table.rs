@@ -6,8 +6,9 @@ use super::{
     connection, counters, expiry, generic, introspect, scan, server, set, strings, transactions, versions,
 };
 
-static COMMANDS: [&Command; 49] = [
+static COMMANDS: [&Command; 50] = [
     &strings::APPEND,
+    &connection::AUTH,
     &versions::CAD,
     &versions::CAS,
     &connection::CLIENT,
@@ -141,8 +142,12 @@ mod tests {
             for name in [command.name, &upper, &mixed] {
                 assert!(std::ptr::eq(lookup(name.as_bytes()).unwrap(), command), "{name}");
             }
-            for wrong in [format!("{upper}x"), format!("\0{upper}"), upper[1..].to_string(), format!("{upper} ")] {
-                assert!(lookup(wrong.as_bytes()).is_none_or(|found| found.name == wrong.to_ascii_lowercase()));
+            for wrong in
+                [format!("{upper}x"), format!("\0{upper}"), upper[1..].to_string(), format!("{upper} ")]
+            {
+                assert!(
+                    lookup(wrong.as_bytes()).is_none_or(|found| found.name == wrong.to_ascii_lowercase())
+                );
             }
         }
         for name in [&b""[..], b"\0", b"nosuch", &[b'g'; 1000], &[0xff; 16]] {

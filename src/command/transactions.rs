@@ -43,8 +43,5 @@ pub(super) static WATCH: Command = Command {
     ..row("watch", -2, FLAGS, Do::Watch)
 };
 
-pub(super) static UNWATCH: Command = Command {
-    since: "2.2.0",
-    summary: "Forgets the watched keys",
-    ..row("unwatch", 1, FLAGS, Do::Unwatch)
-};
+pub(super) static UNWATCH: Command =
+    Command { since: "2.2.0", summary: "Forgets the watched keys", ..row("unwatch", 1, FLAGS, Do::Unwatch) };

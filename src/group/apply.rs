@@ -40,10 +40,8 @@ impl Group {
 
     fn membership_changed(&mut self, outcome: raft::Result<ConfState>) -> Result<(), WireError> {
         let conf_state = outcome.map_err(|_| WireError::new("membership change"))?;
-        let event = Event::Membership {
-            voters: conf_state.voters.clone(),
-            learners: conf_state.learners.clone(),
-        };
+        let event =
+            Event::Membership { voters: conf_state.voters.clone(), learners: conf_state.learners.clone() };
         self.raft.mut_store().set_conf_state(conf_state);
         self.effects.events.push(event);
         self.effects.members_changed = true;

@@ -280,7 +280,8 @@ mod tests {
         let mut view = LogView::new(HardState::default(), SnapshotPoint::default(), entries);
         assert!(view.snapshot(0, 2).is_err());
         assert!(view.take_snapshot_wanted());
-        let at = |index| SnapshotPoint { point: LogPoint { index, term: 1 }, conf_state: ConfState::default() };
+        let at =
+            |index| SnapshotPoint { point: LogPoint { index, term: 1 }, conf_state: ConfState::default() };
         view.snapshot_stored(at(3));
         assert_eq!(view.snapshot(0, 2).unwrap().get_metadata().index, 3);
         view.trim(4);

@@ -48,7 +48,8 @@ mod tests {
     use super::*;
 
     fn after(base: u64, terms: &[u64], index: u64, term: u64) -> Option<(Vec<u64>, bool)> {
-        let entry = |(i, &term): (usize, &u64)| Entry { index: base + 1 + i as u64, term, ..Default::default() };
+        let entry =
+            |(i, &term): (usize, &u64)| Entry { index: base + 1 + i as u64, term, ..Default::default() };
         let entries = terms.iter().enumerate().map(entry).collect();
         let base = LogPoint { index: base, term: u64::from(base > 0) };
         let (entries, reset) = log_after(base, entries, LogPoint { index, term }).ok()?;

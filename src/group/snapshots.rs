@@ -25,7 +25,15 @@ pub struct Snapshots {
 
 impl Snapshots {
     pub fn new(stored_index: u64, stored_bytes: u64, log_bytes: u64) -> Self {
-        Self { walking: None, first_chunk: None, stored_index, stored_bytes, log_bytes, fetched: None, total: 0 }
+        Self {
+            walking: None,
+            first_chunk: None,
+            stored_index,
+            stored_bytes,
+            log_bytes,
+            fetched: None,
+            total: 0,
+        }
     }
 
     pub fn is_walking(&self) -> bool {
@@ -69,8 +77,8 @@ impl Group {
     /// least that makes one worth while), or when a follower needs one.
     pub(super) fn maybe_snapshot(&mut self) {
         let wanted = self.raft.store().take_snapshot_wanted();
-        let due = self.snapshots.log_bytes
-            >= self.config.snapshot_min_log_bytes.max(self.snapshots.stored_bytes);
+        let due =
+            self.snapshots.log_bytes >= self.config.snapshot_min_log_bytes.max(self.snapshots.stored_bytes);
         let index = self.applied();
         if (due || wanted) && !self.snapshots.is_walking() && index > self.snapshots.stored_index {
             self.begin_snapshot(index);

@@ -49,15 +49,20 @@ impl Group {
         let log = self.raft.store();
         let mut peers = Vec::new();
         if self.is_leader() {
-            peers = self.raft.raft.prs().iter().map(|(&id, progress)| {
-                let progress_name = match progress.state {
-                    ProgressState::Probe => "probe",
-                    ProgressState::Replicate => "replicate",
-                    ProgressState::Snapshot => "snapshot",
-                };
-                PeerStatus { id, match_index: progress.matched, progress: progress_name }
-            })
-            .collect();
+            peers = self
+                .raft
+                .raft
+                .prs()
+                .iter()
+                .map(|(&id, progress)| {
+                    let progress_name = match progress.state {
+                        ProgressState::Probe => "probe",
+                        ProgressState::Replicate => "replicate",
+                        ProgressState::Snapshot => "snapshot",
+                    };
+                    PeerStatus { id, match_index: progress.matched, progress: progress_name }
+                })
+                .collect();
             peers.sort_by_key(|peer| peer.id);
         }
         GroupStatus {

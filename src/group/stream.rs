@@ -95,7 +95,12 @@ impl OwnStream {
                 }
             }
             self.unapplied_bytes += body.len();
-            self.unapplied.push_back(OwnBatch { seq: self.next_seq, body: body.into(), jobs, since_us: now_us });
+            self.unapplied.push_back(OwnBatch {
+                seq: self.next_seq,
+                body: body.into(),
+                jobs,
+                since_us: now_us,
+            });
             self.next_seq += 1;
         }
     }
@@ -182,7 +187,8 @@ mod tests {
         stream.form_batches(0);
         stream.submit(job(3, 10));
         stream.form_batches(0);
-        let sent: Vec<_> = std::iter::from_fn(|| stream.next_to_send()).map(|b| (b.seq, b.body.len())).collect();
+        let sent: Vec<_> =
+            std::iter::from_fn(|| stream.next_to_send()).map(|b| (b.seq, b.body.len())).collect();
         assert_eq!(sent, [(1, 20), (2, 10)]);
         stream.rewind_to(2);
         assert_eq!(stream.next_to_send().map(|b| b.seq), Some(2));

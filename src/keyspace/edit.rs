@@ -100,7 +100,8 @@ impl<'a, 'k> Edit<'a, 'k> {
         };
         let old = std::mem::replace(&mut entry.item.deadline_ms, deadline_ms);
         if old != deadline_ms {
-            let shared = old != 0 && partition.with_hash(self.hash).any(|entry| entry.item.deadline_ms == old);
+            let shared =
+                old != 0 && partition.with_hash(self.hash).any(|entry| entry.item.deadline_ms == old);
             keyspace.deadlines.remove(old, self.hash, shared);
             keyspace.deadlines.add(deadline_ms, self.hash);
         }

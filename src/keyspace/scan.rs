@@ -2,8 +2,8 @@
 //! depend on anything but the partitions' numbers, so that a cursor means the same on every
 //! replica.
 
-use super::partition::{Item, PARTITIONS};
 use super::Keyspace;
+use super::partition::{Item, PARTITIONS};
 
 /// Where a [`Keyspace::scan`] has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

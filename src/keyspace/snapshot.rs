@@ -2,9 +2,9 @@
 //! serialized one after another, and one that is about to be written before its turn is
 //! serialized first. A snapshot must never hold anything later than its begin.
 
+use super::Keyspace;
 use super::codec::{self, Row};
 use super::partition::{Entry, Occupied, PARTITIONS, Partition, partition_of};
-use super::Keyspace;
 use crate::limits::SNAPSHOT_CHUNK_BYTES;
 use crate::wire::WireError;
 use std::collections::VecDeque;

@@ -166,7 +166,8 @@ fn random_changes_against_the_model() {
             now_ms += rng.random_range(0..3);
             let key = format!("key:{}", rng.random_range(0..keys)).into_bytes();
             let seen = keyspace.get(&key, now_ms).map(|item| (item.version, item.revision));
-            let expected = model.rows.get(&key).filter(|row| row.deadline_ms == 0 || row.deadline_ms > now_ms);
+            let expected =
+                model.rows.get(&key).filter(|row| row.deadline_ms == 0 || row.deadline_ms > now_ms);
             assert_eq!(seen, expected.map(|row| (row.version, row.revision)));
             change(&mut rng, &mut keyspace, &mut model, keys, now_ms);
             if step % 500 == 0 {
@@ -382,4 +383,22 @@ fn expired_keys_go_in_order_of_deadline_and_never_before() {
     assert_eq!(keyspace.next_deadline(), Some(921));
     assert_eq!(keyspace.expire_due(950, 100), 30);
     assert_eq!((keyspace.len(), keyspace.len_with_deadline()), (50, 50));
+}
+
+#[test]
+fn two_keys_of_one_hash_and_deadline_are_two_keys() {
+    let mut keyspace = Keyspace::new(HASH_KEY);
+    let hash = 77;
+    for key in [b"a", b"b"] {
+        Edit::new(&mut keyspace, key, hash, 1).set(Value::string(b""), 10);
+    }
+    assert!(Edit::new(&mut keyspace, b"a", hash, 1).remove());
+    assert_eq!((keyspace.next_deadline(), keyspace.len_with_deadline()), (Some(10), 1));
+    Edit::new(&mut keyspace, b"c", hash, 1).set(Value::string(b""), 10);
+    Edit::new(&mut keyspace, b"b", hash, 1).set_deadline(20);
+    assert_eq!((keyspace.next_deadline(), keyspace.len_with_deadline()), (Some(10), 2));
+    Edit::new(&mut keyspace, b"c", hash, 1).set_deadline(20);
+    assert_eq!(keyspace.next_deadline(), Some(20));
+    assert_eq!(keyspace.expire_due(20, 1), 2);
+    assert_eq!((keyspace.len(), keyspace.next_deadline()), (0, None));
 }

@@ -102,7 +102,8 @@ impl Restorer {
             (STATE, machine @ None) => *machine = Some(read_state(inner)?),
             (KEYS, Some(machine)) => machine.keyspace.restore(inner)?,
             (END, Some(machine)) => {
-                let end = proto::End::parse_from_bytes(inner).map_err(|_| WireError::new("end of snapshot"))?;
+                let end =
+                    proto::End::parse_from_bytes(inner).map_err(|_| WireError::new("end of snapshot"))?;
                 if end.get_keys() != machine.keyspace.len() as u64 {
                     return Err(SnapshotError::Incoherent("it lacks keys, or has too many"));
                 }

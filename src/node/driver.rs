@@ -51,7 +51,7 @@ impl Node {
                 () = &mut shutdown, if stopping.is_none() => {
                     info!(shared.log, "stopping");
                     stopping = Some(tokio::time::Instant::now());
-                    shared.inbox.borrow_mut().push(Input::StepDown);
+                    self.step_down();
                 }
             }
             while let Ok(written) = helpers.written.try_recv() {

@@ -43,10 +43,7 @@ pub struct SnapshotThread {
 
 impl SnapshotThread {
     /// Starts the thread.
-    pub fn start(
-        store: Arc<dyn SnapshotStore>,
-        events: UnboundedSender<SnapshotEvent>,
-    ) -> io::Result<Self> {
+    pub fn start(store: Arc<dyn SnapshotStore>, events: UnboundedSender<SnapshotEvent>) -> io::Result<Self> {
         let (work, queue) = mpsc::channel();
         let writer = Writer { store, events, current: None };
         std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || writer.run(&queue))?;

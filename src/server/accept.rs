@@ -2,7 +2,7 @@
 //! never spin: an accept that fails (no descriptors left) waits before it tries again.
 
 use super::Shared;
-use super::connection::Connection;
+use super::connection::{Connection, SHRINK_AFTER};
 use crate::limits;
 use slog::{info, warn};
 use socket2::{SockRef, TcpKeepalive};
@@ -17,8 +17,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 const SAMPLING: Duration = Duration::from_millis(100);
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// A connection silent for this long gives its buffers back.
-const SHRINK_AFTER: Duration = Duration::from_secs(2);
 
 pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shared: Rc<Shared>) {
     let mut tasks = JoinSet::new();
@@ -75,7 +73,8 @@ fn welcome(shared: &Rc<Shared>, socket: TcpStream, addr: SocketAddr, tasks: &mut
 fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
     if let Some(idle) = shared.config.tcp_keepalive {
-        SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3))?;
+        SockRef::from(socket)
+            .set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3))?;
     }
     Ok(())
 }
@@ -87,8 +86,10 @@ fn keep_house(shared: &Shared) {
         let busy = client.awaiting() > 0 || client.blocked.get();
         if shared.config.idle_timeout.is_some_and(|limit| silent >= limit) && !busy {
             client.close("idle timeout");
-        } else if silent >= SHRINK_AFTER && client.input_capacity.get() > limits::IDLE_BUFFER_BYTES {
-            client.wake();
+        } else if silent >= SHRINK_AFTER
+            && client.input_capacity.get() - client.input_len.get() > limits::IDLE_BUFFER_BYTES
+        {
+            client.wake(); // to give buffers back
         }
     }
 }

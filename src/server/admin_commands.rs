@@ -1,9 +1,7 @@
 //! Commands about the group, answered from the node's status: `ROLE`, `WAIT`, `RAFT STATUS`.
 //! This module must never claim more than the status shows.
 
-use super::connection::Connection;
-use super::local::integer;
-use crate::command::Reply;
+use crate::command::{Reply, parse_i64};
 use crate::limits;
 use crate::node::{MemberStatus, NodeStatus, Role};
 use crate::wire::units::Args;
@@ -57,9 +55,9 @@ pub fn role(status: &NodeStatus) -> Reply {
 
 /// `WAIT n timeout`: how many, and for how long at most.
 pub fn parse_wait(args: &Args<'_>) -> Result<(i64, Duration), Reply> {
-    let number = args.get(1).and_then(|arg| integer(arg));
+    let number = args.get(1).and_then(|arg| parse_i64(arg));
     let number = number.ok_or(Reply::error("ERR value is not an integer or out of range"))?;
-    let timeout = args.get(2).and_then(|arg| integer(arg));
+    let timeout = args.get(2).and_then(|arg| parse_i64(arg));
     let timeout_ms = timeout.ok_or(Reply::error("ERR timeout is not an integer or out of range"))?;
     if timeout_ms < 0 {
         return Err(Reply::error("ERR timeout is negative"));
@@ -73,7 +71,8 @@ pub fn parse_wait(args: &Args<'_>) -> Result<(i64, Duration), Reply> {
 /// `index`. The leader knows each of them; others know that what was applied is on a majority.
 pub fn holders(status: &NodeStatus, index: u64) -> i64 {
     if leads(status) {
-        return peers(status).filter(|member| member.match_index.is_some_and(|held| held >= index)).count() as i64;
+        return peers(status).filter(|member| member.match_index.is_some_and(|held| held >= index)).count()
+            as i64;
     }
     let voters = status.members.iter().filter(|member| member.voter).count() as i64;
     let majority = voters / 2 + 1;
@@ -81,19 +80,14 @@ pub fn holders(status: &NodeStatus, index: u64) -> i64 {
 }
 
 /// `RAFT STATUS`.
-pub fn raft(connection: &Connection, args: &Args<'_>) -> Reply {
-    if !args.get(1).is_some_and(|arg| arg.eq_ignore_ascii_case(b"STATUS")) {
-        let given = String::from_utf8_lossy(args.get(1).copied().unwrap_or_default()).into_owned();
-        return Reply::error_owned(format!("ERR unknown subcommand '{given}'. Try RAFT HELP."));
-    }
-    let status = connection.shared.backend.status();
+pub fn raft_status(status: &NodeStatus) -> Reply {
     let int = |value: u64| Reply::Int(value as i64);
     let mut fields: Vec<(Reply, Reply)> = [
         ("node_id", int(status.node_id)),
         ("role", Reply::bulk(status.role.name())),
         ("term", int(status.term)),
         ("leader_id", int(status.leader_id)),
-        ("leader_addr", Reply::bulk(leader(&status).map_or("", |member| &member.client_addr))),
+        ("leader_addr", Reply::bulk(leader(status).map_or("", |member| &member.client_addr))),
         ("commit_index", int(status.commit_index)),
         ("applied_index", int(status.applied_index)),
         ("last_index", int(status.last_index)),

@@ -46,6 +46,7 @@ pub struct Client {
     write: OwnedWriteHalf,
     out: RefCell<BytesMut>,
     awaiting: Cell<usize>,
+    job_output: Cell<usize>,
     capture: Cell<bool>,
     captured: RefCell<Option<Reply>>,
     touched: Cell<bool>,
@@ -59,12 +60,18 @@ impl Client {
     /// connection's task instead of to the socket.
     pub fn expect(&self, steps: usize, capture: bool) {
         self.awaiting.set(steps);
+        self.job_output.set(0);
         self.capture.set(capture);
     }
 
     /// Replies still to come.
     pub fn awaiting(&self) -> usize {
         self.awaiting.get()
+    }
+
+    /// Bytes of the replies of the last job.
+    pub fn job_output(&self) -> usize {
+        self.job_output.get()
     }
 
     /// The reply that was captured.
@@ -97,7 +104,9 @@ impl Client {
             return;
         }
         let mut out = self.out.borrow_mut();
+        let before = out.len();
         write(&mut out);
+        self.job_output.set(self.job_output.get() + out.len() - before);
         if out.len() > limits::MAX_OUTPUT_BUFFER_BYTES {
             *out = BytesMut::new();
             self.close("output buffer limit");
@@ -229,6 +238,7 @@ impl ClientTable {
             write,
             out: RefCell::default(),
             awaiting: Cell::default(),
+            job_output: Cell::default(),
             capture: Cell::default(),
             captured: RefCell::default(),
             touched: Cell::default(),

@@ -2,73 +2,36 @@
 
 use super::client::Client;
 use super::connection::Connection;
-use super::local::integer;
-use crate::command::Reply;
+use crate::command::{ConnectionCommand as Do, Reply, parse_i64};
 use crate::wire::units::Args;
 use std::fmt::Write;
 use std::time::Instant;
 
 const SYNTAX: Reply = Reply::error("ERR syntax error");
 
-const HELP: &[&str] = &[
-    "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-    "GETNAME",
-    "    Return the name of the current connection.",
-    "ID",
-    "    Return the ID of the current connection.",
-    "INFO",
-    "    Return information about the current client connection.",
-    "LIST [options ...]",
-    "    Return information about client connections. Options:",
-    "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
-    "      Return clients of specified type.",
-    "    * ID <clientid> [<clientid> ...]",
-    "      Return the clients with these IDs.",
-    "NO-EVICT (ON|OFF)",
-    "    Protect current client connection from eviction.",
-    "NO-TOUCH (ON|OFF)",
-    "    Accepted for compatibility: keys have no idle time here.",
-    "SETINFO (LIB-NAME|LIB-VER) <value>",
-    "    Set the name or version of the client library.",
-    "SETNAME <name>",
-    "    Assign the name <name> to the current connection.",
-    "HELP",
-    "    Prints this help.",
-];
-
-pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
+/// One of the `CLIENT` subcommands; `args` are as many as its row says.
+pub fn run(connection: &Connection, what: Do, args: &Args<'_>) -> Reply {
     let client = &*connection.client;
-    let subcommand = args.get(1).map(|arg| arg.to_ascii_uppercase()).unwrap_or_default();
-    match (subcommand.as_slice(), args.get(2..).unwrap_or_default()) {
-        (b"ID", []) => Reply::Int(client.id as i64),
-        (b"GETNAME", []) => match client.name.borrow().as_str() {
+    let options = args.get(2..).unwrap_or_default();
+    match (what, options) {
+        (Do::ClientId, _) => Reply::Int(client.id as i64),
+        (Do::ClientGetName, _) => match client.name.borrow().as_str() {
             "" => Reply::Nil,
             name => Reply::bulk(name),
         },
-        (b"SETNAME", [name]) => match valid_name(name) {
+        (Do::ClientSetName, [name]) => match valid_name(name) {
             Ok(name) => {
                 *client.name.borrow_mut() = name;
                 Reply::Ok
             }
             Err(error) => error,
         },
-        (b"SETINFO", [option, value]) => set_info(client, option, value),
-        (b"INFO", []) => Reply::Verbatim(line(client).into()),
-        (b"LIST", options) => list(connection, options),
-        (b"NO-EVICT", [value]) => on_or_off(value, |on| client.no_evict.set(on)),
-        (b"NO-TOUCH", [value]) => on_or_off(value, |on| client.no_touch.set(on)),
-        (b"HELP", []) => Reply::Array(HELP.iter().map(|line| Reply::Simple(line)).collect()),
-        (
-            known @ (b"ID" | b"GETNAME" | b"SETNAME" | b"SETINFO" | b"INFO" | b"NO-EVICT" | b"NO-TOUCH" | b"HELP"),
-            _,
-        ) => {
-            let known = String::from_utf8_lossy(known).to_ascii_lowercase();
-            Reply::error_owned(format!("ERR wrong number of arguments for 'client|{known}' command"))
-        }
-        _ => {
-            let given = String::from_utf8_lossy(args.get(1).copied().unwrap_or_default());
-            Reply::error_owned(format!("ERR unknown subcommand '{given:.128}'. Try CLIENT HELP."))
-        }
+        (Do::ClientSetInfo, [option, value]) => set_info(client, option, value),
+        (Do::ClientInfo, _) => Reply::Verbatim(line(client).into()),
+        (Do::ClientList, options) => list(connection, options),
+        (Do::ClientNoEvict, [value]) => on_or_off(value, |on| client.no_evict.set(on)),
+        (Do::ClientNoTouch, [value]) => on_or_off(value, |on| client.no_touch.set(on)),
+        _ => SYNTAX,
     }
 }
 
@@ -122,7 +85,7 @@ fn list(connection: &Connection, options: &[&[u8]]) -> Reply {
             }
         }
         [option, ids @ ..] if option.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
-            let parsed = ids.iter().map(|id| integer(id).filter(|&id| id > 0).map(|id| id as u64));
+            let parsed = ids.iter().map(|id| parse_i64(id).filter(|&id| id > 0).map(|id| id as u64));
             match parsed.collect::<Option<Vec<_>>>() {
                 Some(ids) => wanted = Some(ids),
                 None => return Reply::error("ERR Invalid client ID"),
@@ -146,7 +109,12 @@ fn line(client: &Client) -> String {
     let idle = now.duration_since(client.active.get()).as_secs();
     let mut flags = String::new();
     let queued = client.queued.get();
-    for (flag, set) in [('x', queued.is_some()), ('b', client.blocked.get()), ('e', client.no_evict.get()), ('T', client.no_touch.get())] {
+    for (flag, set) in [
+        ('x', queued.is_some()),
+        ('b', client.blocked.get()),
+        ('e', client.no_evict.get()),
+        ('T', client.no_touch.get()),
+    ] {
         if set {
             flags.push(flag);
         }

@@ -1,41 +1,18 @@
-//! `CONFIG`: the parameters that clients and tools ask for, with this server's true values.
+//! `CONFIG GET`: the parameters that clients and tools ask for, with this server's true values.
 //! This module must never pretend that a parameter was set.
 
-use super::connection::Connection;
-use super::{Shared, glob};
-use crate::command::Reply;
+use super::Shared;
+use crate::command::{Reply, glob_matches};
 use crate::limits;
-use crate::wire::units::Args;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const HELP: &[&str] = &[
-    "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-    "GET <pattern>",
-    "    Return parameters matching the glob-like <pattern> and their values.",
-    "HELP",
-    "    Prints this help.",
-];
-
-pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
-    let subcommand = args.get(1).map(|arg| arg.to_ascii_uppercase()).unwrap_or_default();
-    match (subcommand.as_slice(), args.get(2..).unwrap_or_default()) {
-        (b"GET", []) => Reply::error("ERR wrong number of arguments for 'config|get' command"),
-        (b"GET", patterns) => {
-            let found = parameters(&connection.shared)
-                .into_iter()
-                .filter(|(name, _)| patterns.iter().any(|pattern| glob::matches(pattern, name.as_bytes())));
-            Reply::Map(found.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
-        }
-        (b"SET", [_, _, ..]) => Reply::error("ERR CONFIG SET is not supported: start the server with other options"),
-        (b"RESETSTAT", []) => Reply::error("ERR CONFIG RESETSTAT is not supported"),
-        (b"REWRITE", []) => Reply::error("ERR The server is running without a config file"),
-        (b"HELP", []) => Reply::Array(HELP.iter().map(|line| Reply::Simple(line)).collect()),
-        _ => {
-            let given = String::from_utf8_lossy(args.get(1).copied().unwrap_or_default());
-            Reply::error_owned(format!("ERR unknown subcommand '{given:.128}'. Try CONFIG HELP."))
-        }
-    }
+/// `CONFIG GET pattern ...`.
+pub fn get(shared: &Shared, patterns: &[&[u8]]) -> Reply {
+    let lower: Vec<_> = patterns.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
+    let wanted = |name: &str| lower.iter().any(|pattern| glob_matches(pattern, name.as_bytes()));
+    let found = parameters(shared).into_iter().filter(|(name, _)| wanted(name));
+    Reply::Map(found.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
 }
 
 /// By name. Redis's own names; a value is what this server does, not what Redis would.

@@ -20,6 +20,13 @@ use tokio::net::tcp::OwnedReadHalf;
 
 /// How often `WAIT` looks at the status again.
 const WAIT_POLL: Duration = Duration::from_millis(5);
+/// A connection silent for this long gives its buffers back.
+pub const SHRINK_AFTER: Duration = Duration::from_secs(2);
+
+/// Steps of a connection's first job, when nothing is known of its replies.
+const FIRST_JOB_STEPS: usize = 512;
+/// Steps of a job whose replies are expected to be very long.
+const MIN_JOB_STEPS: usize = 4;
 
 /// A job whose only reply is for the connection, which then answers the client.
 pub enum Capture {
@@ -48,6 +55,10 @@ pub struct Connection {
     decoder: Decoder,
     input: BytesMut,
     read_bytes: usize,
+    /// Steps of the next job, at most: fewer while replies are long, because a job's
+    /// replies come all at once, however slowly the client reads.
+    max_steps: usize,
+    last_steps: usize,
     held: Option<Request>,
     failed: Option<ProtocolError>,
     eof: bool,
@@ -65,6 +76,8 @@ impl Connection {
             decoder: Decoder::new(Limits::AUTHENTICATED),
             input: BytesMut::new(),
             read_bytes: limits::IDLE_BUFFER_BYTES,
+            max_steps: FIRST_JOB_STEPS,
+            last_steps: 0,
             held: None,
             failed: None,
             eof: false,
@@ -111,6 +124,10 @@ impl Connection {
             self.settle(capture, reply);
         }
         self.check_wait();
+        if let Some(mean_bytes) = self.client.job_output().checked_div(std::mem::take(&mut self.last_steps)) {
+            let steps = limits::JOB_OUTPUT_BYTES / mean_bytes.max(1);
+            self.max_steps = steps.clamp(MIN_JOB_STEPS, limits::MAX_PIPELINE_COMMANDS);
+        }
         self.client.resume.set(false);
         while self.may_parse() {
             let mut job = Job { ticket: self.client.id, ..Job::default() };
@@ -121,11 +138,10 @@ impl Connection {
                 }
                 continue;
             }
-            self.client.resume.set(more);
+            self.client.resume.set(more || self.eof);
             job.stale = self.session.stale; // READONLY is a barrier: one value holds for the job
             self.submit(job);
         }
-        self.client.input_len.set(self.input.len());
     }
 
     fn may_parse(&self) -> bool {
@@ -141,7 +157,7 @@ impl Connection {
     /// be more to do once it has been answered.
     fn fill(&mut self, job: &mut Job) -> bool {
         let mut size_bytes = 0;
-        while job.steps.len() < limits::MAX_PIPELINE_COMMANDS && size_bytes < limits::MAX_PIPELINE_BYTES {
+        while job.steps.len() < self.max_steps && size_bytes < limits::MAX_PIPELINE_BYTES {
             if !self.may_parse() {
                 return !job.steps.is_empty(); // what was not parsed has to be taken up again
             }
@@ -193,6 +209,7 @@ impl Connection {
     }
 
     fn submit(&mut self, job: Job) {
+        self.last_steps = job.steps.len();
         self.client.expect(job.steps.len(), self.capture.is_some());
         let Err(job) = self.shared.backend.submit(job) else { return };
         self.client.expect(0, false);
@@ -228,15 +245,21 @@ impl Connection {
     /// Room for the next read: little for a connection that sends little. A long bulk that
     /// is arriving has had its room reserved by the decoder.
     fn make_room(&mut self) {
-        let silent = self.client.active.get().elapsed() >= Duration::from_secs(1);
-        if silent && self.input.capacity() > limits::IDLE_BUFFER_BYTES && self.client.awaiting() == 0 {
-            self.input = BytesMut::from(&self.input[..]);
+        let spare_bytes = self.input.capacity() - self.input.len();
+        let silent = spare_bytes > limits::IDLE_BUFFER_BYTES
+            && self.client.awaiting() == 0
+            && self.client.active.get().elapsed() >= SHRINK_AFTER;
+        if silent {
+            let mut smaller = BytesMut::with_capacity(self.input.len() + limits::IDLE_BUFFER_BYTES);
+            smaller.extend_from_slice(&self.input);
+            self.input = smaller;
             self.read_bytes = limits::IDLE_BUFFER_BYTES;
             self.client.shrink();
         }
         if self.input.capacity() - self.input.len() < self.read_bytes / 4 {
             self.input.reserve(self.read_bytes);
         }
+        self.client.input_len.set(self.input.len());
         self.client.input_capacity.set(self.input.capacity());
     }
 

@@ -4,9 +4,9 @@
 
 use super::admin_commands;
 use super::connection::{Capture, Connection, Wait};
-use super::local::{self, Kind, Local, Resolved};
+use super::local;
 use super::session::{Queued, Session, Transaction};
-use crate::command::{Reply, Request};
+use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::wire::units::{Args, put_command_unit};
 use std::time::Instant;
@@ -27,63 +27,51 @@ const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of 
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, request: Request, job: &mut Job) -> Flow {
-        let resolved = (self.shared.config.commands.resolve)(&request.args());
-        let resolved = match resolved {
-            Ok(resolved) => resolved,
+        let row = match command::resolve(&request.args()) {
+            Ok(row) => row,
             Err(error) => return self.refuse(&request, error, job),
         };
-        self.client.last_command.set(resolved.name);
-        let local = match resolved.kind {
-            Kind::Connection => match request.arg(0).and_then(Local::find) {
-                Some(local) => Some(local),
-                None => return self.refuse(&request, NOT_IN_SERVER, job),
-            },
-            _ => None,
-        };
-        if self.session.multi.is_some() && !local.is_some_and(Local::runs_in_multi) {
-            self.queue(request, resolved, local, job);
+        self.client.last_command.set(row.full_name);
+        let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
+        if self.session.multi.is_some() && !runs_in_multi {
+            self.queue(request, row, job);
             return Flow::Next;
         }
-        match (resolved.kind, local) {
-            (_, Some(local)) => self.dispatch_local(local, request, job),
-            (Kind::Write, _) => {
+        match row.handler {
+            Handler::Connection(what) => return self.dispatch_local(what, request, job),
+            Handler::Write(_) => {
                 put_command_unit(&mut job.body, &request.args(), 0);
                 job.steps.push(Step::Write);
-                Flow::Next
             }
-            _ => {
-                job.steps.push(Step::Read(request));
-                Flow::Next
-            }
+            Handler::Read(_) => job.steps.push(Step::Read(request)),
         }
+        Flow::Next
     }
 
     /// An error before anything was carried out; it breaks a transaction.
     fn refuse(&mut self, request: &Request, error: Reply, job: &mut Job) -> Flow {
+        let name = request.arg(0).unwrap_or_default();
+        if name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"HOST:") {
+            // A web page makes a browser talk to us; as in Redis, it gets nothing.
+            self.client.close("HTTP request, possibly an attack across protocols");
+            return Flow::Submit;
+        }
         let exec = request.arg(0).is_some_and(|name| name.eq_ignore_ascii_case(b"EXEC"));
-        let error = match (&mut self.session.multi, error) {
-            (Some(_), Reply::Error(text)) if exec => {
-                let text = text.strip_prefix("ERR ").unwrap_or(&text);
-                let text = format!("EXECABORT Transaction discarded because of: {text}");
-                self.end_transaction();
-                Reply::error_owned(text)
-            }
-            (Some(multi), error) => {
-                multi.broken = true;
-                error
-            }
-            (None, error) => error,
-        };
+        if exec {
+            self.end_transaction();
+        } else if let Some(multi) = &mut self.session.multi {
+            multi.broken = true;
+        }
         self.answer(error, job);
         Flow::Next
     }
 
-    fn queue(&mut self, request: Request, resolved: Resolved, local: Option<Local>, job: &mut Job) {
+    fn queue(&mut self, request: Request, row: &'static Command, job: &mut Job) {
         let Some(multi) = &mut self.session.multi else { return };
-        let reply = if !resolved.in_transactions {
+        let reply = if row.flags.has(Flags::NO_MULTI) {
             multi.broken = true;
             NOT_IN_MULTI
-        } else if multi.queue(request, resolved, local) {
+        } else if multi.queue(request, row) {
             Reply::Simple("QUEUED")
         } else {
             Reply::error("ERR the transaction is too large")
@@ -92,45 +80,47 @@ impl Connection {
         self.answer(reply, job);
     }
 
-    fn dispatch_local(&mut self, local: Local, request: Request, job: &mut Job) -> Flow {
-        let with_local = local == Local::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
-        if (local.is_barrier() || with_local) && !job.steps.is_empty() {
+    fn dispatch_local(&mut self, what: Do, request: Request, job: &mut Job) -> Flow {
+        let with_local = what == Do::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
+        if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
         let args = request.args();
-        let reply = match local {
-            Local::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
-            Local::Multi => {
+        let reply = match what {
+            Do::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
+            Do::Multi => {
                 self.session.multi = Some(Transaction::default());
                 self.client.queued.set(Some(0));
                 Reply::Ok
             }
-            Local::Discard if self.session.multi.is_none() => Reply::error("ERR DISCARD without MULTI"),
-            Local::Discard => {
+            Do::Discard if self.session.multi.is_none() => Reply::error("ERR DISCARD without MULTI"),
+            Do::Discard => {
                 self.end_transaction();
                 Reply::Ok
             }
-            Local::Exec => match self.exec(job) {
+            Do::Exec => match self.exec(job) {
                 Ok(flow) => return flow,
                 Err(reply) => reply,
             },
-            Local::Watch if self.session.multi.is_some() => Reply::error("ERR WATCH inside MULTI is not allowed"),
-            Local::Watch => {
+            Do::Watch if self.session.multi.is_some() => {
+                Reply::error("ERR WATCH inside MULTI is not allowed")
+            }
+            Do::Watch => {
                 self.capture = Some(Capture::Watch(args[1..].iter().map(|key| key.to_vec()).collect()));
                 drop(args);
                 job.steps.push(Step::Watch(request));
                 return Flow::Submit;
             }
-            Local::Quit => {
+            Do::Quit => {
                 self.quitting = true;
                 Reply::Ok
             }
-            Local::Reset => self.reset(),
-            Local::Wait => match self.start_wait(&args) {
+            Do::Reset => self.reset(),
+            Do::Wait => match self.start_wait(&args) {
                 Ok(()) => return Flow::Submit,
                 Err(error) => error,
             },
-            _ => local::run(self, local, &args),
+            _ => local::run(self, what, &args),
         };
         self.client.watched.set(self.session.watches.len());
         self.answer(reply, job);
@@ -145,7 +135,7 @@ impl Connection {
         if transaction.broken {
             return Err(ABORTED);
         }
-        let for_group = transaction.commands.iter().any(|queued| queued.local.is_none());
+        let for_group = transaction.commands.iter().any(|queued| queued.local().is_none());
         if !for_group && watches.is_empty() {
             let queued = transaction.commands.into_iter();
             return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
@@ -166,9 +156,9 @@ impl Connection {
     }
 
     fn run_queued(&mut self, queued: &Queued) -> Reply {
-        match queued.local {
-            Some(local) => local::run(self, local, &queued.request.args()),
-            None => NOT_IN_SERVER,
+        match queued.local() {
+            Some(what) => local::run(self, what, &queued.request.args()),
+            None => NOT_IN_MULTI,
         }
     }
 
@@ -225,6 +215,3 @@ impl Connection {
         }
     }
 }
-
-/// A table that lists a connection's command which the server does not have.
-const NOT_IN_SERVER: Reply = Reply::error("ERR this command is not available here");

@@ -3,162 +3,63 @@
 
 use super::connection::Connection;
 use super::{admin_commands, client_command, config_command, info};
-use crate::command::Reply;
+use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
 use crate::wire::units::Args;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The commands there are, as the server needs to know them.
-#[derive(Debug, Clone, Copy)]
-pub struct CommandSet {
-    /// Finds a command and checks its arguments' number and subcommand; Err is the error reply.
-    pub resolve: fn(&Args<'_>) -> Result<Resolved, Reply>,
-    /// Answers `COMMAND ...`.
-    pub describe: fn(&Args<'_>) -> Reply,
+/// Whether it changes how the connection is answered, or needs to know what was: it runs
+/// when everything before it has been answered.
+pub fn is_barrier(what: Do) -> bool {
+    matches!(what, Do::Hello | Do::Quit | Do::Readonly | Do::Readwrite | Do::Reset | Do::Wait | Do::Watch)
 }
 
-/// A command, as far as the server cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resolved {
-    /// Lower case, with the subcommand after `|`.
-    pub name: &'static str,
-    pub kind: Kind,
-    /// Whether it may be queued after `MULTI`.
-    pub in_transactions: bool,
-}
-
-/// Who carries a command out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The group, on this node's own state.
-    Read,
-    /// The group, through its log.
-    Write,
-    /// The connection.
-    Connection,
-}
-
-/// A command that the connection carries out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Local {
-    Auth,
-    Client,
-    Command,
-    Config,
-    Discard,
-    Echo,
-    Exec,
-    Hello,
-    Info,
-    Multi,
-    Ping,
-    Quit,
-    Raft,
-    ReadOnly,
-    ReadWrite,
-    Reset,
-    Role,
-    Select,
-    Time,
-    Unwatch,
-    Wait,
-    Watch,
-}
-
-impl Local {
-    /// By name, in any case.
-    pub fn find(name: &[u8]) -> Option<Self> {
-        let mut upper = [0; 9];
-        let upper = upper.get_mut(..name.len())?;
-        upper.copy_from_slice(name);
-        upper.make_ascii_uppercase();
-        Some(match &*upper {
-            b"AUTH" => Self::Auth,
-            b"CLIENT" => Self::Client,
-            b"COMMAND" => Self::Command,
-            b"CONFIG" => Self::Config,
-            b"DISCARD" => Self::Discard,
-            b"ECHO" => Self::Echo,
-            b"EXEC" => Self::Exec,
-            b"HELLO" => Self::Hello,
-            b"INFO" => Self::Info,
-            b"MULTI" => Self::Multi,
-            b"PING" => Self::Ping,
-            b"QUIT" => Self::Quit,
-            b"RAFT" => Self::Raft,
-            b"READONLY" => Self::ReadOnly,
-            b"READWRITE" => Self::ReadWrite,
-            b"RESET" => Self::Reset,
-            b"ROLE" => Self::Role,
-            b"SELECT" => Self::Select,
-            b"TIME" => Self::Time,
-            b"UNWATCH" => Self::Unwatch,
-            b"WAIT" => Self::Wait,
-            b"WATCH" => Self::Watch,
-            _ => return None,
-        })
-    }
-
-    /// Whether it changes how the connection is answered, or needs to know what was: it
-    /// runs when everything before it has been answered.
-    pub fn is_barrier(self) -> bool {
-        matches!(
-            self,
-            Self::Hello
-                | Self::Quit
-                | Self::ReadOnly
-                | Self::ReadWrite
-                | Self::Reset
-                | Self::Wait
-                | Self::Watch
-        )
-    }
-
-    /// Whether it is carried out at once although `MULTI` came before.
-    pub fn runs_in_multi(self) -> bool {
-        use Local::*;
-        matches!(self, Discard | Exec | Multi | Quit | Reset | Watch)
-    }
+/// Whether it is carried out at once although `MULTI` came before.
+pub fn runs_in_multi(what: Do) -> bool {
+    matches!(what, Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch)
 }
 
 const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
-const WRONG_PASSWORD: Reply =
-    Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
-
-/// Reads a decimal number as Redis does.
-pub fn integer(arg: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(arg).ok()?;
-    let value: i64 = text.parse().ok()?;
-    (value.to_string() == text).then_some(value)
-}
+const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
 
 /// Carries out a command that needs nothing but the connection: everything but the
 /// transaction commands, `WATCH`, `WAIT` (outside `MULTI`), `RESET` and `QUIT`.
-pub fn run(connection: &mut Connection, local: Local, args: &Args<'_>) -> Reply {
-    match local {
-        Local::Auth => auth(args),
-        Local::Client => client_command::run(connection, args),
-        Local::Command => (connection.shared.config.commands.describe)(args),
-        Local::Config => config_command::run(connection, args),
-        Local::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
-        Local::Hello => hello(connection, args),
-        Local::Info => info::run(&connection.shared, &args[1..]),
-        Local::Ping => args.get(1).map_or(Reply::Simple("PONG"), Reply::bulk),
-        Local::Raft => admin_commands::raft(connection, args),
-        Local::ReadOnly => stale_reads(connection, true),
-        Local::ReadWrite => stale_reads(connection, false),
-        Local::Role => admin_commands::role(&connection.shared.backend.status()),
-        Local::Select => select(args),
-        Local::Time => time(),
-        Local::Unwatch => {
+pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
+    match what {
+        Do::ClientId
+        | Do::ClientSetName
+        | Do::ClientGetName
+        | Do::ClientSetInfo
+        | Do::ClientInfo
+        | Do::ClientList
+        | Do::ClientNoEvict
+        | Do::ClientNoTouch => client_command::run(connection, what, args),
+        Do::Auth => auth(args),
+        Do::ConfigGet => config_command::get(&connection.shared, &args[2..]),
+        Do::Introspect => command::introspect(args),
+        Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
+        Do::Hello => hello(connection, args),
+        Do::Info => info::run(&connection.shared, &args[1..]),
+        Do::Ping if args.len() > 2 => Reply::error("ERR wrong number of arguments for 'ping' command"),
+        Do::Ping => args.get(1).map_or(Reply::Simple("PONG"), Reply::bulk),
+        Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
+        Do::Readonly => stale_reads(connection, true),
+        Do::Readwrite => stale_reads(connection, false),
+        Do::Role => admin_commands::role(&connection.shared.backend.status()),
+        Do::Select => select(args),
+        Do::Time => time(),
+        Do::Unwatch => {
             connection.session.unwatch();
             Reply::Ok
         }
-        Local::Wait => match admin_commands::parse_wait(args) {
-            Ok(_) => Reply::Int(admin_commands::holders(&connection.shared.backend.status(), 0)),
+        Do::Wait => match admin_commands::parse_wait(args) {
+            Ok(_) => {
+                let status = connection.shared.backend.status();
+                Reply::Int(admin_commands::holders(&status, status.applied_index))
+            }
             Err(error) => error,
         },
-        Local::Discard | Local::Exec | Local::Multi | Local::Quit | Local::Reset | Local::Watch => {
+        Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch => {
             Reply::error("ERR Command not allowed inside a transaction")
         }
     }
@@ -175,7 +76,7 @@ fn time() -> Reply {
 }
 
 fn select(args: &Args<'_>) -> Reply {
-    match args.get(1).and_then(|arg| integer(arg)) {
+    match args.get(1).and_then(|arg| parse_i64(arg)) {
         None => NOT_AN_INTEGER,
         Some(0) => Reply::Ok,
         Some(_) => Reply::error("ERR DB index is out of range"),
@@ -197,7 +98,7 @@ fn auth(args: &Args<'_>) -> Reply {
 fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     let mut protocol = connection.client.protocol.get();
     if let Some(version) = args.get(1) {
-        protocol = match integer(version) {
+        protocol = match parse_i64(version) {
             Some(2) => Protocol::Resp2,
             Some(3) => Protocol::Resp3,
             Some(_) => return Reply::error("NOPROTO unsupported protocol version"),

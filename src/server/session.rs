@@ -1,8 +1,7 @@
 //! [`Session`]: what a connection remembers between commands: `MULTI`, `WATCH`, `READONLY`.
 //! This module must never run anything.
 
-use super::local::{Kind, Local, Resolved};
-use crate::command::Request;
+use crate::command::{Command as Row, ConnectionCommand, Handler, Request};
 use crate::group::{Job, ReadTransaction, Step};
 use crate::limits;
 use crate::wire::units::{Command, Watch, put_transaction_unit};
@@ -35,9 +34,17 @@ pub struct Transaction {
 /// A queued command.
 pub struct Queued {
     pub request: Request,
-    pub kind: Kind,
+    pub row: &'static Row,
+}
+
+impl Queued {
     /// Of a command that the connection carries out.
-    pub local: Option<Local>,
+    pub fn local(&self) -> Option<ConnectionCommand> {
+        match self.row.handler {
+            Handler::Connection(what) => Some(what),
+            Handler::Read(_) | Handler::Write(_) => None,
+        }
+    }
 }
 
 impl Session {
@@ -58,28 +65,28 @@ impl Session {
 
 impl Transaction {
     /// Queues a command. False: there is too much, and the transaction is broken.
-    pub fn queue(&mut self, request: Request, resolved: Resolved, local: Option<Local>) -> bool {
+    pub fn queue(&mut self, request: Request, row: &'static Row) -> bool {
         self.size_bytes += request.size_bytes() + QUEUED_OVERHEAD_BYTES;
         if self.size_bytes > limits::MAX_TRANSACTION_BYTES {
             self.broken = true;
             self.commands.clear();
             return false;
         }
-        self.commands.push(Queued { request, kind: resolved.kind, local });
+        self.commands.push(Queued { request, row });
         true
     }
 
     /// Whether the connection has to carry out some of it.
     pub fn has_local(&self) -> bool {
-        self.commands.iter().any(|queued| queued.local.is_some())
+        self.commands.iter().any(|queued| queued.local().is_some())
     }
 
     /// Adds what the group has to do as one step of `job`; what is left for the connection
     /// comes back, each with its place among all.
     pub fn into_step(self, watches: Vec<Watched>, job: &mut Job) -> Vec<(usize, Queued)> {
-        let writes = self.commands.iter().any(|queued| queued.kind == Kind::Write);
+        let writes = self.commands.iter().any(|queued| queued.row.is_write());
         let (group, local): (Vec<_>, Vec<_>) =
-            self.commands.into_iter().enumerate().partition(|(_, queued)| queued.local.is_none());
+            self.commands.into_iter().enumerate().partition(|(_, queued)| queued.local().is_none());
         let commands = group.into_iter().map(|(_, queued)| queued.request);
         if writes {
             let requests: Vec<Request> = commands.collect();

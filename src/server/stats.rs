@@ -65,8 +65,7 @@ impl Stats {
 
     /// Takes a sample of the rates; called a few times a second.
     pub fn sample(&self, now: Instant) {
-        let counts =
-            [self.commands_processed.get(), self.net_input_bytes.get(), self.net_output_bytes.get()];
+        let counts = [self.commands_processed.get(), self.net_input_bytes.get(), self.net_output_bytes.get()];
         let mut rates = self.rates.borrow_mut();
         let seconds = now.duration_since(rates.at).as_secs_f64();
         if seconds <= 0.0 {

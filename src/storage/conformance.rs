@@ -2,18 +2,17 @@
 
 use super::{
     DataDir, Expectations, LoadedLog, LogBase, LogBatch, LogStore, SnapshotStore, StorageKind, StoreError,
-    open,
+    Stores, open,
 };
 use crate::wire::proto::snapshot::Meta;
 use bytes::Bytes;
 use raft::eraftpb::{Entry, EntryType, HardState};
-use std::sync::Arc;
 
 /// A node's storage in a temporary directory.
 struct Bench {
     kind: StorageKind,
     root: tempfile::TempDir,
-    open: Option<(DataDir, Box<dyn LogStore>, Arc<dyn SnapshotStore>)>,
+    open: Option<(DataDir, Stores)>,
 }
 
 impl Bench {
@@ -28,21 +27,21 @@ impl Bench {
     }
 
     fn reopen(&mut self) {
-        if let Some((_, log, _)) = self.open.take() {
+        if let Some((_, (log, _))) = self.open.take() {
             log.close().unwrap();
         }
         let expected = Expectations { node: 1, storage: self.kind, first_members: Vec::new() };
         let dir = DataDir::open(&self.root.path().join("data"), &expected).unwrap();
-        let (log, snapshots) = open(self.kind, &dir).unwrap();
-        self.open = Some((dir, log, snapshots));
+        let stores = open(self.kind, &dir).unwrap();
+        self.open = Some((dir, stores));
     }
 
     fn log(&mut self) -> &mut dyn LogStore {
-        &mut *self.open.as_mut().unwrap().1
+        &mut *self.open.as_mut().unwrap().1.0
     }
 
     fn snapshots(&self) -> &dyn SnapshotStore {
-        &*self.open.as_ref().unwrap().2
+        &*self.open.as_ref().unwrap().1.1
     }
 
     fn write(&mut self, batch: LogBatch) {

@@ -32,13 +32,15 @@ const IDENTITY_HEADER_BYTES: usize = 16;
 const FORMAT: u32 = 1;
 
 /// Which backend holds the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StorageKind {
-    /// Our own segment files; the default.
+    /// Segmented files with checksums, synced before every acknowledgement.
+    #[default]
     File,
-    /// sled 0.34.
+    /// A sled database, synced before every acknowledgement.
     Sled,
-    /// Nothing survives.
+    /// Nothing survives the process. For trying things out.
     Memory,
 }
 
@@ -206,7 +208,23 @@ impl DataDir {
             None => {}
         }
         let mut identity = self.identity.clone();
-        identity.set_cluster_id(cluster_id.to_vec().into());
+        identity.set_cluster_id(cluster_id.to_vec());
+        self.replace_identity(identity)
+    }
+
+    /// Whether this directory is known to be the one that its node id belongs to.
+    pub fn settled(&self) -> bool {
+        self.identity.get_settled()
+    }
+
+    /// Remembers that it is, durably.
+    pub fn set_settled(&mut self) -> Result<(), StoreError> {
+        let mut identity = self.identity.clone();
+        identity.set_settled(true);
+        self.replace_identity(identity)
+    }
+
+    fn replace_identity(&mut self, identity: record::Identity) -> Result<(), StoreError> {
         if self.storage != StorageKind::Memory {
             write_identity(&self.path, &identity)?;
         }
@@ -297,7 +315,7 @@ fn new_identity(expected: &Expectations) -> Result<record::Identity, StoreError>
     let mut identity = record::Identity::default();
     identity.set_format(FORMAT);
     identity.set_node(expected.node);
-    identity.set_incarnation(incarnation.to_vec().into());
+    identity.set_incarnation(incarnation.to_vec());
     identity.set_storage(expected.storage.name().into());
     for member in &expected.first_members {
         let mut first = record::FirstMember::default();

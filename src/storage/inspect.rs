@@ -21,6 +21,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+/// How often a log that changes while it is read is read again.
+const LIVE_ATTEMPTS: usize = 3;
+
 /// Prints what the data directory `path` holds.
 pub fn inspect(path: &Path, out: &mut dyn Write) -> Result<(), StoreError> {
     let Some(identity) = data_dir::read_identity(path)? else {
@@ -29,7 +32,15 @@ pub fn inspect(path: &Path, out: &mut dyn Write) -> Result<(), StoreError> {
     line(path, out, &identity_line(path, &identity))?;
     data_dir::check_format(path, &identity)?;
     snapshots(path, out)?;
-    for (group, log) in &read_log(path, &identity)? {
+    let mut read = read_log(path, &identity);
+    for _ in 0..LIVE_ATTEMPTS {
+        // Segments may have changed their names meanwhile.
+        if read.is_ok() || !data_dir::is_in_use(path) {
+            break;
+        }
+        read = read_log(path, &identity);
+    }
+    for (group, log) in &read? {
         print_log(path, out, *group, log)?;
     }
     Ok(())

@@ -135,11 +135,11 @@ pub trait SnapshotReader: Send {
     fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
+/// A node's two stores: for its disk thread, and for its snapshot thread.
+pub type Stores = (Box<dyn LogStore>, Arc<dyn SnapshotStore>);
+
 /// Opens the stores that the data directory was made for.
-pub fn open(
-    kind: StorageKind,
-    dir: &DataDir,
-) -> Result<(Box<dyn LogStore>, Arc<dyn SnapshotStore>), StoreError> {
+pub fn open(kind: StorageKind, dir: &DataDir) -> Result<Stores, StoreError> {
     if kind != dir.storage() {
         let why = format!("it was opened for storage {}, not {kind}", dir.storage());
         return Err(StoreError::refused(dir.path(), why));

@@ -115,3 +115,32 @@ pub(super) async fn finish(mut stream: TcpStream, patience: Duration) {
     // Best effort: the connection is over either way.
     let _ = tokio::time::timeout(patience, drained).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_buffer_grows_once_for_a_large_frame_and_is_given_back() {
+        let large = Frame::SnapshotChunk(Bytes::from(vec![1; 5 << 20]));
+        let small = Frame::SnapshotChunk(Bytes::from_static(b"small"));
+        let mut bytes = Vec::new();
+        [&small, &large, &small, &large, &small].iter().for_each(|frame| frame.put(&mut bytes));
+        let mut input = &bytes[..];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut reader = FrameReader::new(6 << 20);
+            for expected in [&small, &large, &small, &large, &small] {
+                assert_eq!(&reader.frame(&mut input).await.unwrap(), expected);
+                assert!(reader.buf.capacity() <= LARGE_FRAME_BYTES, "{}", reader.buf.capacity());
+                assert!(!reader.has_grown);
+            }
+            assert!(matches!(reader.frame(&mut input).await, Err(ConnectionError::Closed)));
+            let mut bounded = FrameReader::new(1 << 20);
+            assert_eq!(bounded.frame(&mut &bytes[..]).await.unwrap(), small);
+            assert!(matches!(bounded.frame(&mut &bytes[14..]).await, Err(ConnectionError::Wire(_))));
+            assert!(bounded.buf.capacity() <= LARGE_FRAME_BYTES);
+        });
+    }
+}

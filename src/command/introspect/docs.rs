@@ -63,7 +63,8 @@ fn syntax_of(arg: &Arg) -> String {
         ArgKind::Block => parts.join(" "),
         _ => arg.name.to_string(),
     };
-    let text = [arg.token, &body].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" ");
+    let text =
+        [arg.token, &body].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" ");
     match (arg.optional, arg.multiple) {
         (false, false) => text,
         (false, true) => format!("{text} [{text} ...]"),

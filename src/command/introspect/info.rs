@@ -18,9 +18,9 @@ pub(super) fn of(command: &Command) -> Reply {
         int(last),
         int(step),
         Reply::Set(command.acl_categories().iter().map(|category| Reply::Simple(category.name())).collect()),
-        Reply::Array(command.tips.iter().map(Reply::bulk).collect()),
-        Reply::Array(command.keys.iter().map(key_spec).collect()),
-        Reply::Array(command.subcommands.iter().map(of).collect()),
+        Reply::Set(command.tips.iter().map(Reply::bulk).collect()),
+        Reply::Set(command.keys.iter().map(key_spec).collect()),
+        Reply::Set(command.subcommands.iter().map(of).collect()),
     ])
 }
 

@@ -196,15 +196,18 @@ fn the_longest_line_is_the_same_however_it_arrives() {
 
 #[test]
 fn many_arguments_in_small_pieces_cost_what_the_bytes_cost() {
-    let count = |args: usize| {
+    let cost = |args: usize| {
         let mut bytes = format!("*{args}\r\n").into_bytes();
         (0..args).for_each(|_| bytes.extend_from_slice(b"$5\r\nabcde\r\n"));
-        let start = std::time::Instant::now();
-        let (requests, error) = decode_with(Limits::AUTHENTICATED, bytes.chunks(64));
-        assert_eq!((requests.len(), requests[0].len(), error), (1, args, None));
-        start.elapsed()
+        let once = || {
+            let start = std::time::Instant::now();
+            let (requests, error) = decode_with(Limits::AUTHENTICATED, bytes.chunks(64));
+            assert_eq!((requests.len(), requests[0].len(), error), (1, args, None));
+            start.elapsed()
+        };
+        (0..5).map(|_| once()).min().expect("five runs") // the machine may be busy
     };
-    let (small, large) = (count(5_000), count(50_000));
+    let (small, large) = (cost(5_000), cost(50_000));
     // Scanning again at each piece would make it 100 times, not 10.
     assert!(large < small * 40 + std::time::Duration::from_millis(50), "{small:?} and {large:?}");
 }

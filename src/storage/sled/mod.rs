@@ -11,14 +11,14 @@ mod sentinel;
 #[cfg(test)]
 mod tests;
 
-use super::codec::{Pieces, read_batch};
+use super::codec::read_batch;
 use super::disk::sync_directory;
 use super::shape::Shape;
 use super::{LoadedLog, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::wire::{GroupId, NodeId};
 use ::sled::{Batch, Db};
 use bytes::Bytes;
-use pack::Pack;
+use pack::{Changes, Pack};
 use raft::eraftpb::Entry;
 use sentinel::Sentinel;
 use std::collections::{BTreeMap, BTreeSet};
@@ -338,35 +338,6 @@ impl LogStore for SledLog {
 
     fn close(mut self: Box<Self>) -> Result<(), StoreError> {
         self.guarded(Self::sync)
-    }
-}
-
-/// The keys that one write sets (`Some`) and removes. Later changes of a key replace earlier ones.
-#[derive(Default)]
-struct Changes {
-    puts: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-}
-
-impl Changes {
-    fn put_state(&mut self, group: GroupId, shape: &Shape) {
-        let state =
-            LogBatch { hard_state: shape.hard_state.clone(), reset: Some(shape.base), entries: Vec::new() };
-        let mut pieces = Pieces::default();
-        pieces.put_batch_body(group, &state);
-        let value = pieces.slices().collect::<Vec<_>>().concat();
-        self.puts.insert(pack::state_key(group).to_vec(), Some(value));
-    }
-
-    fn insert_pack(&mut self, group: GroupId, first: u64, values: Vec<Vec<u8>>) {
-        for (part, value) in (0..).zip(values) {
-            self.puts.insert(pack::pack_key(group, first, part).to_vec(), Some(value));
-        }
-    }
-
-    fn remove_pack(&mut self, group: GroupId, first: u64, pack: Pack) {
-        for part in 0..pack.parts {
-            self.puts.insert(pack::pack_key(group, first, part).to_vec(), None);
-        }
     }
 }
 

@@ -11,9 +11,12 @@
 //! parts. No value may be large: sled puts large ones into files of their own, which it never
 //! syncs. This module must never touch sled itself.
 
+use super::super::LogBatch;
 use super::super::codec::{Pieces, entry_size};
+use super::super::shape::Shape;
 use crate::wire::GroupId;
 use raft::eraftpb::Entry;
+use std::collections::BTreeMap;
 
 /// Longest value.
 pub(super) const VALUE_BYTES: usize = 60 << 10;
@@ -76,4 +79,33 @@ pub(super) fn pack(entries: &[Entry]) -> Vec<(u64, Pack, Vec<Vec<u8>>)> {
         packs.push((first.index, Pack { last_index, parts: values.len() as u32 }, values));
     }
     packs
+}
+
+/// The keys that one write sets (`Some`) and removes. Later changes of a key replace earlier ones.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) puts: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl Changes {
+    pub(super) fn put_state(&mut self, group: GroupId, shape: &Shape) {
+        let state =
+            LogBatch { hard_state: shape.hard_state.clone(), reset: Some(shape.base), entries: Vec::new() };
+        let mut pieces = Pieces::default();
+        pieces.put_batch_body(group, &state);
+        let value = pieces.slices().collect::<Vec<_>>().concat();
+        self.puts.insert(state_key(group).to_vec(), Some(value));
+    }
+
+    pub(super) fn insert_pack(&mut self, group: GroupId, first: u64, values: Vec<Vec<u8>>) {
+        for (part, value) in (0..).zip(values) {
+            self.puts.insert(pack_key(group, first, part).to_vec(), Some(value));
+        }
+    }
+
+    pub(super) fn remove_pack(&mut self, group: GroupId, first: u64, pack: Pack) {
+        for part in 0..pack.parts {
+            self.puts.insert(pack_key(group, first, part).to_vec(), None);
+        }
+    }
 }

@@ -167,7 +167,8 @@ fn silence_is_timed_out_on_both_sides() {
 #[test]
 fn strangers_do_not_keep_peers_out() {
     run(async {
-        let node = start(config(1)).await;
+        let timing = Timing { handshake: Duration::from_secs(3600), ..config(1).timing };
+        let node = start(TransportConfig { timing, ..config(1) }).await;
         let mut strangers = Vec::new();
         for _ in 0..MAX_UNGREETED_PEERS + 10 {
             let mut raw = Raw::connect(&node.address).await;
@@ -224,5 +225,36 @@ fn a_peer_that_answers_on_a_lane_is_dropped_and_dialled_anew() {
         let (_control, hello) = Raw::accept(&listener).await;
         assert_eq!(hello.lane, peer::Lane::CONTROL);
         assert_eq!(node.inbound.count(), 0);
+    });
+}
+
+#[test]
+fn well_framed_nonsense_never_panics() {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+    let seed = getrandom::u64().unwrap();
+    println!("seed {seed}");
+    let mut random = SmallRng::seed_from_u64(seed);
+    run(async {
+        let node = start(config(1)).await;
+        for i in 0..300 {
+            let mut body = vec![random.random_range(0..=15)];
+            body.extend((0..random.random_range(0..60)).map(|_| random.random_range(0..40_u8)));
+            let mut frame = (body.len() as u32 + 4).to_le_bytes().to_vec();
+            frame.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+            frame.extend_from_slice(&body);
+            let mut raw = if i % 4 == 0 {
+                Raw::connect(&node.address).await
+            } else {
+                let lane = [Lane::Control, Lane::Data, Lane::Snapshot][i % 3];
+                Raw::dial(&node.address, None, lane, |_| ()).await.0
+            };
+            raw.stream.write_all(&frame).await.unwrap();
+            // What happens to be well formed does not close: the sender's end does.
+            raw.stream.shutdown().await.unwrap();
+            raw.until_closed().await;
+        }
+        let (_raw, welcome) = Raw::dial(&node.address, None, Lane::Control, |_| ()).await;
+        assert_eq!(welcome.refusal, "");
+        assert_eq!(node.log.lines_with("panicked"), 0);
     });
 }

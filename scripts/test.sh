@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Everything that is tested: the library, the processes, and what real Redis clients say.
+# Installs what the tests need and is missing, and says so.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+
+REDIS_PY=5.2.1
+TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
+VENV=$TARGET/test-venv
+
+if [[ ${1-} == -h || ${1-} == --help ]]; then
+    cat <<'TEXT'
+usage: scripts/test.sh
+
+Runs, each with the seconds that it took:
+  library     cargo test of the library, with debug assertions
+  build       cargo build --release
+  processes   cargo test --release of tests/*.rs, against target/release/bowline
+  redis       redis-tests/run.sh, on a cluster of three nodes
+
+The last line sums up the stage `redis`. Ends with 1 when anything failed.
+TEXT
+    exit
+fi
+(($# == 0)) || { echo "test.sh takes no arguments; see --help" >&2; exit 2; }
+
+say() { printf '\n--- %s\n' "$*"; }
+
+# apt_install WHAT PACKAGE: WHAT is missing, and this package brings it.
+apt_install() {
+    if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "test.sh: $1 is missing: install $2 (this script can, as root on Debian)" >&2
+        exit 2
+    fi
+    echo "installing $2, for $1"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"; } >/dev/null
+}
+
+install_tools() {
+    command -v redis-server >/dev/null || apt_install redis-server redis-server
+    command -v redis-benchmark >/dev/null || apt_install redis-benchmark redis-tools
+    command -v python3 >/dev/null || apt_install python3 python3
+    "$VENV/bin/python" -c "import redis; assert redis.__version__ == '$REDIS_PY'" 2>/dev/null && return
+    echo "installing redis-py $REDIS_PY into $VENV"
+    # Debian packs what a virtual environment needs apart from python3.
+    python3 -c 'import ensurepip' 2>/dev/null || apt_install "python3's venv" python3-venv
+    rm -rf "$VENV"
+    python3 -m venv "$VENV"
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check "redis==$REDIS_PY"
+}
+
+failed=()
+# stage NAME COMMAND...: the others still run when it fails.
+stage() {
+    local name=$1 started=$SECONDS outcome=passed
+    shift
+    say "$name"
+    "$@" || outcome=FAILED
+    [[ $outcome == passed ]] || failed+=("$name")
+    printf -- '--- %s: %s, %s s\n' "$name" "$outcome" $((SECONDS - started))
+}
+
+processes() {
+    local tests=() file
+    for file in tests/*.rs; do
+        [[ -e $file ]] && tests+=(--test "$(basename "$file" .rs)")
+    done
+    ((${#tests[@]})) || return 0
+    BOWLINE_BIN=$TARGET/release/bowline cargo test --release "${tests[@]}"
+}
+
+redis() {
+    BOWLINE_BIN=$TARGET/release/bowline redis-tests/run.sh | tee "$summary"
+}
+
+summary=$(mktemp)
+trap 'rm -f "$summary"' EXIT
+say 'tools'
+install_tools
+stage library cargo test --lib --bins
+stage build cargo build --release --bin bowline
+stage processes processes
+stage redis redis
+
+say "total: $SECONDS s${failed[*]:+, failed: ${failed[*]}}"
+line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$summary" | tail -n 1) || line='0 passed, 1 failed'
+echo "$line"
+((${#failed[@]} == 0))

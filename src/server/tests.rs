@@ -1,0 +1,134 @@
+//! The server over real loopback sockets, on a backend that is a map. What it cannot show
+//! (elections, logs) is tested where the real node is.
+
+mod backend;
+mod commands;
+mod limits;
+mod pipelines;
+mod transactions;
+
+use super::{ClientTable, Server, ServerConfig};
+use backend::FakeBackend;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, LocalSet};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Harness {
+    addr: SocketAddr,
+    backend: Rc<FakeBackend>,
+    clients: Rc<ClientTable>,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+}
+
+fn config() -> ServerConfig {
+    ServerConfig {
+        max_clients: 100,
+        idle_timeout: None,
+        tcp_keepalive: Some(Duration::from_secs(300)),
+        drain_timeout: Duration::from_secs(5),
+        run_id: "0".repeat(40),
+    }
+}
+
+/// Runs `test` beside a server.
+fn serve<F: Future<Output = ()>>(config: ServerConfig, test: impl FnOnce(Harness) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let clients = ClientTable::new(logger.clone());
+        let backend = FakeBackend::start(Rc::clone(&clients));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        let server = Server::run(listener, shutdown, config, backend.clone(), Rc::clone(&clients), logger);
+        let server = Some(tokio::task::spawn_local(server));
+        let harness = Harness { addr, backend, clients, stop: Some(stop), server };
+        timeout(3 * PATIENCE, test(harness)).await.expect("the test ends");
+    });
+}
+
+impl Harness {
+    async fn connect(&self) -> Peer {
+        Peer(TcpStream::connect(self.addr).await.unwrap())
+    }
+
+    async fn shut_down(&mut self) {
+        self.begin_shutdown();
+        timeout(PATIENCE, self.server.take().unwrap()).await.expect("it ends").unwrap();
+    }
+
+    fn begin_shutdown(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+}
+
+/// The other end of a connection.
+struct Peer(TcpStream);
+
+impl Peer {
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    async fn expect(&mut self, bytes: impl AsRef<[u8]>) {
+        let expected = bytes.as_ref();
+        let mut got = vec![0; expected.len()];
+        let mut len = 0;
+        while len < got.len() {
+            match timeout(PATIENCE, self.0.read(&mut got[len..])).await {
+                Ok(Ok(n)) if n > 0 => len += n,
+                end => panic!(
+                    "expected {}, got {} and then {end:?}",
+                    expected.escape_ascii(),
+                    got[..len].escape_ascii()
+                ),
+            }
+            let shown = |bytes: &[u8]| bytes[..bytes.len().min(300)].escape_ascii().to_string();
+            assert!(
+                got[..len] == expected[..len],
+                "expected {}, got {}",
+                shown(expected),
+                shown(&got[..len])
+            );
+        }
+    }
+
+    async fn ask(&mut self, command: &str, expected: &str) {
+        self.send(format!("{command}\r\n")).await;
+        self.expect(expected.replace(' ', "\r\n").replace('_', " ")).await;
+    }
+
+    async fn expect_end(&mut self) {
+        let mut rest = Vec::new();
+        match timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("the connection ends") {
+            Ok(_) => assert_eq!(rest.escape_ascii().to_string(), ""),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+
+    /// The next bulk or verbatim string.
+    async fn text(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.push(timeout(PATIENCE, self.0.read_u8()).await.expect("a header").unwrap());
+        }
+        let header = String::from_utf8(line).unwrap();
+        let len: usize = header[1..].trim().parse().unwrap_or_else(|_| panic!("no string: {header}"));
+        let mut text = vec![0; len + 2];
+        timeout(PATIENCE, self.0.read_exact(&mut text)).await.expect("a string").unwrap();
+        text.truncate(len);
+        String::from_utf8(text).unwrap()
+    }
+}

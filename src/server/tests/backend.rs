@@ -1,0 +1,175 @@
+//! A node that is a map (where `big:N` holds N bytes): carries jobs out in order, in a task of its own.
+
+use crate::command::Reply;
+use crate::group::{Job, Step};
+use crate::node::{Clients, MemberStatus, NodeStatus, Role};
+use crate::server::{Backend, ClientTable};
+use crate::wire::units::{Args, Unit, Units};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use tokio::sync::Notify;
+
+/// A value and its revision.
+type Item = (Vec<u8>, u64);
+
+#[derive(Default)]
+pub struct FakeBackend {
+    map: RefCell<BTreeMap<Vec<u8>, Item>>,
+    revision: Cell<u64>,
+    jobs: RefCell<VecDeque<Job>>,
+    arrived: Notify,
+    /// Nothing is carried out while this is set.
+    pub paused: Cell<bool>,
+    /// Every job is refused.
+    pub full: Cell<bool>,
+    pub status: RefCell<NodeStatus>,
+    /// Steps of each job, and whether it may be stale.
+    pub seen: RefCell<Vec<(usize, bool)>>,
+}
+
+impl FakeBackend {
+    pub fn start(clients: Rc<ClientTable>) -> Rc<Self> {
+        let member = |id: u64, match_index| MemberStatus {
+            id,
+            client_addr: format!("127.0.0.1:{}", 6378 + id),
+            peer_addr: format!("127.0.0.1:{}", 16378 + id),
+            voter: true,
+            connected: true,
+            match_index,
+            progress: match_index.map(|_| "replicate"),
+        };
+        let status = NodeStatus {
+            node_id: 1,
+            role: Role::Leader,
+            term: 7,
+            leader_id: 1,
+            last_index: 50,
+            applied_index: 50,
+            members: vec![member(1, None), member(2, Some(50)), member(3, Some(40))],
+            storage: "file",
+            ..NodeStatus::default()
+        };
+        let backend = Rc::new(Self { status: status.into(), ..Self::default() });
+        let driver = Rc::clone(&backend);
+        tokio::task::spawn_local(async move {
+            loop {
+                driver.arrived.notified().await;
+                while let Some(job) = driver.next_job() {
+                    driver.carry_out(job, &clients);
+                }
+                clients.flush();
+            }
+        });
+        backend
+    }
+
+    fn next_job(&self) -> Option<Job> {
+        if self.paused.get() { None } else { self.jobs.borrow_mut().pop_front() }
+    }
+
+    /// Jobs that wait.
+    pub fn waiting(&self) -> usize {
+        self.jobs.borrow().len()
+    }
+
+    pub fn go_on(&self) {
+        self.paused.set(false);
+        self.arrived.notify_one();
+    }
+
+    fn carry_out(&self, job: Job, clients: &ClientTable) {
+        self.seen.borrow_mut().push((job.steps.len(), job.stale));
+        let mut units = Units::new(&job.body);
+        for step in job.steps {
+            let reply = match step {
+                Step::Ready(reply) => reply,
+                Step::Read(request) => self.run(&request.args()),
+                Step::Watch(request) => self.watch(&request.args()[1..]),
+                Step::ReadTransaction(reads) => {
+                    let watches = reads.watches.iter().map(|(key, revision, _)| (key.as_slice(), *revision));
+                    let commands: Vec<_> = reads.commands.iter().map(|command| command.args()).collect();
+                    self.transaction(watches, &commands)
+                }
+                Step::Write => match units.next().unwrap().unwrap() {
+                    Unit::Command(command) => self.run(&command.args),
+                    Unit::Transaction(transaction) => {
+                        let watches = transaction.watches.iter().map(|watch| (watch.key, watch.revision));
+                        let commands: Vec<_> =
+                            transaction.commands.iter().map(|command| command.args.clone()).collect();
+                        self.transaction(watches, &commands)
+                    }
+                    unit => panic!("{unit:?}"),
+                },
+            };
+            clients.reply(job.ticket, reply);
+        }
+        assert!(units.next().is_none(), "as many units as writes");
+    }
+
+    fn revision_of(&self, key: &[u8]) -> u64 {
+        self.map.borrow().get(key).map_or(0, |item| item.1)
+    }
+
+    fn watch(&self, keys: &[&[u8]]) -> Reply {
+        let pair =
+            |key: &&[u8]| [Reply::Int(self.revision_of(key) as i64), Reply::Int(self.revision.get() as i64)];
+        Reply::Array(keys.iter().flat_map(pair).collect())
+    }
+
+    fn transaction<'a>(
+        &self,
+        mut watches: impl Iterator<Item = (&'a [u8], u64)>,
+        commands: &[Args<'_>],
+    ) -> Reply {
+        if watches.any(|(key, revision)| self.revision_of(key) != revision) {
+            return Reply::NilArray;
+        }
+        Reply::Array(commands.iter().map(|args| self.run(args)).collect())
+    }
+
+    fn put(&self, key: &[u8], value: Vec<u8>) {
+        self.revision.set(self.revision.get() + 1);
+        self.map.borrow_mut().insert(key.to_vec(), (value, self.revision.get()));
+    }
+
+    fn run(&self, args: &Args<'_>) -> Reply {
+        match args[0].to_ascii_lowercase().as_slice() {
+            b"get" if args[1].starts_with(b"big:") => {
+                let size = std::str::from_utf8(&args[1][4..]).unwrap().parse().unwrap();
+                Reply::bulk(vec![b'x'; size])
+            }
+            b"get" => self.map.borrow().get(args[1]).map_or(Reply::Nil, |item| Reply::bulk(&item.0)),
+            b"set" => {
+                self.put(args[1], args[2].to_vec());
+                Reply::Ok
+            }
+            b"incr" => {
+                let old = self
+                    .map
+                    .borrow()
+                    .get(args[1])
+                    .map_or(0, |item| std::str::from_utf8(&item.0).unwrap().parse::<i64>().unwrap());
+                self.put(args[1], (old + 1).to_string().into_bytes());
+                Reply::Int(old + 1)
+            }
+            name => panic!("{}", name.escape_ascii()),
+        }
+    }
+}
+
+impl Backend for FakeBackend {
+    fn submit(&self, job: Job) -> Result<(), Job> {
+        if self.full.get() {
+            return Err(job);
+        }
+        assert!(job.steps.iter().any(|step| !matches!(step, Step::Ready(_))), "a job asks for something");
+        self.jobs.borrow_mut().push_back(job);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    fn status(&self) -> NodeStatus {
+        self.status.borrow().clone()
+    }
+}

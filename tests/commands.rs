@@ -1,0 +1,91 @@
+//! Every command in the table is documented and tested. docs/commands.md is made from the
+//! table: BOWLINE_UPDATE=1 cargo test --test commands
+
+use bowline::command::{self, Command};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// In the order of their groups and names; subcommands follow their command.
+fn table() -> Vec<&'static Command> {
+    let mut commands: Vec<&'static Command> = command::all().collect();
+    commands.sort_by_key(|command| (command.group, command.full_name));
+    commands
+}
+
+/// The words of redis-tests, in lower case, and pairs of words, for subcommands.
+fn tested_words() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let golden = root().join("redis-tests/commands.golden");
+    let text = fs::read_to_string(golden).expect("commands.golden is there");
+    for line in text.lines() {
+        // `> WORDS`, `!> WORDS`, `>2 WORDS`
+        let Some(sent) = line.trim_start_matches('!').strip_prefix('>') else { continue };
+        let words = sent.trim_start_matches(|c: char| c.is_ascii_digit());
+        let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+        found.extend(words.first().cloned());
+        if let [name, sub, ..] = words.as_slice() {
+            found.insert(format!("{name}|{sub}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_is_tested() {
+    let tested = tested_words();
+    let mut missing = Vec::new();
+    for command in table() {
+        if !tested.contains(command.full_name) {
+            missing.push(command.full_name);
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "commands without a line in redis-tests/commands.golden (record what Redis says with \
+         redis-tests/t_commands.py --record PORT):\n  {}",
+        missing.join("\n  ")
+    );
+}
+
+fn document() -> String {
+    let mut text = String::from(
+        "# Commands\n\nMade from the command table; do not edit. To make it again:\n\
+         `BOWLINE_UPDATE=1 cargo test --test commands`.\n",
+    );
+    let mut group = "";
+    for command in table() {
+        if command.group != group {
+            group = command.group;
+            let _ = write!(
+                text,
+                "\n## {group}\n\n| command | does | complexity | since | flags |\n|---|---|---|---|---|\n"
+            );
+        }
+        let name = command.full_name.replace('|', " ").to_uppercase();
+        let flags = command.flags.names().collect::<Vec<_>>().join(", ");
+        let summary = command.summary.replace('|', "\\|");
+        let complexity = command.complexity.replace('|', "\\|");
+        let _ = writeln!(text, "| `{name}` | {summary} | {complexity} | {} | {flags} |", command.since);
+    }
+    text
+}
+
+#[test]
+fn the_documentation_is_that_of_the_table() {
+    let path: PathBuf = root().join("docs/commands.md");
+    let made = document();
+    if std::env::var_os("BOWLINE_UPDATE").is_some() {
+        fs::write(&path, &made).expect("docs/commands.md can be written");
+    }
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == made,
+        "docs/commands.md is not what the table says: BOWLINE_UPDATE=1 cargo test --test commands"
+    );
+}
