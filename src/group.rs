@@ -17,6 +17,8 @@ mod snapshots;
 mod status;
 mod stream;
 mod submit;
+#[cfg(test)]
+mod tests;
 
 pub use config::{GroupConfig, Now, Recovered};
 pub use effects::{Effects, Event, Input, LogWrite, Persist};
