@@ -175,6 +175,21 @@ impl Group {
 
     /// What is to be done now.
     pub fn take_effects(&mut self) -> Effects {
+        self.advance();
+        if !self.halted {
+            self.serve_reads();
+            self.maybe_register();
+            // These may have submitted something.
+            self.advance();
+        }
+        if !self.halted {
+            self.maybe_snapshot();
+            self.trim_log();
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn advance(&mut self) {
         while !self.halted {
             self.observe();
             self.send_batches();
@@ -185,14 +200,7 @@ impl Group {
             }
             self.drain_ready();
         }
-        if !self.halted {
-            self.observe();
-            self.serve_reads();
-            self.maybe_register();
-            self.maybe_snapshot();
-            self.trim_log();
-        }
-        std::mem::take(&mut self.effects)
+        self.observe();
     }
 
     fn tick(&mut self) {
