@@ -17,6 +17,7 @@ pub struct Local {
 
 /// Who waits for a read index.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum Asker {
     /// A connection of this node.
     Here(Local),

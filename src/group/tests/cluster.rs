@@ -1,7 +1,9 @@
 //! The cluster of the golden scripts: every message, write and tick happens when a script
 //! says so. Only `run` and `deliver` do what a quiet machine would.
 
-use crate::command::{self, Handler, Reply, Request};
+mod show;
+
+use crate::command::{self, Handler, Request};
 use crate::group::{
     Effects, Event, Group, GroupConfig, Input, Job, LogPoint, Now, Persist, ReadTransaction, Recovered,
     SnapshotPoint, Step, log_after,
@@ -11,6 +13,7 @@ use crate::wire::entry::Batch;
 use crate::wire::frame::PeerMessage;
 use crate::wire::units::{self, Args, Command, Watch};
 use raft::eraftpb::{ConfState, Entry, HardState, Message};
+use show::show;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
@@ -391,45 +394,6 @@ impl Cluster {
         }
         self.input(id, Input::Submit(job), out);
     }
-
-    fn pending(&self, out: &mut String) {
-        for (from, to, message) in &self.under_way {
-            let what = match message {
-                PeerMessage::Raft(message) => format!("{:?}", message.get_msg_type()),
-                PeerMessage::Forward(batch) => format!("Forward {}.{}", batch.boot, batch.seq),
-                PeerMessage::ForwardRefused(refused) => format!("ForwardRefused, from {}", refused.seq),
-                PeerMessage::ReadIndexRequest(_) => "ReadIndexRequest".to_owned(),
-                PeerMessage::ReadIndexResponse(response) => format!("ReadIndexResponse {}", response.index),
-                PeerMessage::ReadRound(round) => format!("ReadRound {}", round.round),
-                PeerMessage::ReadRoundAck(ack) => format!("ReadRoundAck {}", ack.round),
-            };
-            let _ = writeln!(out, "{from} -> {to}: {what}");
-        }
-    }
-
-    fn status(&self, out: &mut String) {
-        for (id, node) in &self.nodes {
-            let Some(group) = &node.group else {
-                let _ = writeln!(out, "{id}: down");
-                continue;
-            };
-            let status = group.status();
-            let _ = writeln!(
-                out,
-                "{id}: {} of {} in term {}, commit {}, applied {}, log {}..{}, snapshot {}, keys {}{}",
-                status.role,
-                status.leader,
-                status.term,
-                status.commit_index,
-                status.applied_index,
-                status.first_index,
-                status.last_index,
-                status.snapshot_index,
-                group.machine().keyspace().len(),
-                if node.disk.settled { "" } else { ", not settled" },
-            );
-        }
-    }
 }
 
 fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {
@@ -438,14 +402,4 @@ fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {
         restorer.chunk(chunk).unwrap();
     }
     restorer.finish(index).unwrap()
-}
-
-fn show(reply: &Reply) -> String {
-    match reply {
-        Reply::Bulk(bytes) => format!("\"{}\"", bytes.escape_ascii()),
-        Reply::Error(text) => format!("-{}", text.split(':').next().unwrap_or_default()),
-        Reply::Array(replies) => format!("[{}]", replies.iter().map(show).collect::<Vec<_>>().join(", ")),
-        Reply::Int(n) => n.to_string(),
-        other => format!("{other:?}"),
-    }
 }
