@@ -18,6 +18,8 @@ mod snapshots;
 mod status;
 mod stream;
 mod submit;
+#[cfg(test)]
+mod tests;
 
 pub use config::{GroupConfig, Now, Recovered};
 pub use effects::{Effects, Event, Input, LogWrite, Persist};
@@ -180,6 +182,21 @@ impl Group {
 
     /// What is to be done now.
     pub fn take_effects(&mut self) -> Effects {
+        self.advance();
+        if !self.halted {
+            self.serve_reads();
+            self.maybe_register();
+            // These may have submitted something.
+            self.advance();
+        }
+        if !self.halted {
+            self.maybe_snapshot();
+            self.trim_log();
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn advance(&mut self) {
         while !self.halted {
             self.observe();
             self.send_batches();
@@ -190,14 +207,7 @@ impl Group {
             }
             self.drain_ready();
         }
-        if !self.halted {
-            self.observe();
-            self.serve_reads();
-            self.maybe_register();
-            self.maybe_snapshot();
-            self.trim_log();
-        }
-        std::mem::take(&mut self.effects)
+        self.observe();
     }
 
     fn tick(&mut self) {

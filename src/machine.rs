@@ -3,6 +3,8 @@
 //! says: every replica comes to the same state and the same replies.
 
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use crate::command::{self, Handler, ReadContext, Reply, WriteContext};
 use crate::keyspace::Keyspace;

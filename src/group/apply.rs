@@ -60,6 +60,7 @@ impl Group {
             match self.machine.accept(batch.origin, batch.boot, batch.seq) {
                 Verdict::Apply if is_own => {
                     let jobs = self.stream.take_applied(batch.seq);
+                    self.last_progress_us = self.now.mono_us;
                     self.apply_own(&batch, jobs)?;
                 }
                 Verdict::Apply => {
@@ -152,7 +153,7 @@ impl Group {
             self.effects.replies.truncate(mark);
             // A batch without units: its entry carries the leader's clock, and the job's
             // steps are carried out at its apply.
-            self.stream.submit(job);
+            self.stream.submit(job, self.now.mono_us);
         }
     }
 

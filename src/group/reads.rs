@@ -8,11 +8,19 @@ use super::job::Job;
 use crate::wire::NodeId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// A connection of this node waits.
+#[derive(Debug)]
+pub struct Local {
+    pub job: Job,
+    pub since_us: u64,
+}
+
 /// Who waits for a read index.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum Asker {
     /// A connection of this node.
-    Here(Job),
+    Here(Local),
     /// A follower's own round of reads.
     Follower { node: NodeId, context: u64 },
 }
@@ -29,7 +37,7 @@ struct Round {
 #[derive(Debug)]
 struct Asked {
     context: u64,
-    jobs: Vec<Job>,
+    jobs: Vec<Local>,
     age_ticks: u32,
 }
 
@@ -44,7 +52,7 @@ pub struct Reads {
     asked: Option<Asked>,
     last_context: u64,
     /// May be answered once this node has applied the index.
-    confirmed: VecDeque<(u64, Vec<Job>)>,
+    confirmed: VecDeque<(u64, Vec<Local>)>,
 }
 
 impl Reads {
@@ -173,23 +181,36 @@ impl Reads {
         self.confirmed.retain_mut(|(index, jobs)| {
             let is_ready = *index <= applied;
             if is_ready {
-                ready.append(jobs);
+                ready.extend(jobs.drain(..).map(|local| local.job));
             }
             !is_ready
         });
         ready
     }
 
-    /// There has been no leader for too long: gives up on everything that waits for one.
-    pub fn give_up(&mut self) -> Vec<Job> {
-        self.ask_again();
-        let round = self.round.take().map_or_else(Vec::new, |round| round.askers);
-        let all = self.waiting.drain(..).chain(round);
-        all.filter_map(|asker| match asker {
-            Asker::Here(job) => Some(job),
-            Asker::Follower { .. } => None,
-        })
-        .collect()
+    /// Gives up on everything that has been waiting since before `before_us`.
+    pub fn give_up(&mut self, before_us: u64) -> Vec<Job> {
+        let mut late = Vec::new();
+        let mut keep = |local: Local| {
+            if local.since_us < before_us {
+                late.push(local.job);
+                return None;
+            }
+            Some(local)
+        };
+        let mut keep_asker = |asker: Asker| match asker {
+            Asker::Here(local) => keep(local).map(Asker::Here),
+            follower => Some(follower),
+        };
+        self.waiting = self.waiting.drain(..).filter_map(&mut keep_asker).collect();
+        if let Some(round) = &mut self.round {
+            round.askers = round.askers.drain(..).filter_map(&mut keep_asker).collect();
+        }
+        let asked = self.asked.iter_mut().map(|asked| &mut asked.jobs);
+        for jobs in asked.chain(self.confirmed.iter_mut().map(|(_, jobs)| jobs)) {
+            *jobs = jobs.drain(..).filter_map(&mut keep).collect();
+        }
+        late
     }
 
     /// Whether nothing waits.

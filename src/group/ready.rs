@@ -40,7 +40,6 @@ impl Group {
             }
             if !self.halted {
                 self.raft.advance_apply_to(last);
-                self.last_progress_us = self.now.mono_us;
             }
         }
     }

@@ -75,7 +75,8 @@ impl Group {
         units::put_register_unit(&mut body, &register);
         self.registering = true;
         let steps = SmallVec::from_iter([Step::Write]);
-        self.stream.submit(Job { ticket: OWN_TICKET, body, steps, ..Default::default() });
+        let job = Job { ticket: OWN_TICKET, body, steps, ..Default::default() };
+        self.stream.submit(job, self.now.mono_us);
     }
 
     pub(super) fn refused(&mut self) {

@@ -33,7 +33,7 @@ pub struct OwnStream {
     boot: u64,
     next_seq: u64,
     /// Not in a batch yet.
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<(Job, u64)>, // and since when, in microseconds
     waiting_bytes: usize,
     /// In a batch and not applied, oldest first.
     unapplied: VecDeque<OwnBatch>,
@@ -71,9 +71,9 @@ impl OwnStream {
     }
 
     /// Takes a job for the next batch.
-    pub fn submit(&mut self, job: Job) {
+    pub fn submit(&mut self, job: Job, now_us: u64) {
         self.waiting_bytes += job.body.len();
-        self.waiting.push_back(job);
+        self.waiting.push_back((job, now_us));
     }
 
     /// Puts all that waits into batches, one unless they would be too long.
@@ -81,7 +81,7 @@ impl OwnStream {
         while !self.waiting.is_empty() {
             let mut jobs = Vec::with_capacity(self.waiting.len());
             let mut body = Vec::new();
-            while let Some(job) = self.waiting.pop_front() {
+            while let Some((job, _)) = self.waiting.pop_front() {
                 self.waiting_bytes -= job.body.len();
                 if body.is_empty() {
                     body = job.body;
@@ -89,7 +89,7 @@ impl OwnStream {
                     body.extend_from_slice(&job.body);
                 }
                 jobs.push(JobSteps { ticket: job.ticket, steps: job.steps });
-                let next_len = self.waiting.front().map_or(0, |next| next.body.len());
+                let next_len = self.waiting.front().map_or(0, |(next, _)| next.body.len());
                 if body.len() + next_len > limits::MAX_BATCH_BYTES {
                     break;
                 }
@@ -123,11 +123,6 @@ impl OwnStream {
         self.sent = self.sent.min(position);
     }
 
-    /// How long the oldest unapplied batch has been waiting.
-    pub fn oldest_since_us(&self) -> Option<u64> {
-        self.unapplied.front().map(|own| own.since_us)
-    }
-
     /// The batch `seq` is being applied: whose answers it carries.
     pub fn take_applied(&mut self, seq: u64) -> Vec<JobSteps> {
         if self.unapplied.front().is_none_or(|own| own.seq != seq) {
@@ -152,10 +147,12 @@ impl OwnStream {
         Some(own)
     }
 
-    /// Gives up on jobs that no leader has been sent: certainly not applied.
-    pub fn give_up_waiting(&mut self) -> Vec<Job> {
-        self.waiting_bytes = 0;
-        self.waiting.drain(..).collect()
+    /// Gives up on jobs older than `before_us` that no leader has been sent: certainly not applied.
+    pub fn give_up_waiting(&mut self, before_us: u64) -> Vec<Job> {
+        let late = self.waiting.partition_point(|(_, since_us)| *since_us < before_us);
+        let jobs: Vec<Job> = self.waiting.drain(..late).map(|(job, _)| job).collect();
+        self.waiting_bytes -= jobs.iter().map(|job| job.body.len()).sum::<usize>();
+        jobs
     }
 
     /// Gives up on jobs in batches older than `before_us`: their outcome is not known. The
@@ -182,10 +179,10 @@ mod tests {
     #[test]
     fn numbers_are_given_in_order_and_a_rewind_sends_again() {
         let mut stream = OwnStream::new(1, 5);
-        stream.submit(job(1, 10));
-        stream.submit(job(2, 10));
+        stream.submit(job(1, 10), 0);
+        stream.submit(job(2, 10), 0);
         stream.form_batches(0);
-        stream.submit(job(3, 10));
+        stream.submit(job(3, 10), 0);
         stream.form_batches(0);
         let sent: Vec<_> =
             std::iter::from_fn(|| stream.next_to_send()).map(|b| (b.seq, b.body.len())).collect();
@@ -202,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_given_up_keeps_its_number() {
         let mut stream = OwnStream::new(1, 5);
-        stream.submit(job(1, 10));
+        stream.submit(job(1, 10), 0);
         stream.form_batches(100);
         assert_eq!(stream.give_up_sent(50).len(), 0);
         assert_eq!(stream.give_up_sent(101).len(), 1);
@@ -214,7 +211,7 @@ mod tests {
     fn long_bodies_take_batches_of_their_own() {
         let mut stream = OwnStream::new(1, 1);
         for ticket in 0..3 {
-            stream.submit(job(ticket, limits::MAX_BATCH_BYTES - 1));
+            stream.submit(job(ticket, limits::MAX_BATCH_BYTES - 1), 0);
         }
         stream.form_batches(0);
         assert_eq!(std::iter::from_fn(|| stream.next_to_send()).count(), 3);

@@ -3,7 +3,7 @@
 
 use super::intake::Offered;
 use super::job::{Job, Step};
-use super::reads::Asker;
+use super::reads::{Asker, Local};
 use super::stream::JobSteps;
 use super::{Group, OWN_TICKET};
 use crate::command::Reply;
@@ -15,6 +15,8 @@ use crate::wire::units;
 
 const NO_LEADER: Reply =
     Reply::error("CLUSTERDOWN The cluster is down: no leader is known; the command was not applied");
+const NO_ANSWER: Reply =
+    Reply::error("CLUSTERDOWN The leader did not answer in time; the command was not applied");
 const OUTCOME_UNKNOWN: Reply =
     Reply::error("UNKNOWN The command was sent, but its outcome is not known: it may have been applied");
 const REPLY_LOST: Reply =
@@ -31,14 +33,14 @@ impl Group {
             return self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
         }
         if !job.writes() {
-            return self.reads.submit(Asker::Here(job));
+            return self.reads.submit(Asker::Here(Local { job, since_us: self.now.mono_us }));
         }
         if self.stream.pending_bytes() + job.body.len() > limits::MAX_PENDING_BYTES
             && self.stream.pending_bytes() > 0
         {
             return self.refuse(job.ticket, &job.steps, &TOO_MUCH, &TOO_MUCH);
         }
-        self.stream.submit(job);
+        self.stream.submit(job, self.now.mono_us);
     }
 
     /// Sends this node's batches to the leader, if there is one.
@@ -88,6 +90,9 @@ impl Group {
         }
         if self.machine.cluster_id().is_none() && self.clock_entry_index.is_none() {
             self.propose_bootstrap();
+            if self.clock_entry_index.is_none() {
+                return; // nothing may stand before it
+            }
         }
         while !self.intake.is_empty() && !self.holds_back() {
             let batches = self.intake.take(limits::MAX_BATCH_BYTES);
@@ -150,22 +155,22 @@ impl Group {
         self.leaderless_since_us.is_some_and(|since| self.now.mono_us.saturating_sub(since) > limit_us)
     }
 
-    /// Gives up on commands that have waited too long for a leader, or for its progress.
+    /// Gives up on commands that have waited too long, for a leader, its answer or its
+    /// progress. That another one was found meanwhile makes no difference to who waits.
     pub(super) fn give_up_late(&mut self) {
-        if self.given_up() {
-            for job in self.stream.give_up_waiting() {
-                self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
-            }
-            for job in self.reads.give_up() {
-                self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
-            }
-        }
         let limit_us = self.config.unavailable_after_ms * 1000;
-        let stalled_us = self.now.mono_us.saturating_sub(self.last_progress_us);
-        let Some(oldest_us) = self.stream.oldest_since_us() else { return };
-        if stalled_us > limit_us && self.now.mono_us.saturating_sub(oldest_us) > limit_us {
-            for job in self.stream.give_up_sent(self.now.mono_us - limit_us) {
-                self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &NO_LEADER);
+        let before_us = self.now.mono_us.saturating_sub(limit_us);
+        let (patience_ends_us, reason) =
+            if self.given_up() { (u64::MAX, &NO_LEADER) } else { (before_us, &NO_ANSWER) };
+        let mut late = self.stream.give_up_waiting(patience_ends_us);
+        late.extend(self.reads.give_up(patience_ends_us));
+        for job in late {
+            self.refuse(job.ticket, &job.steps, reason, reason);
+        }
+        // Progress is that of this node's own stream: under load it is slow, but it moves.
+        if self.last_progress_us < before_us {
+            for job in self.stream.give_up_sent(before_us) {
+                self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &NO_ANSWER);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What must hold at every turn, and what must hold in the end.
 
+use super::faults::MAX_FREEZE_US;
 use super::history::{self, Action, Outcome as Answer};
+use super::node::UNAVAILABLE_AFTER_MS;
 use super::world::{Outcome, World};
 use bowline::command::Reply;
 use std::collections::BTreeMap;
@@ -11,6 +13,18 @@ const HASH_EVERY: u64 = 16;
 const RECOVERY_US: u64 = 6_000_000;
 
 impl World {
+    /// An answer may take as long as the group may wait, twice (for a leader, then for it),
+    /// and as long as the node was frozen meanwhile.
+    pub(super) fn slowest_answer(&self, ticket: u64) -> Outcome {
+        let bound_us = 2 * 1_000 * UNAVAILABLE_AFTER_MS + 2 * MAX_FREEZE_US + 1_000_000;
+        match self.clients.began_us(ticket) {
+            Some(began_us) if self.now_us - began_us > bound_us => {
+                Err(format!("job {ticket} waited {} us for its answer", self.now_us - began_us))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// After each turn of a node.
     pub(super) fn look_at(&mut self, id: u64) -> Outcome {
         let node = &mut self.nodes[id as usize - 1];

@@ -149,6 +149,12 @@ impl Clients {
         self.follow_ups.insert(open.client, next);
     }
 
+    /// When a job that is under way was submitted.
+    pub fn began_us(&self, ticket: u64) -> Option<u64> {
+        let open = self.open.get(&ticket)?;
+        open.operations.first().map(|first| self.history[*first].began_us)
+    }
+
     /// A node has gone, and with it the connections: the clients that are free.
     pub fn node_crashed(&mut self, node: u64, now_us: u64) -> Vec<usize> {
         let gone: Vec<u64> =

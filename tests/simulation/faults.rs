@@ -4,6 +4,9 @@ use super::profile::Defect;
 use super::world::{Event, Outcome, World};
 use rand::Rng;
 
+/// The longest that a process is frozen.
+pub const MAX_FREEZE_US: u64 = 1_500_000;
+
 impl World {
     pub(super) fn start(&mut self, id: u64) -> Outcome {
         if self.node(id).group.is_some() {
@@ -78,7 +81,7 @@ impl World {
             }
             2 => {
                 let id = self.victim();
-                let pause_us = self.rng.random_range(5_000..1_500_000);
+                let pause_us = self.rng.random_range(5_000..MAX_FREEZE_US);
                 self.note(|| format!("node {id} freezes for {pause_us} us"));
                 self.node(id).paused_until_us = self.now_us + pause_us;
             }

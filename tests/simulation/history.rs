@@ -49,6 +49,8 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Operation {
     pub action: Action,
+    /// Only to be shown.
+    #[allow(dead_code)]
     pub node: u64,
     pub began_us: u64,
     pub ended_us: u64,

@@ -357,6 +357,7 @@ impl World {
     fn answer(&mut self, ticket: u64, reply: Reply) -> Outcome {
         self.note(|| format!("job {ticket} is answered {reply:?}"));
         self.figures.operations += 1;
+        self.slowest_answer(ticket)?;
         if let Some(client) = self.clients.reply(ticket, reply, self.now_us)? {
             self.client_later(client);
         }

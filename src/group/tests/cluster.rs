@@ -1,0 +1,405 @@
+//! The cluster of the golden scripts: every message, write and tick happens when a script
+//! says so. Only `run` and `deliver` do what a quiet machine would.
+
+mod show;
+
+use crate::command::{self, Handler, Request};
+use crate::group::{
+    Effects, Event, Group, GroupConfig, Input, Job, LogPoint, Now, Persist, ReadTransaction, Recovered,
+    SnapshotPoint, Step, log_after,
+};
+use crate::machine::{Machine, Restorer};
+use crate::wire::entry::Batch;
+use crate::wire::frame::PeerMessage;
+use crate::wire::units::{self, Args, Command, Watch};
+use raft::eraftpb::{ConfState, Entry, HardState, Message};
+use show::show;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
+
+#[derive(Default)]
+struct Durable {
+    settled: bool,
+    boot: u64,
+    incarnation: [u8; 16],
+    hard_state: HardState,
+    base: LogPoint,
+    entries: Vec<Entry>,
+    snapshot: Option<(SnapshotPoint, Vec<Vec<u8>>)>,
+}
+
+#[derive(Default)]
+struct Node {
+    group: Option<Group>,
+    disk: Durable,
+    persists: VecDeque<Persist>,
+    disk_is_off: bool,
+    is_paused: bool,
+    inbox: Vec<Input>,
+    wall_offset_ms: i64,
+    walking: Option<SnapshotPoint>,
+}
+
+/// See the module's text.
+#[derive(Default)]
+pub struct Cluster {
+    nodes: BTreeMap<u64, Node>,
+    under_way: VecDeque<(u64, u64, PeerMessage)>,
+    snapshots_under_way: Vec<(u64, u64, Message)>,
+    cuts: BTreeSet<(u64, u64)>,
+    last_forward: Option<(u64, u64, PeerMessage)>,
+    now_ms: u64,
+    tickets: u64,
+    snapshot_min_log_bytes: u64,
+    log_cache_bytes: usize,
+}
+
+fn id(word: &str) -> u64 {
+    word.parse().expect("a number")
+}
+
+impl Cluster {
+    /// Carries out a line of a script.
+    pub fn command(&mut self, line: &str, out: &mut String) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["cluster", count] => self.build(id(count), 1 << 20, 1 << 20),
+            ["cluster", count, log_bytes, cache_bytes] => {
+                self.build(id(count), id(log_bytes), id(cache_bytes) as usize);
+            }
+            ["tick", node, count] => (0..id(count)).for_each(|_| {
+                self.now_ms += 10;
+                self.input(id(node), Input::Tick, out);
+            }),
+            ["run", count] => (0..id(count)).for_each(|_| self.run_tick(out)),
+            ["elect", node] => self.elect(id(node), out),
+            ["deliver"] => self.deliver(out),
+            ["deliver", node] => self.deliver_to(id(node), out),
+            ["cut", a, b] => self.cuts.extend([(id(a), id(b)), (id(b), id(a))]),
+            ["heal"] => self.cuts.clear(),
+            ["lose"] => self.under_way.clear(),
+            ["crash", node] => self.crash(id(node)),
+            ["start", node] => self.start(id(node)),
+            ["wipe", node] => {
+                let disk = &mut self.node(id(node)).disk;
+                *disk = Durable { incarnation: [99; 16], ..Durable::default() };
+            }
+            ["pause", node] => self.node(id(node)).is_paused = true,
+            ["resume", node] => self.resume(id(node), out),
+            ["persist", node, state] => self.set_disk(id(node), *state == "off", out),
+            ["clock", node, ms] => self.node(id(node)).wall_offset_ms = ms.parse().expect("a number"),
+            ["repeat"] => self.under_way.extend(self.last_forward.clone()),
+            ["forward", from, to, boot, seq, rest @ ..] => {
+                let mut body = Vec::new();
+                let args: Vec<&[u8]> = rest.iter().map(|word| word.as_bytes()).collect();
+                units::put_command_unit(&mut body, &args, 0);
+                let batch = Batch { origin: id(from), boot: id(boot), seq: id(seq), body: body.into() };
+                self.input(id(to), Input::Peer { from: id(from), message: PeerMessage::Forward(batch) }, out);
+            }
+            ["pending"] => self.pending(out),
+            ["status"] => self.status(out),
+            ["submit", node, rest @ ..] => self.submit(id(node), rest, false, out),
+            ["stale", node, rest @ ..] => self.submit(id(node), rest, true, out),
+            ["exec", node, rest @ ..] => self.exec(id(node), rest, out),
+            ["value", node, key] => {
+                let args: Args<'_> = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
+                let value = self.group(id(node)).map(|group| group.machine().read(&args, 0).0);
+                let _ = writeln!(out, "{node}: {key} is {}", value.map_or("?".to_owned(), |v| show(&v)));
+            }
+            _ => panic!("no command of scripts: {line}"),
+        }
+    }
+
+    fn build(&mut self, count: u64, snapshot_min_log_bytes: u64, log_cache_bytes: usize) {
+        self.snapshot_min_log_bytes = snapshot_min_log_bytes;
+        self.log_cache_bytes = log_cache_bytes;
+        for node in 1..=count {
+            let disk = Durable { incarnation: [node as u8; 16], ..Durable::default() };
+            self.nodes.insert(node, Node { disk, ..Node::default() });
+        }
+        (1..=count).for_each(|node| self.start(node));
+    }
+
+    fn node(&mut self, id: u64) -> &mut Node {
+        self.nodes.get_mut(&id).expect("a node of the cluster")
+    }
+
+    fn group(&self, id: u64) -> Option<&Group> {
+        self.nodes.get(&id)?.group.as_ref()
+    }
+
+    fn start(&mut self, id: u64) {
+        let voters: Vec<u64> = self.nodes.keys().copied().collect();
+        let (snapshot_min_log_bytes, log_cache_bytes) = (self.snapshot_min_log_bytes, self.log_cache_bytes);
+        let node = self.node(id);
+        node.disk.boot += 1;
+        let config = GroupConfig {
+            node_id: id,
+            group: 1,
+            boot: node.disk.boot,
+            incarnation: node.disk.incarnation,
+            client_addr: format!("c{id}"),
+            peer_addr: format!("p{id}"),
+            settled: node.disk.settled,
+            election_ticks: 10,
+            heartbeat_ticks: 2,
+            unavailable_after_ms: 1000,
+            seed: id,
+            new_cluster_id: [id as u8; 16],
+            new_hash_key: [id as u8; 16],
+            snapshot_min_log_bytes,
+            log_cache_bytes,
+        };
+        let conf_state = ConfState { voters, ..Default::default() };
+        let mut snapshot = SnapshotPoint { point: LogPoint::default(), conf_state };
+        let mut machine = Machine::new();
+        if let Some((at, chunks)) = &node.disk.snapshot {
+            snapshot = at.clone();
+            machine = restored(at.point.index, chunks);
+        }
+        let (entries, _) = log_after(node.disk.base, node.disk.entries.clone(), snapshot.point).unwrap();
+        let hard_state = node.disk.hard_state.clone();
+        let recovered = Recovered { hard_state, snapshot, entries, machine, snapshot_bytes: 0 };
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        node.group = Some(Group::new(config, recovered, &logger).unwrap());
+    }
+
+    fn crash(&mut self, id: u64) {
+        let node = self.node(id);
+        node.group = None;
+        node.persists.clear();
+        node.inbox.clear();
+        node.walking = None;
+        node.is_paused = false;
+        node.disk_is_off = false;
+    }
+
+    fn resume(&mut self, id: u64, out: &mut String) {
+        self.node(id).is_paused = false;
+        self.take_turn(id, out);
+    }
+
+    fn set_disk(&mut self, id: u64, is_off: bool, out: &mut String) {
+        self.node(id).disk_is_off = is_off;
+        self.write_out(id, out);
+    }
+
+    fn run_tick(&mut self, out: &mut String) {
+        self.now_ms += 10;
+        let ids: Vec<u64> = self.nodes.keys().copied().collect();
+        for id in ids {
+            if !self.node(id).is_paused {
+                self.input(id, Input::Tick, out);
+            }
+        }
+        self.deliver(out);
+    }
+
+    /// Only this node's time passes until it leads.
+    fn elect(&mut self, id: u64, out: &mut String) {
+        for _ in 0..60 {
+            if self.group(id).is_some_and(|group| group.status().role == "leader") {
+                return;
+            }
+            self.now_ms += 10;
+            self.input(id, Input::Tick, out);
+            self.deliver(out);
+        }
+        let _ = writeln!(out, "{id}: does not win");
+    }
+
+    fn input(&mut self, id: u64, input: Input, out: &mut String) {
+        if self.group(id).is_some() {
+            self.node(id).inbox.push(input);
+            self.take_turn(id, out);
+        }
+    }
+
+    fn take_turn(&mut self, id: u64, out: &mut String) {
+        let now_ms = self.now_ms;
+        let node = self.node(id);
+        if node.is_paused {
+            return;
+        }
+        let wall_ms = (1_700_000_000_000 + now_ms).saturating_add_signed(node.wall_offset_ms);
+        let Some(group) = node.group.as_mut() else { return };
+        for input in node.inbox.drain(..) {
+            group.step(input, Now { wall_ms, mono_us: now_ms * 1000 });
+        }
+        let effects = group.take_effects();
+        self.carry_out(id, effects, out);
+    }
+
+    fn carry_out(&mut self, id: u64, effects: Effects, out: &mut String) {
+        let node = self.node(id);
+        node.disk.settled |= effects.settle;
+        node.persists.extend(effects.persists);
+        if let Some(through) = effects.compact {
+            let last = node.disk.entries.iter().rfind(|entry| entry.index <= through);
+            let base = last.map(|entry| LogPoint { index: entry.index, term: entry.term });
+            node.disk.base = base.unwrap_or(node.disk.base);
+            node.disk.entries.retain(|entry| entry.index > through);
+        }
+        if effects.abort_snapshot {
+            node.walking = None;
+        }
+        node.walking = effects.start_snapshot.or(node.walking.take());
+        self.under_way.extend(effects.send_now.into_iter().map(|(to, message)| (id, to, message)));
+        self.snapshots_under_way.extend(effects.send_snapshots.into_iter().map(|(to, m)| (id, to, m)));
+        for (ticket, reply) in effects.replies {
+            let _ = writeln!(out, "{id}: #{ticket} {}", show(&reply));
+        }
+        for event in effects.events {
+            let _ = match event {
+                Event::Role { role: role @ ("leader" | "follower"), term } => {
+                    writeln!(out, "{id}: {role} in term {term}")
+                }
+                Event::Refused { .. } => writeln!(out, "{id}: refused, stops"),
+                Event::Corrupt { index, reason } => writeln!(out, "{id}: entry {index}: {reason}"),
+                Event::SnapshotInstalled { index } => writeln!(out, "{id}: snapshot {index} installed"),
+                _ => Ok(()),
+            };
+        }
+        self.write_out(id, out);
+    }
+
+    fn write_out(&mut self, id: u64, out: &mut String) {
+        let node = self.node(id);
+        if node.disk_is_off || node.persists.is_empty() {
+            return;
+        }
+        let mut last = 0;
+        let mut promised = Vec::new();
+        for persist in node.persists.drain(..) {
+            last = persist.number;
+            if let Some(point) = persist.log.reset {
+                node.disk.base = point;
+                node.disk.entries.clear();
+            }
+            if let Some(first) = persist.log.entries.first() {
+                node.disk.entries.retain(|entry| entry.index < first.index);
+                node.disk.entries.extend(persist.log.entries);
+            }
+            node.disk.hard_state = persist.log.hard_state.unwrap_or(node.disk.hard_state.clone());
+            promised.extend(persist.send_after.into_iter().map(|(to, message)| (id, to, message)));
+        }
+        self.under_way.extend(promised);
+        self.input(id, Input::Persisted(last), out);
+    }
+
+    /// Delivers everything until nothing moves.
+    fn deliver(&mut self, out: &mut String) {
+        loop {
+            if let Some((from, to, message)) = self.under_way.pop_front() {
+                if matches!(message, PeerMessage::Forward(_)) {
+                    self.last_forward = Some((from, to, message.clone()));
+                }
+                if !self.cuts.contains(&(from, to)) {
+                    self.input(to, Input::Peer { from, message }, out);
+                }
+            } else if let Some((from, to, message)) = self.snapshots_under_way.pop() {
+                self.carry_snapshot(from, to, message, out);
+            } else if !self.walk_snapshots(out) {
+                return;
+            }
+        }
+    }
+
+    /// Delivers only what is under way to this node now.
+    fn deliver_to(&mut self, id: u64, out: &mut String) {
+        let (here, elsewhere) =
+            std::mem::take(&mut self.under_way).into_iter().partition(|(_, to, _)| *to == id);
+        self.under_way = elsewhere;
+        let here: VecDeque<_> = here;
+        for (from, to, message) in here {
+            self.input(to, Input::Peer { from, message }, out);
+        }
+    }
+
+    fn walk_snapshots(&mut self, out: &mut String) -> bool {
+        let walking = self.nodes.iter().find(|(_, node)| node.walking.is_some() && !node.is_paused);
+        let Some(id) = walking.map(|(id, _)| *id) else { return false };
+        let node = self.node(id);
+        let (Some(at), Some(group)) = (node.walking.take(), node.group.as_mut()) else { return false };
+        let chunks: Vec<_> = std::iter::from_fn(|| group.snapshot_chunk(100)).collect();
+        let index = at.point.index;
+        let _ = writeln!(out, "{id}: snapshot {index} stored");
+        let size_bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        node.disk.snapshot = Some((at, chunks));
+        self.input(id, Input::SnapshotStored { index, size_bytes }, out);
+        true
+    }
+
+    fn carry_snapshot(&mut self, from: u64, to: u64, message: Message, out: &mut String) {
+        let snapshot = self.node(from).disk.snapshot.clone();
+        let ok = !self.cuts.contains(&(from, to)) && self.group(to).is_some();
+        if let Some((at, chunks)) = snapshot.filter(|_| ok) {
+            let machine = Box::new(restored(at.point.index, &chunks));
+            self.node(to).disk.snapshot = Some((at, chunks));
+            self.input(to, Input::SnapshotFetched { message, machine, size_bytes: 1 }, out);
+        }
+        self.input(from, Input::SnapshotSent { to, ok }, out);
+    }
+
+    fn submit(&mut self, id: u64, words: &[&str], stale: bool, out: &mut String) {
+        self.tickets += 1;
+        let mut job = Job { ticket: self.tickets, stale, ..Default::default() };
+        for words in words.split(|word| *word == ";") {
+            let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            let resolved = command::resolve(&args.iter().copied().collect());
+            let step = match resolved.map(|command| &command.handler) {
+                _ if words[0] == "WATCH" => Step::Watch(Request::from_args(words)),
+                Ok(Handler::Write(_)) => {
+                    units::put_command_unit(&mut job.body, &args, 0);
+                    Step::Write
+                }
+                Ok(_) => Step::Read(Request::from_args(words)),
+                Err(error) => Step::Ready(error),
+            };
+            job.steps.push(step);
+        }
+        self.input(id, Input::Submit(job), out);
+    }
+
+    /// `exec 1 key=revision:seen_at ... GET a ; SET b c`
+    fn exec(&mut self, id: u64, words: &[&str], out: &mut String) {
+        self.tickets += 1;
+        let mut job = Job { ticket: self.tickets, ..Default::default() };
+        let is_watch = |word: &&&str| word.contains('=');
+        let watched: Vec<(Vec<u8>, u64, u64)> = words
+            .iter()
+            .take_while(is_watch)
+            .map(|word| {
+                let (key, seen) = word.split_once('=').unwrap();
+                let (revision, seen_at) = seen.split_once(':').unwrap();
+                (key.as_bytes().to_vec(), revision.parse().unwrap(), seen_at.parse().unwrap())
+            })
+            .collect();
+        let commands: Vec<&[&str]> = words[watched.len()..].split(|word| *word == ";").collect();
+        if commands.iter().all(|words| words[0] == "GET") {
+            let commands = commands.iter().map(|words| Request::from_args(words)).collect();
+            let transaction = ReadTransaction { watches: watched, commands };
+            job.steps.push(Step::ReadTransaction(Box::new(transaction)));
+        } else {
+            let watches: Vec<_> = watched
+                .iter()
+                .map(|(key, revision, seen_at)| Watch { key, revision: *revision, seen_at: *seen_at, db: 0 })
+                .collect();
+            let commands: Vec<_> = commands
+                .iter()
+                .map(|words| Command { args: words.iter().map(|word| word.as_bytes()).collect(), db: 0 })
+                .collect();
+            units::put_transaction_unit(&mut job.body, &watches, &commands);
+            job.steps.push(Step::Write);
+        }
+        self.input(id, Input::Submit(job), out);
+    }
+}
+
+fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {
+    let mut restorer = Restorer::default();
+    for chunk in chunks {
+        restorer.chunk(chunk).unwrap();
+    }
+    restorer.finish(index).unwrap()
+}

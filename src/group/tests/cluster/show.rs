@@ -1,0 +1,57 @@
+//! What scripts print of a cluster.
+
+use super::Cluster;
+use crate::command::Reply;
+use crate::wire::frame::PeerMessage;
+use std::fmt::Write as _;
+
+impl Cluster {
+    pub(super) fn pending(&self, out: &mut String) {
+        for (from, to, message) in &self.under_way {
+            let what = match message {
+                PeerMessage::Raft(message) => format!("{:?}", message.get_msg_type()),
+                PeerMessage::Forward(batch) => format!("Forward {}.{}", batch.boot, batch.seq),
+                PeerMessage::ForwardRefused(refused) => format!("ForwardRefused, from {}", refused.seq),
+                PeerMessage::ReadIndexRequest(_) => "ReadIndexRequest".to_owned(),
+                PeerMessage::ReadIndexResponse(response) => format!("ReadIndexResponse {}", response.index),
+                PeerMessage::ReadRound(round) => format!("ReadRound {}", round.round),
+                PeerMessage::ReadRoundAck(ack) => format!("ReadRoundAck {}", ack.round),
+            };
+            let _ = writeln!(out, "{from} -> {to}: {what}");
+        }
+    }
+
+    pub(super) fn status(&self, out: &mut String) {
+        for (id, node) in &self.nodes {
+            let Some(group) = &node.group else {
+                let _ = writeln!(out, "{id}: down");
+                continue;
+            };
+            let status = group.status();
+            let _ = writeln!(
+                out,
+                "{id}: {} of {} in term {}, commit {}, applied {}, log {}..{}, snapshot {}, keys {}{}",
+                status.role,
+                status.leader,
+                status.term,
+                status.commit_index,
+                status.applied_index,
+                status.first_index,
+                status.last_index,
+                status.snapshot_index,
+                group.machine().keyspace().len(),
+                if node.disk.settled { "" } else { ", not settled" },
+            );
+        }
+    }
+}
+
+pub fn show(reply: &Reply) -> String {
+    match reply {
+        Reply::Bulk(bytes) => format!("\"{}\"", bytes.escape_ascii()),
+        Reply::Error(text) => format!("-{}", text.split(':').next().unwrap_or_default()),
+        Reply::Array(replies) => format!("[{}]", replies.iter().map(show).collect::<Vec<_>>().join(", ")),
+        Reply::Int(n) => n.to_string(),
+        other => format!("{other:?}"),
+    }
+}
