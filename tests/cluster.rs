@@ -4,7 +4,15 @@
 
 mod harness;
 
+#[path = "cluster/command_line.rs"]
+mod command_line;
+#[path = "cluster/disk.rs"]
+mod disk;
+#[path = "cluster/identity.rs"]
+mod identity;
 #[path = "cluster/leader.rs"]
 mod leader;
 #[path = "cluster/restart.rs"]
 mod restart;
+#[path = "cluster/snapshots.rs"]
+mod snapshots;
