@@ -1,6 +1,6 @@
 //! Starts that cannot succeed: a sentence, an exit status, no process left.
 
-use crate::harness::{Setup, binary};
+use crate::harness::{Setup, binary, free_ports, own_address};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -36,15 +36,14 @@ fn flags_that_contradict_each_other_are_refused() {
 
 #[test]
 fn a_port_in_use_is_named() {
-    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    let taken = taken.local_addr().expect("bound");
-    let free = "127.0.0.1:0";
+    let host = own_address();
+    let ports = free_ports(&host, 2);
+    let (taken, free) = (format!("{host}:{}", ports[0]), format!("{host}:{}", ports[1]));
+    let _holder = TcpListener::bind(&taken).expect("a free port");
     for (flag, other) in [("--bind", "--peer-bind"), ("--peer-bind", "--bind")] {
-        let holder = TcpListener::bind(taken);
-        let (status, said) = run(&[flag, &taken.to_string(), other, free]);
-        drop(holder);
+        let (status, said) = run(&[flag, &taken, other, &free]);
         assert_eq!(status, Some(1), "{said}");
-        assert!(said.contains(&taken.to_string()) && said.contains("in use"), "{flag}: {said}");
+        assert!(said.contains(&taken) && said.contains("in use"), "{flag}: {said}");
     }
 }
 

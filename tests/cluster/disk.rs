@@ -172,6 +172,9 @@ fn a_damaged_sled_is_refused() {
     for write in 0..50 {
         client.set(&format!("key:{}", write % 5), "x".repeat(20 << 10));
     }
+    // How much was committed is noted once a second, when something is written.
+    std::thread::sleep(Duration::from_millis(1100));
+    client.set("key:0", "noted");
     cluster.kill(1);
     let db = cluster.node(1).data_dir.join("sled").join("db");
     assert!(db.is_file(), "where sled keeps its log: {:?}", cluster.node(1).files(""));

@@ -52,14 +52,15 @@ pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
 
 /// An address of 127.0.0.0/8 that no other cluster of this machine uses: outgoing connections
 /// start from 127.0.0.1, so that nothing takes its ports between two lives of a node.
-fn own_address() -> String {
+pub fn own_address() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let pid = std::process::id();
     format!("127.{}.{}.{}", 1 + pid / 256 % 254, pid % 256, 1 + count % 254)
 }
 
-fn free_ports(host: &str, count: usize) -> Vec<u16> {
+/// Ports of an address that are free now.
+pub fn free_ports(host: &str, count: usize) -> Vec<u16> {
     let bind = |_| TcpListener::bind((host, 0)).expect("a free port");
     let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
     listeners.iter().map(|listener| listener.local_addr().expect("bound").port()).collect()
@@ -164,10 +165,11 @@ impl Cluster {
         self.nodes.get_mut(&id).expect("a node of the cluster")
     }
 
-    /// A connection to a node.
+    /// A connection to a node, which may still be starting.
     #[track_caller]
     pub fn client(&self, id: u64) -> Client {
-        Client::connect(&self.node(id).addr)
+        let addr = &self.node(id).addr;
+        eventually(&format!("node {id} takes connections"), || Client::try_connect(addr, PATIENCE).ok())
     }
 
     pub fn addrs(&self) -> Vec<String> {
