@@ -11,6 +11,7 @@ mod log_view;
 mod peers;
 mod reads;
 mod ready;
+mod recovered;
 mod settled;
 mod snapshots;
 mod status;
@@ -21,6 +22,7 @@ pub use config::{GroupConfig, Now, Recovered};
 pub use effects::{Effects, Event, Input, LogWrite, Persist};
 pub use job::{Job, ReadTransaction, Step};
 pub use log_view::{LogPoint, LogView, SnapshotPoint};
+pub use recovered::{LogGap, log_after};
 pub use status::{GroupStatus, PeerStatus};
 
 use crate::limits;
@@ -106,7 +108,9 @@ impl Group {
             max_inflight_msgs: limits::MAX_INFLIGHT_APPENDS,
             check_quorum: true,
             pre_vote: true,
-            batch_append: true,
+            // raft-rs's merging of appends joins entries to a waiting message that they do not
+            // follow when that message is empty: the follower then acknowledges more than it has.
+            batch_append: false,
             max_uncommitted_size: limits::MAX_UNCOMMITTED_BYTES,
             max_committed_size_per_ready: limits::MAX_APPLY_BYTES,
             ..raft::Config::default()
@@ -121,12 +125,12 @@ impl Group {
             random: Random(config.seed),
             settled: config.settled,
             snapshots: Snapshots::new(stored_index, snapshot_bytes, log_bytes),
+            reads: Reads::new(config.boot),
             config,
             raft,
             machine,
             intake: Intake::default(),
             held: VecDeque::new(),
-            reads: Reads::default(),
             effects: Effects::default(),
             now: Now::default(),
             seen,

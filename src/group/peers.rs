@@ -47,11 +47,37 @@ impl Group {
     fn raft_message(&mut self, from: NodeId, message: Message) {
         // A snapshot comes as `Input::SnapshotFetched`, never by itself.
         let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
-        if message.from != from || is_snapshot || !self.admits(&message) {
+        if message.from != from || is_snapshot || !self.is_sound(&message) || !self.admits(&message) {
             return;
+        }
+        if self.proves_loss(&message) {
+            return self.refused();
         }
         // An error means that Raft has no use for it: a peer that was removed, an old term.
         let _ = self.raft.step(message);
+    }
+
+    /// Whether an append is one piece, and its answer speaks of entries that there are.
+    /// raft-rs takes both on trust.
+    fn is_sound(&self, message: &Message) -> bool {
+        match message.get_msg_type() {
+            MessageType::MsgAppend => {
+                let follows = message.entries.first().is_none_or(|first| first.index == message.index + 1);
+                follows && (message.log_term > 0 || message.index == 0)
+            }
+            MessageType::MsgAppendResponse => {
+                message.reject || message.index <= self.raft.raft.raft_log.last_index()
+            }
+            _ => true,
+        }
+    }
+
+    /// A leader's heartbeat commits no more than this node has acknowledged to it: when that
+    /// is more than the log holds, this directory has lost what it once held.
+    fn proves_loss(&self, message: &Message) -> bool {
+        message.get_msg_type() == MessageType::MsgHeartbeat
+            && message.term >= self.raft.raft.term
+            && message.commit > self.raft.raft.raft_log.last_index()
     }
 
     fn followers(&self) -> Vec<NodeId> {

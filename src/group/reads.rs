@@ -48,6 +48,12 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// `boot` sets the questions of this life of the node apart from those of its earlier ones,
+    /// whose answers may still come: they are too old.
+    pub fn new(boot: u64) -> Self {
+        Self { last_context: boot << 32, ..Self::default() }
+    }
+
     pub fn submit(&mut self, asker: Asker) {
         self.waiting.push(asker);
     }

@@ -61,6 +61,12 @@ impl Group {
             self.unpersisted.pop_front();
         }
         self.raft.on_persist_ready(number);
+        // An installed snapshot counts as applied from here on: raft-rs leaves that to us.
+        let installed = self.snapshots.stored_index();
+        let persisted = self.raft.raft.raft_log.persisted;
+        if self.applied() < installed && persisted >= installed {
+            self.raft.advance_apply_to(installed);
+        }
     }
 
     fn send_now(&mut self, message: Message) {

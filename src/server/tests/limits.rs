@@ -141,3 +141,30 @@ fn shutdown_does_not_wait_for_ever() {
         busy.0.shutdown().await.ok();
     });
 }
+
+#[test]
+fn a_browser_is_not_served() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        peer.send("POST / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n").await;
+        peer.expect_end().await;
+        harness.connect().await.ask("GET a", "$-1 ").await;
+    });
+}
+
+#[test]
+fn a_silent_connection_gives_its_buffers_back_and_goes_on() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        let value = "v".repeat(1 << 20);
+        peer.send(format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n{value}\r\n*2\r\n$3\r\nGE", value.len()))
+            .await;
+        peer.expect("+OK\r\n").await;
+        let client = harness.clients.all().pop().unwrap();
+        while client.input_capacity.get() > 2 * limits::IDLE_BUFFER_BYTES {
+            tokio::time::sleep(Duration::from_millis(20)).await; // housekeeping comes once a second
+        }
+        peer.send("T\r\n$1\r\nk\r\n").await;
+        peer.expect(format!("${}\r\n{value}\r\n", value.len())).await;
+    });
+}

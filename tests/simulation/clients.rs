@@ -1,0 +1,212 @@
+//! Clients: each with one job at a time, of one to five commands, at a node of its choice.
+//! Every write carries what tells it apart from all others.
+
+use super::history::{Action, Operation, Outcome};
+use bowline::command::{Reply, Request};
+use bowline::group::{Job, Step};
+use bowline::wire::units::{self, Args, Command, Watch};
+use rand::Rng;
+use rand::rngs::SmallRng;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A job that is under way.
+pub struct Open {
+    pub client: usize,
+    pub node: u64,
+    operations: Vec<usize>,
+    answered: usize,
+}
+
+#[derive(Default)]
+pub struct Clients {
+    pub history: Vec<Operation>,
+    pub open: BTreeMap<u64, Open>,
+    last_ticket: u64,
+    tokens: u64,
+    /// What a client's last answers make it do next.
+    follow_ups: BTreeMap<usize, Action>,
+    expiring: VecDeque<String>,
+}
+
+impl Clients {
+    /// A new job of a client for `node`.
+    pub fn job(&mut self, rng: &mut SmallRng, client: usize, node: u64, now_us: u64) -> Job {
+        let actions = match self.follow_ups.remove(&client) {
+            Some(action) => vec![action],
+            None => {
+                let count = if rng.random_bool(0.5) { 1 } else { rng.random_range(1..6) };
+                (0..count).flat_map(|_| self.action(rng)).collect()
+            }
+        };
+        self.job_of(actions, client, node, now_us)
+    }
+
+    /// The job of these actions.
+    pub fn job_of(&mut self, actions: Vec<Action>, client: usize, node: u64, now_us: u64) -> Job {
+        self.last_ticket += 1;
+        let mut job = Job { ticket: self.last_ticket, ..Default::default() };
+        let mut operations = Vec::new();
+        for action in actions {
+            job.steps.push(step(&action, &mut job.body));
+            operations.push(self.history.len());
+            let (began_us, ended_us) = (now_us, now_us);
+            self.history.push(Operation { action, node, began_us, ended_us, outcome: Outcome::Open });
+        }
+        self.open.insert(self.last_ticket, Open { client, node, operations, answered: 0 });
+        job
+    }
+
+    fn token(&mut self) -> String {
+        self.tokens += 1;
+        format!("{},", self.tokens)
+    }
+
+    fn action(&mut self, rng: &mut SmallRng) -> Vec<Action> {
+        let epoch = self.tokens / 400;
+        let which = rng.random_range(0..3);
+        let list = format!("l{which}.{epoch}");
+        let pair = format!("p{which}.{epoch}");
+        let register = format!("r{which}");
+        vec![match rng.random_range(0..100) {
+            0..18 => Action::Append { key: list, token: self.token() },
+            18..38 => Action::Get { key: list },
+            38..44 => Action::AppendPair { pair, token: self.token() },
+            44..52 => Action::ReadPair { pair },
+            52..60 => Action::Incr { key: format!("n{which}") },
+            60..66 => Action::Get { key: format!("n{which}") },
+            66..70 => Action::GetV { key: "c".to_owned() },
+            70..74 => {
+                let key = "w".to_owned();
+                return vec![Action::Watch { key: key.clone() }, Action::Get { key }];
+            }
+            74..79 => Action::Set { key: register, value: self.token() },
+            79..82 => Action::Del { key: register },
+            82..88 => Action::GetV { key: register },
+            88..92 => {
+                let key = format!("t{}", self.token());
+                self.expiring.push_back(key.clone());
+                if self.expiring.len() > 8 {
+                    self.expiring.pop_front();
+                }
+                Action::SetPx { key, ms: rng.random_range(1..800) }
+            }
+            _ => match self.expiring.get(rng.random_range(0..8)) {
+                Some(key) => Action::GetPx { key: key.clone() },
+                None => Action::Get { key: list },
+            },
+        }]
+    }
+
+    /// The reply to the next step of a job. When it was the last: the client that is free.
+    pub fn reply(&mut self, ticket: u64, reply: Reply, now_us: u64) -> Result<Option<usize>, String> {
+        let Some(open) = self.open.get_mut(&ticket) else {
+            return Err(format!("a reply to job {ticket}, which is over: {reply:?}"));
+        };
+        let operation = &mut self.history[open.operations[open.answered]];
+        operation.ended_us = now_us;
+        operation.outcome = match &reply {
+            Reply::Error(text) if text.starts_with("UNKNOWN") => Outcome::Unknown,
+            Reply::Error(text) if text.starts_with("CLUSTERDOWN") || text.starts_with("TRYAGAIN") => {
+                Outcome::Failed
+            }
+            _ => Outcome::Done(reply),
+        };
+        open.answered += 1;
+        if open.answered < open.operations.len() {
+            return Ok(None);
+        }
+        let open = self.open.remove(&ticket).expect("it was just found");
+        self.follow_up(&open);
+        Ok(Some(open.client))
+    }
+
+    fn follow_up(&mut self, open: &Open) {
+        let done = |i: usize| {
+            let operation = &self.history[*open.operations.get(i)?];
+            match &operation.outcome {
+                Outcome::Done(reply) => Some((operation.action.clone(), reply.clone())),
+                _ => None,
+            }
+        };
+        let int = |reply: &Reply| match reply {
+            Reply::Int(n) => *n,
+            Reply::Bulk(bytes) => std::str::from_utf8(bytes).ok().and_then(|t| t.parse().ok()).unwrap_or(0),
+            _ => 0,
+        };
+        let next = match (done(0), done(1)) {
+            (Some((Action::GetV { key }, reply)), _) if key == "c" => {
+                let (value, version) = match &reply {
+                    Reply::Array(parts) => (int(&parts[0]), int(&parts[1])),
+                    _ => (0, 0),
+                };
+                Action::Cas { key, version, value: value + 1 }
+            }
+            (Some((Action::Watch { key }, Reply::Array(seen))), Some((Action::Get { .. }, value))) => {
+                Action::WatchedSet { key, watched: (int(&seen[0]), int(&seen[1])), value: int(&value) + 1 }
+            }
+            _ => return,
+        };
+        self.follow_ups.insert(open.client, next);
+    }
+
+    /// A node has gone, and with it the connections: the clients that are free.
+    pub fn node_crashed(&mut self, node: u64, now_us: u64) -> Vec<usize> {
+        let gone: Vec<u64> =
+            self.open.iter().filter(|(_, open)| open.node == node).map(|(ticket, _)| *ticket).collect();
+        let mut free = Vec::new();
+        for ticket in gone {
+            let Some(open) = self.open.remove(&ticket) else { continue };
+            for &operation in &open.operations[open.answered..] {
+                self.history[operation].outcome = Outcome::Unknown;
+                self.history[operation].ended_us = now_us;
+            }
+            self.follow_ups.remove(&open.client);
+            free.push(open.client);
+        }
+        free
+    }
+}
+
+fn step(action: &Action, body: &mut Vec<u8>) -> Step {
+    let mut write = |args: &[&[u8]]| {
+        units::put_command_unit(body, args, 0);
+        Step::Write
+    };
+    let read = |args: &[&str]| Step::Read(Request::from_args(args));
+    match action {
+        Action::Append { key, token } => write(&[b"APPEND", key.as_bytes(), token.as_bytes()]),
+        Action::Incr { key } => write(&[b"INCR", key.as_bytes()]),
+        Action::Set { key, value } => write(&[b"SET", key.as_bytes(), value.as_bytes()]),
+        Action::Del { key } => write(&[b"DEL", key.as_bytes()]),
+        Action::SetPx { key, ms } => write(&[b"SET", key.as_bytes(), b"x", b"PX", ms.to_string().as_bytes()]),
+        Action::Cas { key, version, value } => {
+            write(&[b"CAS", key.as_bytes(), version.to_string().as_bytes(), value.to_string().as_bytes()])
+        }
+        Action::Get { key } | Action::GetPx { key } => read(&["GET", key]),
+        Action::GetV { key } => read(&["GETV", key]),
+        Action::ReadPair { pair } => read(&["MGET", &format!("{pair}a"), &format!("{pair}b")]),
+        Action::Watch { key } => Step::Watch(Request::from_args(&["WATCH", key])),
+        Action::AppendPair { pair, token } => {
+            let halves = ["a", "b"].map(|half| format!("{pair}{half}"));
+            let append = |key: &'_ String| -> Vec<Vec<u8>> {
+                vec![b"APPEND".to_vec(), key.clone().into_bytes(), token.clone().into_bytes()]
+            };
+            put_transaction(body, &[], &[append(&halves[0]), append(&halves[1])])
+        }
+        Action::WatchedSet { key, watched, value } => {
+            let watch =
+                Watch { key: key.as_bytes(), revision: watched.0 as u64, seen_at: watched.1 as u64, db: 0 };
+            let set = vec![b"SET".to_vec(), key.clone().into_bytes(), value.to_string().into_bytes()];
+            put_transaction(body, &[watch], &[set])
+        }
+    }
+}
+
+fn put_transaction(body: &mut Vec<u8>, watches: &[Watch<'_>], commands: &[Vec<Vec<u8>>]) -> Step {
+    let commands: Vec<Command<'_>> = commands
+        .iter()
+        .map(|args| Command { args: args.iter().map(Vec::as_slice).collect::<Args<'_>>(), db: 0 })
+        .collect();
+    units::put_transaction_unit(body, watches, &commands);
+    Step::Write
+}
