@@ -16,3 +16,5 @@ mod leader;
 mod restart;
 #[path = "cluster/snapshots.rs"]
 mod snapshots;
+#[path = "cluster/strangers.rs"]
+mod strangers;
