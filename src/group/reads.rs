@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Who waits for a read index.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost every job an allocation")]
 pub enum Asker {
     /// A connection of this node.
     Here(Job),
