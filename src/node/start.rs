@@ -151,7 +151,7 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
         new_cluster_id: random()?,
         new_hash_key: random()?,
         snapshot_min_log_bytes: config.snapshot_min_log_bytes,
-        log_cache_bytes: limits::LOG_CACHE_BYTES,
+        log_cache_bytes: limits::LOG_CACHE_BYTES.min(config.snapshot_min_log_bytes as usize),
     })
 }
 
