@@ -180,7 +180,7 @@ fn clients_that_never_read_cost_bounded_memory_and_nobody_else_time() {
             floods.into_iter().map(|flood| flood.join().expect("it ends")).collect();
         let grown = cluster.node(1).resident_bytes().saturating_sub(before);
         println!("8 clients that never read: {} MiB more, slowest SET elsewhere {slowest:?}", grown >> 20);
-        assert!(grown < 400 << 20, "{grown} bytes for replies that nobody reads");
+        assert!(grown < 512 << 20, "{grown} bytes for replies that nobody reads");
         drop(streams);
         slowest
     });
