@@ -3,6 +3,7 @@
 //! one seeded loop can run whole clusters of it.
 
 mod apply;
+mod commits;
 mod config;
 mod effects;
 mod intake;
@@ -31,6 +32,7 @@ use crate::limits;
 use crate::machine::Machine;
 use crate::wire::NodeId;
 use crate::wire::entry::Batch;
+use commits::Commits;
 use intake::Intake;
 use raft::{RawNode, StateRole};
 use reads::Reads;
@@ -48,6 +50,7 @@ pub struct Group {
     machine: Machine,
     stream: OwnStream,
     intake: Intake,
+    commits: Commits,
     /// Offered to this leader before it had applied everything of earlier terms.
     held: VecDeque<Batch>,
     reads: Reads,
@@ -113,6 +116,9 @@ impl Group {
             // raft-rs's merging of appends joins entries to a waiting message that they do not
             // follow when that message is empty: the follower then acknowledges more than it has.
             batch_append: false,
+            // Followers hear of commits with the next append or heartbeat; who waits for one is
+            // told at once: see `commits`.
+            skip_bcast_commit: true,
             max_uncommitted_size: limits::MAX_UNCOMMITTED_BYTES,
             max_committed_size_per_ready: limits::MAX_APPLY_BYTES,
             ..raft::Config::default()
@@ -132,6 +138,7 @@ impl Group {
             raft,
             machine,
             intake: Intake::default(),
+            commits: Commits::default(),
             held: VecDeque::new(),
             effects: Effects::default(),
             now: Now::default(),
@@ -195,7 +202,7 @@ impl Group {
             self.send_batches();
             self.propose();
             self.start_reads();
-            if !self.raft.has_ready() {
+            if !self.raft.has_ready() && !self.tell_commits() {
                 break;
             }
             self.drain_ready();
@@ -263,6 +270,7 @@ impl Group {
         }
         if (seen.leader, seen.term) != (before.leader, before.term) {
             self.intake.clear();
+            self.commits = Commits::default();
             self.held.clear();
             self.stream.rewind();
             self.reads.leader_changed();

@@ -126,3 +126,7 @@ pub const TCP_KEEPALIVE_S: u64 = 300;
 
 /// Seconds that a stopping server waits for answers under way. Beyond: closed.
 pub const DRAIN_S: u64 = 5;
+
+/// Bytes of batches that are proposed whatever is under way. Below, they may wait and share
+/// one entry.
+pub const HOLD_BACK_BYTES: usize = 64 << 10;

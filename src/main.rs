@@ -132,6 +132,6 @@ fn node_config(config: &Config) -> NodeConfig {
         heartbeat_ticks: config.timing.heartbeat_ticks,
         unavailable_after_ms: config.timing.unavailable_after_ms,
         secret: config.secret.as_ref().map(|secret| secret.reveal().to_owned()),
-        snapshot_min_log_bytes: limits::SNAPSHOT_MIN_LOG_BYTES,
+        snapshot_min_log_bytes: config.snapshot_log_bytes,
     }
 }

@@ -65,6 +65,9 @@ pub enum NodeError {
     },
 }
 
+/// Messages that wait for the write of this number.
+type Promise = (u64, Vec<(NodeId, PeerMessage)>);
+
 struct Shared {
     node_id: NodeId,
     group_id: GroupId,
@@ -84,8 +87,7 @@ struct Shared {
     snapshot_events: UnboundedSender<SnapshotEvent>,
     receiving_snapshot: Arc<AtomicBool>,
     walking_snapshot: Cell<bool>,
-    /// Messages that wait for their write.
-    promises: RefCell<VecDeque<(u64, Vec<(NodeId, PeerMessage)>)>>,
+    promises: RefCell<VecDeque<Promise>>,
     stop: RefCell<Option<NodeError>>,
     log: Logger,
 }

@@ -88,7 +88,7 @@ fn exists(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
 }
 
 fn type_of(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    Reply::Simple(context.get(args[1]).map_or("none", |item| item.value.type_name()))
+    Reply::simple(context.get(args[1]).map_or("none", |item| item.value.type_name()))
 }
 
 fn dbsize(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {

@@ -164,13 +164,12 @@ fn list(options: &[&[u8]]) -> Reply {
 fn help(args: &Args<'_>) -> Reply {
     let Some(container) = args.first().and_then(|name| lookup(name)) else { return super::unknown(args) };
     let name = container.name.to_ascii_uppercase();
-    let mut lines =
-        vec![Reply::bulk(format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"))];
+    let mut lines = vec![format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")];
     for subcommand in container.subcommands {
         let name = subcommand.name.to_ascii_uppercase();
         let arguments = docs::syntax(subcommand.arguments);
-        lines.push(Reply::bulk(if arguments.is_empty() { name } else { format!("{name} {arguments}") }));
-        lines.push(Reply::bulk(format!("    {}.", subcommand.summary)));
+        lines.push(if arguments.is_empty() { name } else { format!("{name} {arguments}") });
+        lines.push(format!("    {}.", subcommand.summary));
     }
-    Reply::Array(lines)
+    Reply::Array(lines.into_iter().map(|line| Reply::Simple(line.into())).collect())
 }

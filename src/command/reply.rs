@@ -8,8 +8,8 @@ use std::borrow::Cow;
 pub enum Reply {
     /// `+OK`
     Ok,
-    /// A simple string.
-    Simple(&'static str),
+    /// A simple string. Never holds CR or LF.
+    Simple(Cow<'static, str>),
     /// The text after `-`, its code first: `ERR syntax error`. Never holds CR or LF.
     Error(Cow<'static, str>),
     /// `:1`
@@ -37,6 +37,11 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// A simple string with a constant text.
+    pub const fn simple(text: &'static str) -> Self {
+        Self::Simple(Cow::Borrowed(text))
+    }
+
     /// An error with a constant text.
     pub const fn error(text: &'static str) -> Self {
         Self::Error(Cow::Borrowed(text))

@@ -101,6 +101,12 @@ pub struct Settings {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub timeout: Option<u64>,
 
+    /// MiB of log written since the last snapshot that make the next one due, at least (a snapshot
+    /// larger than that waits for as much log as it is long). No more than this, and no more than
+    /// 64, is kept in memory for followers that lag: beyond it they get a snapshot. [default: 64]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub snapshot_log_mib: Option<u64>,
+
     /// What every node of the cluster must present to the others. Prefer the file: other users
     /// of the machine can read a command line. [default: none]
     #[arg(long, value_name = "TEXT")]
@@ -122,6 +128,7 @@ impl Settings {
             log_format: self.log_format.or(file.log_format),
             maxclients: self.maxclients.or(file.maxclients),
             timeout: self.timeout.or(file.timeout),
+            snapshot_log_mib: self.snapshot_log_mib.or(file.snapshot_log_mib),
             secret: self.secret.or(file.secret),
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     Address, AddressError, Config, ConfigError, Member, MemberAddress, Secret, Settings, StorageKind,
 };
-use crate::limits::MAX_CLIENTS;
+use crate::limits::{MAX_CLIENTS, SNAPSHOT_MIN_LOG_BYTES};
 use crate::wire::NodeId;
 use std::path::PathBuf;
 
@@ -12,6 +12,9 @@ const DEFAULT_DATA_DIR: &str = "bowline-data";
 
 /// Of `maxclients`: more connections than a process can have files.
 const MOST_CLIENTS: usize = 1_000_000;
+
+/// Of `snapshot-log-mib`: a log that no disk holds and no start reads.
+const MOST_SNAPSHOT_LOG_MIB: u64 = 1 << 20;
 
 /// Of `secret`, in bytes.
 const LONGEST_SECRET_BYTES: usize = 1024;
@@ -41,6 +44,13 @@ impl Settings {
                 "--maxclients {max_clients} is out of range: give a number from 1 to {MOST_CLIENTS}"
             ));
         }
+        let snapshot_log_mib = self.snapshot_log_mib.unwrap_or(SNAPSHOT_MIN_LOG_BYTES >> 20);
+        if snapshot_log_mib == 0 || snapshot_log_mib > MOST_SNAPSHOT_LOG_MIB {
+            return invalid(format!(
+                "--snapshot-log-mib {snapshot_log_mib} is out of range: give a number from 1 to \
+                 {MOST_SNAPSHOT_LOG_MIB}"
+            ));
+        }
         check_secret(self.secret.as_ref())?;
         let place = match self.cluster {
             None => alone(self.node_id, self.bind, self.peer_bind)?,
@@ -58,6 +68,7 @@ impl Settings {
             log_format: self.log_format.unwrap_or_default(),
             max_clients,
             idle_timeout_s: self.timeout.unwrap_or(0),
+            snapshot_log_bytes: snapshot_log_mib << 20,
             secret: self.secret,
         })
     }

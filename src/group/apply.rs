@@ -54,6 +54,9 @@ impl Group {
         for batch in batches {
             let batch = batch?;
             let is_own = batch.origin == self.config.node_id && batch.boot == self.config.boot;
+            if batch.origin != self.config.node_id {
+                self.commits.wait(batch.origin);
+            }
             match self.machine.accept(batch.origin, batch.boot, batch.seq) {
                 Verdict::Apply if is_own => {
                     let jobs = self.stream.take_applied(batch.seq);

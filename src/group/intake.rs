@@ -24,6 +24,7 @@ pub struct Intake {
     /// Per origin: its boot, and the number expected next.
     expected: BTreeMap<NodeId, (u64, u64)>,
     queue: VecDeque<Batch>,
+    size_bytes: usize,
 }
 
 impl Intake {
@@ -43,6 +44,7 @@ impl Intake {
             return Offered::Missing { expected };
         }
         self.expected.insert(batch.origin, (boot, expected + 1));
+        self.size_bytes += batch.body.len();
         self.queue.push_back(batch);
         Offered::Taken
     }
@@ -50,6 +52,11 @@ impl Intake {
     /// Whether something is to be proposed.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Bytes of all that is to be proposed.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
     }
 
     /// Takes what the next entry holds: everything, but no more than `max_bytes` after the first.
@@ -62,6 +69,7 @@ impl Intake {
                 self.queue.push_front(batch);
                 break;
             }
+            self.size_bytes -= batch.body.len();
             taken.push(batch);
         }
         taken
@@ -70,6 +78,7 @@ impl Intake {
     /// Raft would not have them now: they stay first.
     pub fn put_back(&mut self, batches: Vec<Batch>) {
         for batch in batches.into_iter().rev() {
+            self.size_bytes += batch.body.len();
             self.queue.push_front(batch);
         }
     }
@@ -78,12 +87,14 @@ impl Intake {
     pub fn clear(&mut self) {
         self.expected.clear();
         self.queue.clear();
+        self.size_bytes = 0;
     }
 
     /// The machine refused a batch of this origin: begin from what it has applied.
     pub fn forget(&mut self, origin: NodeId) {
         self.expected.remove(&origin);
         self.queue.retain(|batch| batch.origin != origin);
+        self.size_bytes = self.queue.iter().map(|batch| batch.body.len()).sum();
     }
 }
 

@@ -141,6 +141,7 @@ impl Group {
             let mut response = peer::ReadIndexResponse { context, index, ..Default::default() };
             response.set_matched(self.matched().into());
             self.effects.send_now.push((node, PeerMessage::ReadIndexResponse(response)));
+            self.commits.wait(node);
         }
     }
 

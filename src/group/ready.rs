@@ -69,6 +69,7 @@ impl Group {
     }
 
     fn send_now(&mut self, message: Message) {
+        self.commits.note(&message);
         if message.get_msg_type() == MessageType::MsgSnapshot {
             self.effects.send_snapshots.push((message.to, message));
         } else {

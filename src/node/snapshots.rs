@@ -245,11 +245,12 @@ pub fn meta_of(group: GroupId, index: u64, term: u64, conf_state: &ConfState) ->
 
 /// The membership of a stored snapshot.
 pub fn conf_state_of(meta: &Meta) -> ConfState {
-    let mut conf_state = ConfState::default();
-    conf_state.voters = meta.get_voters().to_vec();
-    conf_state.learners = meta.get_learners().to_vec();
-    conf_state.voters_outgoing = meta.get_voters_outgoing().to_vec();
-    conf_state.learners_next = meta.get_learners_next().to_vec();
-    conf_state.auto_leave = meta.get_auto_leave();
-    conf_state
+    ConfState {
+        voters: meta.get_voters().to_vec(),
+        learners: meta.get_learners().to_vec(),
+        voters_outgoing: meta.get_voters_outgoing().to_vec(),
+        learners_next: meta.get_learners_next().to_vec(),
+        auto_leave: meta.get_auto_leave(),
+        ..ConfState::default()
+    }
 }

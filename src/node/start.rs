@@ -76,6 +76,7 @@ impl Node {
         };
         let data_dir = DataDir::open(&config.data_dir, &expected)?;
         let (mut store, snapshot_store) = storage::open(config.storage, &data_dir)?;
+        refuse_strangers(config, &data_dir)?;
         let first_members = data_dir.first_members();
         let voters: Vec<NodeId> = first_members.iter().map(|member| member.node).collect();
         let recovered = recover(&mut *store, &*snapshot_store, FIRST_GROUP, &voters, log)?;
@@ -117,6 +118,31 @@ impl Node {
     }
 }
 
+/// Refuses a data directory made among other members: with it this node would move into their
+/// cluster, and they would look for that node here from then on.
+fn refuse_strangers(config: &NodeConfig, data_dir: &DataDir) -> Result<(), NodeError> {
+    let others = |members: &[FirstMember]| {
+        let others = members.iter().filter(|member| member.node != config.node_id);
+        others.map(|member| member.peer_addr.clone()).collect::<Vec<_>>()
+    };
+    let (known, given) = (others(&data_dir.first_members()), others(&config.members));
+    if known.is_empty() && given.is_empty() || given.iter().any(|address| known.contains(address)) {
+        return Ok(());
+    }
+    let list = |addresses: Vec<String>| match addresses.is_empty() {
+        true => "nobody".to_owned(),
+        false => addresses.join(", "),
+    };
+    Err(NodeError::Incoherent(format!(
+        "data directory {}: it was made for a cluster with {} as the other members' addresses for peers, and \
+         this node was started with {}: it is another cluster's. Correct --cluster, or use this node's own \
+         directory",
+        config.data_dir.display(),
+        list(known),
+        list(given)
+    )))
+}
+
 /// Where the others are.
 pub fn peers(
     node_id: NodeId,
@@ -151,7 +177,7 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
         new_cluster_id: random()?,
         new_hash_key: random()?,
         snapshot_min_log_bytes: config.snapshot_min_log_bytes,
-        log_cache_bytes: limits::LOG_CACHE_BYTES,
+        log_cache_bytes: limits::LOG_CACHE_BYTES.min(config.snapshot_min_log_bytes as usize),
     })
 }
 

@@ -30,8 +30,8 @@ pub struct Client {
     pub name: RefCell<String>,
     pub library: RefCell<(String, String)>, // name, version
     pub last_command: Cell<&'static str>,
-    /// Commands queued since `MULTI`.
-    pub queued: Cell<Option<usize>>,
+    /// Commands queued since `MULTI`, and what they take in bytes.
+    pub queued: Cell<Option<(usize, usize)>>,
     pub watched: Cell<usize>,
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
@@ -149,6 +149,11 @@ impl Client {
     /// Bytes waiting for the client to read.
     pub fn unsent(&self) -> usize {
         self.out.borrow().len()
+    }
+
+    /// Bytes that the output's buffer takes.
+    pub fn output_capacity(&self) -> usize {
+        self.out.borrow().capacity()
     }
 
     /// The socket takes more.

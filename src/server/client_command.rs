@@ -122,15 +122,16 @@ fn line(client: &Client) -> String {
     if flags.is_empty() {
         flags.push('N');
     }
-    let multi = queued.map_or(-1, |queued| queued as i64);
+    let (multi, multi_bytes) = queued.map_or((-1, 0), |(count, size_bytes)| (count as i64, size_bytes));
     let (input_len, capacity) = (client.input_len.get(), client.input_capacity.get());
-    let unsent = client.unsent();
+    let (unsent, output_capacity) = (client.unsent(), client.output_capacity());
     let library = client.library.borrow();
     let mut line = String::new();
     write!(
         line,
         "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db=0 sub=0 psub=0 ssub=0 \
-         multi={multi} watch={} qbuf={input_len} qbuf-free={} obl={unsent} oll=0 omem={unsent} tot-mem={} \
+         multi={multi} watch={} qbuf={input_len} qbuf-free={} argv-mem=0 \
+         multi-mem={multi_bytes} rbs={output_capacity} rbp={output_capacity} obl={unsent} oll=0 omem={unsent} tot-mem={} \
          events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
@@ -138,7 +139,7 @@ fn line(client: &Client) -> String {
         client.name.borrow(),
         client.watched.get(),
         capacity.saturating_sub(input_len),
-        capacity + unsent + size_of::<Client>(),
+        capacity + multi_bytes + output_capacity + size_of::<Client>(),
         if unsent > 0 { "rw" } else { "r" },
         client.last_command.get(),
         client.protocol.get().version(),

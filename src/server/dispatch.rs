@@ -72,11 +72,11 @@ impl Connection {
             multi.broken = true;
             NOT_IN_MULTI
         } else if multi.queue(request, row) {
-            Reply::Simple("QUEUED")
+            Reply::simple("QUEUED")
         } else {
             Reply::error("ERR the transaction is too large")
         };
-        self.client.queued.set(Some(multi.commands.len()));
+        self.client.queued.set(Some((multi.commands.len(), multi.size_bytes())));
         self.answer(reply, job);
     }
 
@@ -90,7 +90,7 @@ impl Connection {
             Do::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
             Do::Multi => {
                 self.session.multi = Some(Transaction::default());
-                self.client.queued.set(Some(0));
+                self.client.queued.set(Some((0, 0)));
                 Reply::Ok
             }
             Do::Discard if self.session.multi.is_none() => Reply::error("ERR DISCARD without MULTI"),
@@ -169,7 +169,7 @@ impl Connection {
         self.client.name.borrow_mut().clear();
         self.client.no_evict.set(false);
         self.client.no_touch.set(false);
-        Reply::Simple("RESET")
+        Reply::simple("RESET")
     }
 
     fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {

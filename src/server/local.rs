@@ -41,7 +41,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Hello => hello(connection, args),
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping if args.len() > 2 => Reply::error("ERR wrong number of arguments for 'ping' command"),
-        Do::Ping => args.get(1).map_or(Reply::Simple("PONG"), Reply::bulk),
+        Do::Ping => args.get(1).map_or(Reply::simple("PONG"), Reply::bulk),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
         Do::Readonly => stale_reads(connection, true),
         Do::Readwrite => stale_reads(connection, false),

@@ -76,6 +76,11 @@ impl Transaction {
         true
     }
 
+    /// What the queued commands take.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
     /// Whether the connection has to carry out some of it.
     pub fn has_local(&self) -> bool {
         self.commands.iter().any(|queued| queued.local().is_some())

@@ -40,7 +40,7 @@ fn argument(arg: &'static Arg) -> Reply {
     }
     let flags = [(arg.optional, "optional"), (arg.multiple, "multiple")];
     if flags.iter().any(|&(set, _)| set) {
-        let set = flags.iter().filter(|&&(set, _)| set).map(|&(_, name)| Reply::Simple(name));
+        let set = flags.iter().filter(|&&(set, _)| set).map(|&(_, name)| Reply::simple(name));
         fields.push(("flags", Reply::Set(set.collect())));
     }
     if !arg.parts.is_empty() {

@@ -13,11 +13,11 @@ pub(super) fn of(command: &Command) -> Reply {
     Reply::Array(vec![
         Reply::bulk(command.full_name),
         int(command.arity),
-        Reply::Set(command.flags.names().map(Reply::Simple).collect()),
+        Reply::Set(command.flags.names().map(Reply::simple).collect()),
         int(first),
         int(last),
         int(step),
-        Reply::Set(command.acl_categories().iter().map(|category| Reply::Simple(category.name())).collect()),
+        Reply::Set(command.acl_categories().iter().map(|category| Reply::simple(category.name())).collect()),
         Reply::Set(command.tips.iter().map(Reply::bulk).collect()),
         Reply::Set(command.keys.iter().map(key_spec).collect()),
         Reply::Set(command.subcommands.iter().map(of).collect()),
@@ -34,7 +34,7 @@ fn key_spec(spec: &KeySpec) -> Reply {
         kind("range", vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(0))]);
     let notes = (!spec.notes.is_empty()).then(|| ("notes", Reply::bulk(spec.notes)));
     map(notes.into_iter().chain([
-        ("flags", Reply::Set(spec.flags.iter().copied().map(Reply::Simple).collect())),
+        ("flags", Reply::Set(spec.flags.iter().copied().map(Reply::simple).collect())),
         ("begin_search", begin),
         ("find_keys", find),
     ]))

@@ -23,7 +23,7 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
         if !with_flags {
             return key;
         }
-        Reply::Array(vec![key, Reply::Set(flags.iter().copied().map(Reply::Simple).collect())])
+        Reply::Array(vec![key, Reply::Set(flags.iter().copied().map(Reply::simple).collect())])
     });
     Reply::Array(keys.collect())
 }

@@ -17,7 +17,7 @@ fn the_bytes_that_redis_sends() {
     let pair = || vec![(Reply::bulk("a"), Reply::Int(1)), (Reply::bulk("a"), Reply::Nil)];
     let table = [
         (Reply::Ok, "+OK ", "+OK "),
-        (Reply::Simple("QUEUED"), "+QUEUED ", "+QUEUED "),
+        (Reply::simple("QUEUED"), "+QUEUED ", "+QUEUED "),
         (Reply::error("ERR no"), "-ERR no ", "-ERR no "),
         (Reply::Int(i64::MIN), ":-9223372036854775808 ", ":-9223372036854775808 "),
         (Reply::Int(0), ":0 ", ":0 "),
@@ -83,7 +83,7 @@ fn random_reply(rng: &mut SmallRng, depth: usize) -> Reply {
         4 => Reply::Bool(rng.random()),
         5 => Reply::Double(f64::from_bits(rng.random::<u64>() & !(0x7ff << 52)) * 1e300),
         6 => Reply::Verbatim("some text".into()),
-        7 => Reply::Simple("QUEUED"),
+        7 => Reply::simple("QUEUED"),
         8 => Reply::bulk((0..rng.random_range(0..5000)).map(|i| i as u8).collect::<Vec<_>>()),
         9 => Reply::Set(vec![Reply::Int(rng.random())]),
         10 => Reply::Push(vec![Reply::Ok]),

@@ -98,7 +98,8 @@ impl SledLog {
         };
         for group in log.known_groups()? {
             let loaded = log.read_group(group)?;
-            log.sentinel.check(group, loaded.hard_state.as_ref())?;
+            let last_index = loaded.entries.last().map_or(loaded.base.index, |entry| entry.index);
+            log.sentinel.check(group, loaded.hard_state.as_ref(), last_index)?;
         }
         Ok(log)
     }
@@ -211,7 +212,11 @@ impl SledLog {
             }
         }
         self.commit(changes, COMPACTED_KEYS_PER_WRITE)?;
-        let votes = batches.iter().filter_map(|(group, batch)| Some((*group, batch.hard_state.as_ref()?)));
+        let votes = batches.iter().filter_map(|(group, batch)| {
+            let mut hard_state = batch.hard_state.clone()?;
+            hard_state.commit = hard_state.commit.min(self.groups.get(group)?.shape.last_index);
+            Some((*group, hard_state))
+        });
         if self.sentinel.note(&votes.collect::<Vec<_>>())? {
             self.syncs += 1;
         }

@@ -83,6 +83,18 @@ fn sled_that_comes_back_older_than_its_votes_is_refused() {
 }
 
 #[test]
+fn a_log_that_ends_before_what_was_committed_is_refused() {
+    let home = Home::new();
+    let mut sentinel = Sentinel::create(home.root.path(), 1).unwrap();
+    let hard_state = HardState { term: 3, vote: 1, commit: 20, ..HardState::default() };
+    assert!(sentinel.note(&[(1, hard_state.clone())]).unwrap());
+    let sentinel = Sentinel::read(home.root.path(), 1).unwrap().expect("it was written");
+    sentinel.check(1, Some(&hard_state), 20).unwrap();
+    let error = sentinel.check(1, Some(&hard_state), 19).unwrap_err();
+    assert!(error.to_string().contains("ends at entry 19, after entry 20 had been committed"), "{error}");
+}
+
+#[test]
 fn sled_that_comes_back_empty_or_alone_is_refused() {
     let home = Home::new();
     let mut log = home.open().unwrap();

@@ -1,0 +1,20 @@
+//! Bad days of a cluster of real processes: what is killed, paused, cut off, filled up,
+//! damaged or told nonsense, and what clients see of it. `FAILURES` in a test's text names
+//! failures of other systems that it would have caught.
+
+mod harness;
+
+#[path = "cluster/command_line.rs"]
+mod command_line;
+#[path = "cluster/disk.rs"]
+mod disk;
+#[path = "cluster/identity.rs"]
+mod identity;
+#[path = "cluster/leader.rs"]
+mod leader;
+#[path = "cluster/restart.rs"]
+mod restart;
+#[path = "cluster/snapshots.rs"]
+mod snapshots;
+#[path = "cluster/strangers.rs"]
+mod strangers;
