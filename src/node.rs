@@ -101,8 +101,12 @@ pub struct Node {
 impl Node {
     /// Hands over commands of a connection. The answers come through [`Clients`], later.
     pub fn submit(&self, job: Job) {
-        self.shared.inbox.borrow_mut().push(Input::Submit(job));
-        self.shared.wake.notify_one();
+        let mut inbox = self.shared.inbox.borrow_mut();
+        // Whoever put the first input there has woken the loop.
+        if inbox.is_empty() {
+            self.shared.wake.notify_one();
+        }
+        inbox.push(Input::Submit(job));
     }
 
     /// Who is to be told the answers; must be set before the first job.

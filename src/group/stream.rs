@@ -85,6 +85,7 @@ impl OwnStream {
                 self.waiting_bytes -= job.body.len();
                 if body.is_empty() {
                     body = job.body;
+                    body.reserve(self.waiting_bytes.min(limits::MAX_BATCH_BYTES));
                 } else {
                     body.extend_from_slice(&job.body);
                 }

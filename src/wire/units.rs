@@ -99,6 +99,7 @@ fn put_command(out: &mut Vec<u8>, args: &[&[u8]], db: u32) {
 /// Appends a command to a body.
 pub fn put_command_unit(out: &mut Vec<u8>, args: &[&[u8]], db: u32) {
     let len = command_len(args, db);
+    out.reserve(sized(sized(len)));
     put_len_field(out, UNIT, sized(len));
     put_len_field(out, COMMAND, len);
     put_command(out, args, db);

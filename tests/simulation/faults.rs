@@ -10,7 +10,7 @@ pub const MAX_FREEZE_US: u64 = 1_500_000;
 impl World {
     pub(super) fn start(&mut self, id: u64) -> Outcome {
         if self.node(id).group.is_some() {
-            if self.defect != Defect::ForgottenVote {
+            if self.defect != Defect::ForgottenVote || self.calm {
                 return Ok(());
             }
             self.crash(id);

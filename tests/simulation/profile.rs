@@ -66,7 +66,14 @@ impl Profile {
             Defect::EarlyPersist => profile.weights[1] += 20,
             Defect::SettledButWiped => profile.weights[0] += 40,
             Defect::ForgedReadRounds => profile.weights[3] += 30,
-            Defect::ForgottenVote => profile.weights[0] += 60,
+            Defect::ForgottenVote => {
+                // Votes split more often among five, and when messages are slow.
+                profile.weights[0] += 60;
+                profile.nodes = 5;
+                profile.delay_us = (500, 20_000);
+                profile.disk_us = (60, 400);
+                profile.fault_every_us = 200_000;
+            }
         }
         profile
     }

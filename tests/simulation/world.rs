@@ -275,9 +275,9 @@ impl World {
             let vote = (hard_state.term, hard_state.vote);
             let voted = vote != self.node(id).last_vote && vote.1 != 0;
             self.node(id).last_vote = vote;
-            if voted && self.defect == Defect::ForgottenVote && !self.calm && self.rng.random_bool(0.3) {
+            if voted && self.defect == Defect::ForgottenVote && !self.calm && self.rng.random_bool(0.5) {
                 self.node(id).paused_until_us = 0;
-                let at = self.rng.random_range(1_000..40_000);
+                let at = self.rng.random_range(1_000..15_000);
                 self.after(at, Event::Start { node: id }); // a start of a running node crashes it first
             }
         }
