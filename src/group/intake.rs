@@ -5,7 +5,7 @@
 use crate::machine::Machine;
 use crate::wire::NodeId;
 use crate::wire::entry::Batch;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What became of a batch that was offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,10 @@ pub enum Offered {
     Taken,
     /// It was already.
     Known,
-    /// Another one has to come first.
+    /// Another one has to come first: its origin is to be told.
     Missing { expected: u64 },
+    /// Another one has to come first, and its origin was told.
+    StillMissing,
 }
 
 /// See the module's text. Valid for one term of leadership.
@@ -23,6 +25,9 @@ pub enum Offered {
 pub struct Intake {
     /// Per origin: its boot, and the number expected next.
     expected: BTreeMap<NodeId, (u64, u64)>,
+    /// Origins that were told where to begin, and have not yet: everything behind one gap is
+    /// refused once, not each batch, for each refusal is answered with the whole tail.
+    told: BTreeSet<NodeId>,
     queue: VecDeque<Batch>,
     size_bytes: usize,
 }
@@ -41,9 +46,11 @@ impl Intake {
         }
         if batch.seq > expected {
             self.expected.insert(batch.origin, (boot, expected));
-            return Offered::Missing { expected };
+            let is_news = self.told.insert(batch.origin);
+            return if is_news { Offered::Missing { expected } } else { Offered::StillMissing };
         }
         self.expected.insert(batch.origin, (boot, expected + 1));
+        self.told.remove(&batch.origin);
         self.size_bytes += batch.body.len();
         self.queue.push_back(batch);
         Offered::Taken
@@ -86,6 +93,7 @@ impl Intake {
     /// Leadership is over: the origins send again, to the next leader.
     pub fn clear(&mut self) {
         self.expected.clear();
+        self.told.clear();
         self.queue.clear();
         self.size_bytes = 0;
     }
@@ -93,6 +101,7 @@ impl Intake {
     /// The machine refused a batch of this origin: begin from what it has applied.
     pub fn forget(&mut self, origin: NodeId) {
         self.expected.remove(&origin);
+        self.told.remove(&origin);
         self.queue.retain(|batch| batch.origin != origin);
         self.size_bytes = self.queue.iter().map(|batch| batch.body.len()).sum();
     }
@@ -111,8 +120,10 @@ mod tests {
         let machine = Machine::new();
         let mut intake = Intake::default();
         assert_eq!(intake.offer(&machine, batch(1, 2)), Offered::Missing { expected: 1 });
+        assert_eq!(intake.offer(&machine, batch(1, 3)), Offered::StillMissing);
         assert_eq!(intake.offer(&machine, batch(1, 1)), Offered::Taken);
         assert_eq!(intake.offer(&machine, batch(1, 1)), Offered::Known);
+        assert_eq!(intake.offer(&machine, batch(1, 3)), Offered::Missing { expected: 2 }, "another gap");
         assert_eq!(intake.offer(&machine, batch(1, 2)), Offered::Taken);
         assert_eq!(intake.offer(&machine, batch(2, 1)), Offered::Taken, "a new life begins at 1");
         assert_eq!(intake.offer(&machine, batch(1, 3)), Offered::Known, "an old life is over");

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::wire::entry::{self, Batch};
 use crate::wire::frame::PeerMessage;
 use crate::wire::proto::peer;
-use crate::wire::units;
+use crate::wire::units::{self, Units};
 
 const NO_LEADER: Reply =
     Reply::error("CLUSTERDOWN The cluster is down: no leader is known; the command was not applied");
@@ -66,6 +66,10 @@ impl Group {
 
     /// A follower's batch has arrived.
     pub(super) fn forwarded(&mut self, batch: Batch) {
+        // A body that cannot be read would stop every node once it is in the log.
+        if Units::new(&batch.body).any(|unit| unit.is_err()) {
+            return;
+        }
         if self.leads_and_knows() {
             self.offer_forwarded(batch);
         } else if self.is_leader() {
