@@ -15,8 +15,9 @@ usage: scripts/test.sh
 
 Runs, each with the seconds that it took:
   library     cargo test of the library, with debug assertions
+  processes   cargo test of tests/, with debug assertions, apart from the next
+  simulation  cargo test --release of what counts by how much it gets through
   build       cargo build --release
-  processes   cargo test --release of tests/*.rs, against target/release/bowline
   redis       redis-tests/run.sh, on a cluster of three nodes
 
 The last line sums up the stage `redis`. Ends with 1 when anything failed.
@@ -61,13 +62,23 @@ stage() {
     printf -- '--- %s: %s, %s s\n' "$name" "$outcome" $((SECONDS - started))
 }
 
-processes() {
-    local tests=() file
-    for file in tests/*.rs; do
-        [[ -e $file ]] && tests+=(--test "$(basename "$file" .rs)")
+# Those that need speed.
+RELEASE=' simulation '
+
+# cargo_tests debug|release ARGUMENT...: the tests of tests/ that RELEASE does not
+# name, or those that it names.
+cargo_tests() {
+    local which=$1 tests=() path name kind
+    shift
+    for path in tests/*.rs tests/*/main.rs; do
+        [[ -e $path ]] || continue
+        name=${path#tests/} && name=${name%/main.rs} && name=${name%.rs}
+        kind=debug
+        [[ $RELEASE == *" $name "* ]] && kind=release
+        [[ $kind != "$which" ]] || tests+=(--test "$name")
     done
     ((${#tests[@]})) || return 0
-    BOWLINE_BIN=$TARGET/release/bowline cargo test --release "${tests[@]}"
+    cargo test "$@" "${tests[@]}"
 }
 
 redis() {
@@ -79,8 +90,9 @@ trap 'rm -f "$summary"' EXIT
 say 'tools'
 install_tools
 stage library cargo test --lib --bins
+stage processes cargo_tests debug
+stage simulation cargo_tests release --release
 stage build cargo build --release --bin bowline
-stage processes processes
 stage redis redis
 
 say "total: $SECONDS s${failed[*]:+, failed: ${failed[*]}}"
