@@ -15,9 +15,10 @@ usage: scripts/test.sh
 
 Runs, each with the seconds that it took:
   library     cargo test of the library, with debug assertions
-  processes   cargo test of tests/, with debug assertions, apart from the next
-  simulation  cargo test --release of what counts by how much it gets through
+  processes   cargo test of tests/, with debug assertions, apart from the next two
   build       cargo build --release
+  bad days    tests/cluster.rs against target/release/bowline, because it measures time
+  simulation  cargo test --release, because it counts how much it gets through
   redis       redis-tests/run.sh, on a cluster of three nodes
 
 The last line sums up the stage `redis`. Ends with 1 when anything failed.
@@ -62,23 +63,21 @@ stage() {
     printf -- '--- %s: %s, %s s\n' "$name" "$outcome" $((SECONDS - started))
 }
 
-# Those that need speed.
-RELEASE=' simulation '
+# What the next two stages run.
+APART=' cluster simulation '
 
-# cargo_tests debug|release ARGUMENT...: the tests of tests/ that RELEASE does not
-# name, or those that it names.
-cargo_tests() {
-    local which=$1 tests=() path name kind
-    shift
+processes() {
+    local tests=() path name
     for path in tests/*.rs tests/*/main.rs; do
         [[ -e $path ]] || continue
         name=${path#tests/} && name=${name%/main.rs} && name=${name%.rs}
-        kind=debug
-        [[ $RELEASE == *" $name "* ]] && kind=release
-        [[ $kind != "$which" ]] || tests+=(--test "$name")
+        [[ $APART == *" $name "* ]] || tests+=(--test "$name")
     done
-    ((${#tests[@]})) || return 0
-    cargo test "$@" "${tests[@]}"
+    cargo test "${tests[@]}"
+}
+
+bad_days() {
+    BOWLINE_BIN=$TARGET/release/bowline cargo test --test cluster
 }
 
 redis() {
@@ -90,9 +89,10 @@ trap 'rm -f "$summary"' EXIT
 say 'tools'
 install_tools
 stage library cargo test --lib --bins
-stage processes cargo_tests debug
-stage simulation cargo_tests release --release
+stage processes processes
 stage build cargo build --release --bin bowline
+stage 'bad days' bad_days
+stage simulation cargo test --release --test simulation
 stage redis redis
 
 say "total: $SECONDS s${failed[*]:+, failed: ${failed[*]}}"
