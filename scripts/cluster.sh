@@ -415,6 +415,9 @@ cmd_kill() {
 
 cmd_restart() {
     need_id "${1-}"
+    if [[ $(tr '\n' ' ' <"$STATE/n$1/flags") =~ --storage[\ =]memory ]] && ((COUNT > 1)); then
+        die "node $1 keeps nothing on disk (--storage memory): the others do not let it come back without its votes"
+    fi
     node_pid "$1" >/dev/null && stop_nodes "$1"
     [[ -x $BIN ]] || die "$BIN, with which the cluster was started, is gone"
     launch "$1"

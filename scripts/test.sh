@@ -15,8 +15,10 @@ usage: scripts/test.sh
 
 Runs, each with the seconds that it took:
   library     cargo test of the library, with debug assertions
+  processes   cargo test of tests/, with debug assertions, apart from the next two
   build       cargo build --release
-  processes   cargo test --release of tests/*.rs, against target/release/bowline
+  bad days    tests/cluster.rs against target/release/bowline, because it measures time
+  simulation  cargo test --release, because it counts how much it gets through
   redis       redis-tests/run.sh, on a cluster of three nodes
 
 The last line sums up the stage `redis`. Ends with 1 when anything failed.
@@ -61,13 +63,21 @@ stage() {
     printf -- '--- %s: %s, %s s\n' "$name" "$outcome" $((SECONDS - started))
 }
 
+# What the next two stages run.
+APART=' cluster simulation '
+
 processes() {
-    local tests=() file
-    for file in tests/*.rs; do
-        [[ -e $file ]] && tests+=(--test "$(basename "$file" .rs)")
+    local tests=() path name
+    for path in tests/*.rs tests/*/main.rs; do
+        [[ -e $path ]] || continue
+        name=${path#tests/} && name=${name%/main.rs} && name=${name%.rs}
+        [[ $APART == *" $name "* ]] || tests+=(--test "$name")
     done
-    ((${#tests[@]})) || return 0
-    BOWLINE_BIN=$TARGET/release/bowline cargo test --release "${tests[@]}"
+    cargo test "${tests[@]}"
+}
+
+bad_days() {
+    BOWLINE_BIN=$TARGET/release/bowline cargo test --test cluster
 }
 
 redis() {
@@ -79,8 +89,10 @@ trap 'rm -f "$summary"' EXIT
 say 'tools'
 install_tools
 stage library cargo test --lib --bins
-stage build cargo build --release --bin bowline
 stage processes processes
+stage build cargo build --release --bin bowline
+stage 'bad days' bad_days
+stage simulation cargo test --release --test simulation
 stage redis redis
 
 say "total: $SECONDS s${failed[*]:+, failed: ${failed[*]}}"

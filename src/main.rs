@@ -1,7 +1,7 @@
 //! The `bowline` binary: from the command line to a running node, and its end. Nothing is
 //! decided here that a test of the library could not reach.
 
-use bowline::config::{Cli, Command, Config};
+use bowline::config::{Cli, Command, Config, StorageKind};
 use bowline::limits;
 use bowline::logging;
 use bowline::node::{Node, NodeConfig, NodeError};
@@ -9,6 +9,7 @@ use bowline::server::{ClientTable, Server, ServerConfig};
 use bowline::storage::{self, FirstMember};
 use clap::Parser as _;
 use slog::{Logger, crit, info};
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,9 +40,19 @@ fn main() -> ExitCode {
     match run(&config, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            crit!(log, "{}", error);
+            crit!(log, "{}{}", error, advice(&config, &error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What the error cannot say, because it does not know the configuration.
+fn advice(config: &Config, error: &NodeError) -> &'static str {
+    match (error, config.storage) {
+        (NodeError::Refused(_), StorageKind::Memory) => {
+            "; with --storage memory, a node that stops has forgotten who it was and cannot come back"
+        }
+        _ => "",
     }
 }
 
@@ -66,13 +77,23 @@ fn run(config: &Config, log: &Logger) -> Result<(), NodeError> {
     outcome
 }
 
-async fn listen(address: &str, whose: &str) -> Result<TcpListener, NodeError> {
-    TcpListener::bind(address).await.map_err(io_error(&format!("serve {whose} on {address}")))
+async fn listen(address: &str, whose: &str, flag: &str) -> Result<TcpListener, NodeError> {
+    TcpListener::bind(address).await.map_err(|source| {
+        let advice = match source.kind() {
+            ErrorKind::AddrInUse => {
+                "the address is in use: stop the program that serves it, or choose another with"
+            }
+            ErrorKind::AddrNotAvailable => "this machine has no such address: choose one that it has with",
+            _ => return io_error(&format!("serve {whose} on {address}"))(source),
+        };
+        let explained = std::io::Error::new(source.kind(), format!("{advice} {flag}"));
+        io_error(&format!("serve {whose} on {address}"))(explained)
+    })
 }
 
 async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
-    let client_listener = listen(&config.bind.to_string(), "clients").await?;
-    let peer_listener = listen(&config.peer_bind.to_string(), "peers").await?;
+    let client_listener = listen(&config.bind.to_string(), "clients", "--bind").await?;
+    let peer_listener = listen(&config.peer_bind.to_string(), "peers", "--peer-bind").await?;
     let mut terminate = signal(SignalKind::terminate()).map_err(io_error("listen for signals"))?;
     let raft_log = logging::raft_logger(log, config);
     let (node, helpers) = Node::start(&node_config(config), peer_listener, log, &raft_log)?;

@@ -1,11 +1,9 @@
-//! Every command in the table is documented and tested. docs/commands.md is made from the
-//! table: BOWLINE_UPDATE=1 cargo test --test commands
+//! Every command in the table is tested through real clients.
 
 use bowline::command::{self, Command};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -50,42 +48,5 @@ fn every_command_is_tested() {
         "commands without a line in redis-tests/commands.golden (record what Redis says with \
          redis-tests/t_commands.py --record PORT):\n  {}",
         missing.join("\n  ")
-    );
-}
-
-fn document() -> String {
-    let mut text = String::from(
-        "# Commands\n\nMade from the command table; do not edit. To make it again:\n\
-         `BOWLINE_UPDATE=1 cargo test --test commands`.\n",
-    );
-    let mut group = "";
-    for command in table() {
-        if command.group != group {
-            group = command.group;
-            let _ = write!(
-                text,
-                "\n## {group}\n\n| command | does | complexity | since | flags |\n|---|---|---|---|---|\n"
-            );
-        }
-        let name = command.full_name.replace('|', " ").to_uppercase();
-        let flags = command.flags.names().collect::<Vec<_>>().join(", ");
-        let summary = command.summary.replace('|', "\\|");
-        let complexity = command.complexity.replace('|', "\\|");
-        let _ = writeln!(text, "| `{name}` | {summary} | {complexity} | {} | {flags} |", command.since);
-    }
-    text
-}
-
-#[test]
-fn the_documentation_is_that_of_the_table() {
-    let path: PathBuf = root().join("docs/commands.md");
-    let made = document();
-    if std::env::var_os("BOWLINE_UPDATE").is_some() {
-        fs::write(&path, &made).expect("docs/commands.md can be written");
-    }
-    let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        there == made,
-        "docs/commands.md is not what the table says: BOWLINE_UPDATE=1 cargo test --test commands"
     );
 }

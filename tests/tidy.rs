@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resp", &["command", "keyspace"]), // the replies and the strings in them
     ("storage", &[]),
     ("transport", &[]),
-    ("config", &[]),
+    ("config", &["storage"]), // the kinds of storage
     ("logging", &["config"]),
     ("node", &["group", "machine", "command", "keyspace", "storage", "transport", "config", "logging"]),
     (

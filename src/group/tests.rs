@@ -3,6 +3,7 @@
 
 mod cluster;
 
+use crate::machine::{Machine, Restorer};
 use cluster::Cluster;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,7 +20,7 @@ fn run(script: &str) -> String {
                 cluster.command(line, &mut printed);
             }
         }
-        let _ = write!(out, "{commands}\n");
+        let _ = writeln!(out, "{commands}");
         if commands.lines().any(|line| !line.starts_with('#')) {
             let _ = write!(out, "---\n{printed}");
         }
@@ -74,4 +75,12 @@ scripts! {
     no_majority
     wiped_node
     whole_cluster_restart
+}
+
+fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {
+    let mut restorer = Restorer::default();
+    for chunk in chunks {
+        restorer.chunk(chunk).unwrap();
+    }
+    restorer.finish(index).unwrap()
 }

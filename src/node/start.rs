@@ -130,13 +130,12 @@ fn refuse_strangers(config: &NodeConfig, data_dir: &DataDir) -> Result<(), NodeE
         return Ok(());
     }
     let list = |addresses: Vec<String>| match addresses.is_empty() {
-        true => "nobody".to_owned(),
-        false => addresses.join(", "),
+        true => "without other members".to_owned(),
+        false => format!("with other members that serve peers on {}", addresses.join(", ")),
     };
     Err(NodeError::Incoherent(format!(
-        "data directory {}: it was made for a cluster with {} as the other members' addresses for peers, and \
-         this node was started with {}: it is another cluster's. Correct --cluster, or use this node's own \
-         directory",
+        "data directory {}: it is another cluster's: it was made {}, and this node was started {}. Correct \
+         --cluster, or use this node's own directory",
         config.data_dir.display(),
         list(known),
         list(given)

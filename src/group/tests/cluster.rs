@@ -3,12 +3,13 @@
 
 mod show;
 
+use super::restored;
 use crate::command::{self, Handler, Request};
 use crate::group::{
     Effects, Event, Group, GroupConfig, Input, Job, LogPoint, Now, Persist, ReadTransaction, Recovered,
     SnapshotPoint, Step, log_after,
 };
-use crate::machine::{Machine, Restorer};
+use crate::machine::Machine;
 use crate::wire::entry::Batch;
 use crate::wire::frame::PeerMessage;
 use crate::wire::units::{self, Args, Command, Watch};
@@ -394,12 +395,4 @@ impl Cluster {
         }
         self.input(id, Input::Submit(job), out);
     }
-}
-
-fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {
-    let mut restorer = Restorer::default();
-    for chunk in chunks {
-        restorer.chunk(chunk).unwrap();
-    }
-    restorer.finish(index).unwrap()
 }

@@ -1,3 +1,5 @@
+//! Requests to the decoder: whole, in pieces, malformed, too large.
+
 use super::super::{Decoder, Limits, ProtocolError};
 use super::seeded;
 use bytes::BytesMut;

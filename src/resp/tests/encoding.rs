@@ -1,3 +1,5 @@
+//! Replies of every kind as bytes, and read back by redis-protocol's decoders.
+
 use super::super::{Protocol, encode};
 use super::seeded;
 use crate::command::Reply;

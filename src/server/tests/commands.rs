@@ -1,3 +1,5 @@
+//! Commands that the connection answers itself: CLIENT, CONFIG, HELLO, INFO, WAIT.
+
 use super::{config, serve};
 use crate::node::Role;
 

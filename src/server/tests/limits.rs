@@ -1,3 +1,5 @@
+//! Clients that ask for too much, never read, never speak, or leave at a bad time.
+
 use super::{config, serve};
 use crate::limits;
 use crate::server::ServerConfig;

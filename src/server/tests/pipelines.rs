@@ -1,3 +1,5 @@
+//! Replies leave in the order of the requests, whatever is pipelined.
+
 use super::{config, serve};
 use std::fmt::Write;
 use tokio::io::AsyncWriteExt;

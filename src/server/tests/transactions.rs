@@ -1,3 +1,5 @@
+//! MULTI, EXEC, DISCARD, WATCH, over a socket.
+
 use super::{config, serve};
 
 #[test]

@@ -1,3 +1,5 @@
+//! Data directories: made, opened again, in use, foreign, damaged.
+
 use super::super::{LogBatch, open};
 use super::*;
 use crate::wire::{entry, units};
