@@ -49,9 +49,11 @@ impl OutLane {
     pub fn push(&self, message: PeerMessage, log: &Logger) -> bool {
         let state = &mut *self.state.borrow_mut();
         let size_hint = size_hint(&message);
+        let own_hint = size_hint - message.shared_len();
         if size_hint > MAX_FRAME_BYTES {
             slog::error!(log, "a message is longer than any peer accepts"; "size_bytes" => size_hint);
-        } else if state.stream.is_some() && state.out.push(size_hint, |out| Frame::Message(message).put(out))
+        } else if state.stream.is_some()
+            && state.out.push(size_hint, own_hint, |out| Frame::Message(message).put_sharing(out))
         {
             state.status.sent_messages += 1;
             return false;

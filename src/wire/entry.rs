@@ -44,7 +44,8 @@ impl Batch {
         numbers + 1 + varint_len(self.body.len() as u64) + self.body.len()
     }
 
-    fn put_head(&self, out: &mut Vec<u8>) {
+    /// All of it but the body, which is to follow.
+    pub(super) fn put_head(&self, out: &mut Vec<u8>) {
         put_varint_field(out, 1, self.origin);
         put_varint_field(out, 2, self.boot);
         put_varint_field(out, 3, self.seq);

@@ -2,13 +2,20 @@
 //! payload. Raft's own messages and forwarded batches are not wrapped a second time.
 
 use super::WireError;
-use super::entry::Batch;
+use super::entry::{Batch, put_len_field};
 use super::proto::peer;
 use bytes::{Buf, Bytes, BytesMut};
+use protobuf::Message as _;
 use raft::eraftpb;
 
 /// Length and checksum.
 pub const HEADER_BYTES: usize = 8;
+/// From here on, what ends a frame is shared instead of copied.
+const SHARED_BYTES: usize = 64 << 10;
+/// `entries` of an `eraftpb.Message`.
+const MESSAGE_ENTRIES: u32 = 7;
+/// `data` of an `eraftpb.Entry`.
+const ENTRY_DATA: u32 = 4;
 
 /// Which of a peer's connections a message takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,6 +98,16 @@ impl PeerMessage {
             _ => Lane::Control,
         }
     }
+
+    /// Bytes at the end of the message's frame that [`Frame::put_sharing`] does not copy.
+    pub fn shared_len(&self) -> usize {
+        let len = match self {
+            Self::Raft(message) => message.entries.last().map_or(0, |entry| entry.data.len()),
+            Self::Forward(batch) => batch.body.len(),
+            _ => 0,
+        };
+        if len < SHARED_BYTES { 0 } else { len }
+    }
 }
 
 impl Frame {
@@ -122,10 +139,37 @@ impl Frame {
             Self::SnapshotEnd(m) => put_message(out, kind::SNAPSHOT_END, m),
             Self::SnapshotResult(m) => put_message(out, kind::SNAPSHOT_RESULT, m),
         }
-        let checksum = crc32c::crc32c(&out[start + HEADER_BYTES..]);
-        let len = (out.len() - start - 4) as u32;
-        out[start..start + 4].copy_from_slice(&len.to_le_bytes());
-        out[start + 4..start + HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        put_header(out, start, &[]);
+    }
+
+    /// Appends the frame but for its end, which comes back and belongs right behind: a long
+    /// value is not copied for each peer that it goes to. Empty: the frame is whole.
+    pub fn put_sharing(self, out: &mut Vec<u8>) -> Bytes {
+        let start = out.len();
+        let tail = match self {
+            Self::Message(message) if message.shared_len() == 0 => {
+                Self::Message(message).put(out);
+                return Bytes::new();
+            }
+            Self::Message(PeerMessage::Forward(batch)) => {
+                out.extend_from_slice(&[0; HEADER_BYTES]);
+                out.push(kind::FORWARD);
+                batch.put_head(out);
+                batch.body
+            }
+            Self::Message(PeerMessage::Raft(mut message)) => {
+                let last = message.entries.pop().unwrap_or_default();
+                out.extend_from_slice(&[0; HEADER_BYTES]);
+                put_message(out, kind::RAFT, &message);
+                put_last_entry(out, last)
+            }
+            frame => {
+                frame.put(out);
+                return Bytes::new();
+            }
+        };
+        put_header(out, start, &tail);
+        tail
     }
 
     /// Takes the next whole frame off `input`; `None` when more bytes are needed.
@@ -171,6 +215,26 @@ impl Frame {
             _ => return Err(WireError::new("kind of frame")),
         })
     }
+}
+
+/// Fills in the header of the frame that begins at `start` and goes on with `tail`.
+fn put_header(out: &mut [u8], start: usize, tail: &[u8]) {
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&out[start + HEADER_BYTES..]), tail);
+    let len = (out.len() + tail.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&len.to_le_bytes());
+    out[start + 4..start + HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// The last of a message's entries behind all its other fields, and its data behind all of
+/// the entry's: protobuf takes fields in any order. Returns the data, which is to follow.
+fn put_last_entry(out: &mut Vec<u8>, mut entry: eraftpb::Entry) -> Bytes {
+    let data = std::mem::take(&mut entry.data);
+    let mut rest = Vec::new();
+    entry.write_to_vec(&mut rest).expect("writing an entry to memory cannot fail");
+    put_len_field(&mut rest, ENTRY_DATA, data.len());
+    put_len_field(out, MESSAGE_ENTRIES, rest.len() + data.len());
+    out.extend_from_slice(&rest);
+    data
 }
 
 fn put_message(out: &mut Vec<u8>, kind: u8, message: &impl protobuf::Message) {
@@ -223,6 +287,43 @@ mod tests {
             }
         }
         assert_eq!(read, samples());
+    }
+
+    #[test]
+    fn long_ends_are_shared_and_read_the_same() {
+        let long = Bytes::from(vec![5; SHARED_BYTES]);
+        let entry = |index, data: &Bytes| eraftpb::Entry {
+            index,
+            term: 3,
+            data: data.clone(),
+            context: Bytes::from_static(b"context"),
+            ..Default::default()
+        };
+        let append = |entries: Vec<eraftpb::Entry>| {
+            let mut append = eraftpb::Message { term: 7, commit: 8, priority: 9, ..Default::default() };
+            append.set_msg_type(eraftpb::MessageType::MsgAppend);
+            append.entries = entries.into();
+            Frame::Message(PeerMessage::Raft(append))
+        };
+        let short = Bytes::from_static(b"short");
+        let batch = Batch { origin: 1, boot: 2, seq: 3, body: long.clone() };
+        let shared = [
+            append(vec![entry(1, &long)]),
+            append(vec![entry(1, &long), entry(2, &short), entry(3, &long)]),
+            Frame::Message(PeerMessage::Forward(batch)),
+        ];
+        let copied = [append(vec![entry(1, &long), entry(2, &short)]), append(vec![])];
+        for (frames, tail) in [(&shared[..], &long), (&copied[..], &Bytes::new())] {
+            for frame in frames {
+                let mut bytes = vec![0xee; 3]; // of a frame before it
+                let shared = frame.clone().put_sharing(&mut bytes);
+                assert_eq!(&shared, tail);
+                bytes.extend_from_slice(&shared);
+                let mut input = BytesMut::from(&bytes[3..]);
+                assert_eq!(Frame::take(&mut input, 1 << 20).unwrap().as_ref(), Some(frame));
+                assert!(input.is_empty());
+            }
+        }
     }
 
     #[test]

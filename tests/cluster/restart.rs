@@ -182,3 +182,50 @@ fn no_node_of_a_healthy_cluster_ever_says_that_there_is_no_leader() {
     outcomes.assert_no_errors();
     outcomes.check(&mut cluster);
 }
+
+/// FAILURES: redisraft 53 (appended entries clash with committed ones at the start).
+#[test]
+fn entries_that_were_never_committed_are_cut_from_the_log_of_an_old_leader() {
+    let mut cluster = Setup::new().start();
+    for round in 0..3 {
+        let old = cluster.leader();
+        let others: Vec<u64> = cluster.ids().into_iter().filter(|id| *id != old).collect();
+        cluster.await_caught_up();
+        for id in &others {
+            cluster.kill(*id);
+        }
+        let before = cluster.raft(old, "raft_last_index").expect("it runs");
+        let mut alone = cluster.client(old);
+        for key in 0..20 {
+            alone.send(&["SET", &format!("cut:{round}:{key}"), "never"]).expect("sent");
+        }
+        eventually("it is in the old leader's log", || {
+            (cluster.raft(old, "raft_last_index")? > before).then_some(())
+        });
+        cluster.kill(old);
+        for id in &others {
+            cluster.restart(*id);
+        }
+        for key in 0..20 {
+            cluster.client(others[0]).set(&format!("kept:{round}:{key}"), "yes");
+        }
+        // Twice: with the log that has to be cut, and with the log that was.
+        for _ in 0..2 {
+            cluster.restart(old);
+            for id in cluster.ids() {
+                let mut client = cluster.client(id);
+                for key in 0..20 {
+                    assert_eq!(client.get(&format!("cut:{round}:{key}")), Value::Nil, "on node {id}");
+                    assert_eq!(
+                        client.get(&format!("kept:{round}:{key}")),
+                        Value::bulk("yes"),
+                        "on node {id}"
+                    );
+                }
+            }
+            cluster.kill(old);
+        }
+        cluster.restart(old);
+        cluster.await_ready();
+    }
+}
