@@ -104,6 +104,12 @@ impl World {
             }
         }
         self.run_until(self.now_us + 2_000_000)?;
+        // A deadline may have passed just now, and its entry be under way.
+        for _ in 0..20 {
+            if !self.has_converged() {
+                self.run_until(self.now_us + 50_000)?;
+            }
+        }
         let failed = self.clients.history[first..]
             .iter()
             .find(|o| !matches!(&o.outcome, Answer::Done(reply) if !reply.is_error()));
