@@ -130,3 +130,10 @@ pub const DRAIN_S: u64 = 5;
 /// Bytes of batches that are proposed whatever is under way. Below, they may wait and share
 /// one entry.
 pub const HOLD_BACK_BYTES: usize = 64 << 10;
+
+/// Looks at the sockets in one turn of a node's loop, as long as each finds more commands.
+pub const GATHER_LOOKS: usize = 6;
+
+/// Congestion control of connections within the machine: the cheapest, for there is nothing
+/// to control (the system's default may pace every packet with a timer).
+pub const LOOPBACK_CONGESTION: &[u8] = b"reno";

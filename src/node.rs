@@ -77,6 +77,8 @@ struct Shared {
     /// What arrived since the last turn.
     inbox: RefCell<Vec<Input>>,
     wake: Notify,
+    /// How many of `inbox` are commands of clients.
+    jobs_waiting: Cell<usize>,
     clock: Clock,
     disk: RefCell<Disk>,
     data_dir: RefCell<DataDir>,
@@ -107,6 +109,7 @@ impl Node {
             self.shared.wake.notify_one();
         }
         inbox.push(Input::Submit(job));
+        self.shared.jobs_waiting.set(self.shared.jobs_waiting.get() + 1);
     }
 
     /// Who is to be told the answers; must be set before the first job.

@@ -54,6 +54,7 @@ impl Node {
                     self.step_down();
                 }
             }
+            shared.gather().await;
             while let Ok(written) = helpers.written.try_recv() {
                 shared.written(written);
             }
@@ -77,6 +78,7 @@ impl Shared {
     /// Everything that has arrived, as one step of the group, and what follows from it.
     fn turn(self: &Rc<Self>) {
         let now = self.clock.now();
+        self.jobs_waiting.set(0);
         let inputs = std::mem::take(&mut *self.inbox.borrow_mut());
         let effects = {
             let mut group = self.group.borrow_mut();
@@ -87,6 +89,22 @@ impl Shared {
         };
         self.carry_out(effects);
         self.walk_snapshot();
+    }
+
+    /// While commands keep arriving, lets the connections read on: what costs by the entry or
+    /// by the round is then shared by more of them. A client that is alone waits for one look
+    /// at the sockets.
+    async fn gather(&self) {
+        for _ in 0..limits::GATHER_LOOKS {
+            let jobs = self.jobs_waiting.get();
+            if jobs == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+            if self.jobs_waiting.get() == jobs {
+                return;
+            }
+        }
     }
 
     fn carry_out(self: &Rc<Self>, effects: Effects) {

@@ -96,6 +96,7 @@ impl Node {
             group: RefCell::new(group),
             inbox: RefCell::default(),
             wake: Notify::new(),
+            jobs_waiting: Cell::new(0),
             clock: Clock::start(),
             disk: RefCell::new(disk),
             data_dir: RefCell::new(data_dir),

@@ -72,6 +72,11 @@ fn welcome(shared: &Rc<Shared>, socket: TcpStream, addr: SocketAddr, tasks: &mut
 
 fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    if socket.peer_addr()?.ip().is_loopback() {
+        // Nothing to control there. Refused: as it was.
+        let _ = SockRef::from(socket).set_tcp_congestion(limits::LOOPBACK_CONGESTION);
+    }
     if let Some(idle) = shared.config.tcp_keepalive {
         SockRef::from(socket)
             .set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3))?;

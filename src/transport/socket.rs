@@ -2,7 +2,7 @@
 //! given back; this module must never let an announced length past the given bound.
 
 use super::ConnectionError;
-use crate::limits::PEER_BUFFER_BYTES;
+use crate::limits::{LOOPBACK_CONGESTION, PEER_BUFFER_BYTES};
 use crate::wire::frame::Frame;
 use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
@@ -95,7 +95,11 @@ pub(super) async fn write_frame(
 pub(super) fn set_options(stream: &TcpStream, idle: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    // The kernel counts in whole seconds.
+    #[cfg(target_os = "linux")]
+    if stream.peer_addr()?.ip().is_loopback() {
+        // Nothing to control there. Refused: as it was.
+        let _ = socket.set_tcp_congestion(LOOPBACK_CONGESTION);
+    }
     let third = (idle / 3).max(Duration::from_secs(1));
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(third).with_interval(third).with_retries(2))?;
     #[cfg(target_os = "linux")]
