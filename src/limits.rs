@@ -50,6 +50,10 @@ pub const KEPT_BUFFER_BYTES: usize = 64 << 10;
 /// Bytes of the commands queued since `MULTI`. Beyond: an error, and `EXEC` is refused.
 pub const MAX_TRANSACTION_BYTES: usize = 256 << 20;
 
+/// Bytes of one command that writes: it is one entry of the log, and has to fit into a frame.
+/// Beyond: an error, nothing is done.
+pub const MAX_WRITE_BYTES: usize = 512 << 20;
+
 /// Longest `WAIT`; a timeout of 0 means this.
 pub const MAX_WAIT_MS: u64 = 60_000;
 

@@ -8,6 +8,7 @@ use super::local;
 use super::session::{Queued, Session, Transaction};
 use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
+use crate::limits;
 use crate::wire::units::{Args, put_command_unit};
 use std::time::Instant;
 
@@ -22,6 +23,8 @@ pub enum Flow {
 }
 
 const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
+const TOO_LONG: Reply =
+    Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
 
 impl Connection {
@@ -39,6 +42,9 @@ impl Connection {
         }
         match row.handler {
             Handler::Connection(what) => return self.dispatch_local(what, request, job),
+            Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
+                self.answer(TOO_LONG, job);
+            }
             Handler::Write(_) => {
                 put_command_unit(&mut job.body, &request.args(), 0);
                 job.steps.push(Step::Write);

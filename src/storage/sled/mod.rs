@@ -5,6 +5,7 @@
 //!
 //! This module must never acknowledge before that sync, and never repair what sled lost.
 
+mod open;
 mod pack;
 mod sentinel;
 
@@ -18,6 +19,7 @@ use super::{LoadedLog, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::wire::{GroupId, NodeId};
 use ::sled::{Batch, Db};
 use bytes::Bytes;
+use open::{open_db, sync_tree};
 use pack::{Changes, Pack};
 use raft::eraftpb::Entry;
 use sentinel::Sentinel;
@@ -351,39 +353,6 @@ fn failed(path: &Path, action: &'static str, error: ::sled::Error) -> StoreError
         ::sled::Error::Io(source) => StoreError::io(action, path, source),
         error => StoreError::forgotten(path, format!("sled cannot {action}: {error}")),
     }
-}
-
-/// sled panics on some damage that it finds while it opens. On a thread of its own that is an
-/// error, and where a panic ends the process, its name tells the operator what to do.
-fn open_db(path: &Path) -> Result<Db, StoreError> {
-    let config = ::sled::Config::new()
-        .path(path)
-        .segment_size(SLED_SEGMENT_BYTES)
-        .flush_every_ms(None)
-        .cache_capacity(CACHE_BYTES);
-    let advice = "opening sled; if it panics its database is lost: remove the node from the cluster, empty its \
-                  data directory, let it join under a new node id";
-    let thread = std::thread::Builder::new().name(advice.into()).spawn(move || config.open());
-    let thread = thread.map_err(|source| StoreError::io("start a thread to open", path, source))?;
-    match thread.join() {
-        Ok(opened) => opened.map_err(|error| failed(path, "open its database", error)),
-        Err(_) => Err(StoreError::forgotten(path, "sled panicked while it opened its database")),
-    }
-}
-
-/// Syncs every file and directory of sled's: it syncs none when it makes them.
-fn sync_tree(path: &Path) -> Result<(), StoreError> {
-    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    for entry in entries.map_err(|source| StoreError::io("list", path, source))? {
-        let path = entry.path();
-        if path.is_dir() {
-            sync_tree(&path)?;
-        } else {
-            let synced = File::open(&path).and_then(|file| file.sync_all());
-            synced.map_err(|source| StoreError::io("sync", &path, source))?;
-        }
-    }
-    sync_directory(path)
 }
 
 /// Reads all groups of a copy of a sled log, for `inspect`.
