@@ -218,6 +218,7 @@ impl Group {
             self.raft.raft.set_randomized_election_timeout(self.election_timeout_ticks);
             self.raft.tick();
         }
+        self.machine.release_some();
         self.reads.tick(self.config.election_ticks as u32);
         self.hurry_round();
         self.repeat_lost_batches();

@@ -63,6 +63,9 @@ pub const MAX_CLIENTS: usize = 10_000;
 /// Bytes of commands that a node holds before they are in its log. Beyond: `-TRYAGAIN`.
 pub const MAX_PENDING_BYTES: usize = 512 << 20;
 
+/// Bytes of forwarded batches that wait on a leader. Beyond: dropped, their origins repeat them.
+pub const MAX_INTAKE_BYTES: usize = 512 << 20;
+
 /// Bytes of entries proposed and not yet committed. Beyond: batches wait.
 pub const MAX_UNCOMMITTED_BYTES: u64 = 256 << 20;
 
@@ -113,6 +116,10 @@ pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 8;
 
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;
+
+/// Hash tables of flushed keys freed in one tick: a flush of ten million keys is given back
+/// within ten seconds, some milliseconds at a time.
+pub const RELEASE_PER_TICK: usize = 32;
 
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;

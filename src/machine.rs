@@ -129,6 +129,11 @@ impl Machine {
         self.expired_total += self.keyspace.expire_due(self.clock_ms, limits::EXPIRE_PER_ENTRY) as u64;
     }
 
+    /// Frees some of the memory that a flush has put aside; not part of the state.
+    pub fn release_some(&mut self) {
+        self.keyspace.release(limits::RELEASE_PER_TICK);
+    }
+
     /// Answers a command that changes nothing. `wall_ms` is the node's own clock: the second
     /// part of the answer is whether a key was met whose deadline lies between the two clocks,
     /// so that the log's clock has to move before this answer may be given.

@@ -70,6 +70,11 @@ impl Group {
         if Units::new(&batch.body).any(|unit| unit.is_err()) {
             return;
         }
+        // Too much waits for Raft already: as if it were lost, and its origin sends it again.
+        let waiting_bytes = self.intake.size_bytes() + self.held_bytes();
+        if waiting_bytes > 0 && waiting_bytes + batch.body.len() > limits::MAX_INTAKE_BYTES {
+            return;
+        }
         if self.leads_and_knows() {
             self.offer_forwarded(batch);
         } else if self.is_leader() {
@@ -77,6 +82,10 @@ impl Group {
         }
         // A node that does not lead says nothing: the sender learns of the leader from Raft,
         // and sends everything again.
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.iter().map(|batch| batch.body.len()).sum()
     }
 
     fn offer_forwarded(&mut self, batch: Batch) {
