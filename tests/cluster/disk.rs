@@ -70,7 +70,7 @@ fn fill_a_disk(of_leader: bool) {
     assert_eq!(status.code(), Some(1), "the exit status of a node whose disk is full");
     let said = cluster.node(3).read_log();
     assert!(said.contains("No space left on device") && said.contains("cannot "), "{said}");
-    std::thread::sleep(Duration::from_secs(1));
+    load.await_writes(200);
     let outcomes = load.stop();
     outcomes.assert_no_errors();
     for id in [1, 2] {

@@ -12,7 +12,7 @@ fn forgetful_follower(storage: &'static str) {
     let mut cluster = Setup::new().storage(storage).start();
     let follower = cluster.follower();
     let load = Load::start(&cluster, "lost", 1, 10);
-    std::thread::sleep(Duration::from_millis(200));
+    load.await_writes(100);
     cluster.kill(follower);
     if storage != "memory" {
         cluster.node_mut(follower).lose_disk();

@@ -14,11 +14,11 @@ fn kill_the_leader(storage: &'static str, rounds: usize) {
     for round in 0..rounds {
         let leader = cluster.leader();
         let load = Load::start(&cluster, &format!("kill{round}"), 2, 10);
-        std::thread::sleep(Duration::from_millis(300)); // under load, not in the beginning of it
+        load.await_writes(200); // under load, not in the beginning of it
         let killed = Instant::now();
         cluster.kill(leader);
         eventually("another leader", || cluster.leader_now().filter(|now| *now != leader));
-        std::thread::sleep(Duration::from_millis(200));
+        load.await_writes(100);
         let outcomes = load.stop();
         outcomes.assert_no_errors();
         for id in cluster.running() {
@@ -82,7 +82,7 @@ fn pauses_about_as_long_as_an_election_take_nothing_away() {
         cluster.node(leader).signal("STOP");
         std::thread::sleep(Duration::from_millis(pause_ms)); // what is tested
         cluster.node(leader).signal("CONT");
-        std::thread::sleep(Duration::from_millis(100));
+        load.await_writes(50);
     }
     let outcomes = load.stop();
     outcomes.assert_no_errors();
@@ -97,12 +97,12 @@ fn a_leader_that_is_asked_to_stop_hands_over_first() {
     for round in 0..4 {
         let leader = cluster.leader();
         let load = Load::start(&cluster, &format!("term{round}"), 2, 10);
-        std::thread::sleep(Duration::from_millis(300));
+        load.await_writes(200);
         let asked = Instant::now();
         cluster.node(leader).signal("TERM");
         let status = cluster.node_mut(leader).wait_end(Duration::from_secs(3));
         assert_eq!(status.code(), Some(0), "the exit status, {:?} after SIGTERM", asked.elapsed());
-        std::thread::sleep(Duration::from_millis(300));
+        load.await_writes(200);
         let outcomes = load.stop();
         outcomes.assert_no_errors();
         for id in cluster.running() {

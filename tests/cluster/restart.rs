@@ -14,11 +14,11 @@ fn a_follower_that_dies_under_load_comes_back_with_everything() {
     let load = Load::start(&cluster, "follower", 2, 100);
     let mut died = Vec::new();
     for _ in 0..4 {
-        std::thread::sleep(Duration::from_millis(150));
+        load.await_writes(100);
         let follower = cluster.follower();
         died.push(follower);
         cluster.kill(follower);
-        std::thread::sleep(Duration::from_millis(150));
+        load.await_writes(100);
         cluster.restart(follower);
         cluster.await_ready();
     }
@@ -35,14 +35,14 @@ fn two_of_five_die_under_load() {
     let mut cluster = Setup::new().nodes(5).start();
     for round in 0..3 {
         let load = Load::start(&cluster, &format!("two{round}"), 1, 100);
-        std::thread::sleep(Duration::from_millis(300));
+        load.await_writes(100);
         let leader = cluster.leader();
         let dead = [leader, leader % 5 + 1];
         for id in dead {
             cluster.kill(id);
         }
         eventually("another leader", || cluster.leader_now().filter(|now| !dead.contains(now)));
-        std::thread::sleep(Duration::from_millis(300));
+        load.await_writes(100);
         let outcomes = load.stop();
         outcomes.assert_no_errors();
         for id in cluster.running() {
@@ -66,7 +66,7 @@ fn all_nodes_die_at_once_under_load_and_come_back_with_everything() {
         let load = Load::start(&cluster, &format!("all{round}"), 2, 100);
         let mut client = cluster.client(1);
         client.set("before", format!("round {round}"));
-        std::thread::sleep(Duration::from_millis(300));
+        load.await_writes(100);
         for id in cluster.ids() {
             cluster.kill(id);
         }
@@ -114,7 +114,7 @@ fn a_single_node_that_dies_under_load_has_everything() {
     let mut cluster = Setup::new().nodes(1).start();
     for round in 0..5 {
         let load = Load::start(&cluster, &format!("one{round}"), 4, 100);
-        std::thread::sleep(Duration::from_millis(200));
+        load.await_writes(100);
         cluster.kill(1);
         let outcomes = load.stop();
         cluster.restart(1);
@@ -128,7 +128,7 @@ fn a_single_node_that_dies_under_load_has_everything() {
 fn without_a_majority_errors_come_in_time_and_are_true() {
     let mut cluster = Setup::new().start();
     let load = Load::start(&cluster, "minority", 2, 10);
-    std::thread::sleep(Duration::from_millis(300));
+    load.await_writes(100);
     let left = cluster.leader();
     let dead: Vec<u64> = cluster.ids().into_iter().filter(|id| *id != left).collect();
     let mut client = cluster.client(left);

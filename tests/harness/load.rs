@@ -4,11 +4,11 @@
 //! own, and reads what it wrote through another node: an old value, or another client's, is
 //! noted at once.
 
-use super::{Client, Cluster, Value};
+use super::{Client, Cluster, Value, eventually};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -61,12 +61,14 @@ struct Writer {
     client: Option<Client>,
     reader: Option<Client>,
     record: Record,
+    acknowledged: Arc<AtomicUsize>,
     last_register: Option<String>,
 }
 
 /// Clients under way.
 pub struct Load {
     stop: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicUsize>,
     writers: Vec<JoinHandle<Writer>>,
 }
 
@@ -79,6 +81,7 @@ impl Load {
     /// `per_node` clients on each node, whose registers hold `pad_bytes` more than their tag.
     pub fn start(cluster: &Cluster, name: &str, per_node: usize, pad_bytes: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let acknowledged = Arc::new(AtomicUsize::new(0));
         let ids = cluster.ids();
         let mut writers = Vec::new();
         for (place, id) in ids.iter().enumerate() {
@@ -93,13 +96,21 @@ impl Load {
                     client: None,
                     reader: None,
                     record: Record::default(),
+                    acknowledged: acknowledged.clone(),
                     last_register: None,
                 };
                 let stop = stop.clone();
                 writers.push(std::thread::spawn(move || writer.run(&stop)));
             }
         }
-        Self { stop, writers }
+        Self { stop, acknowledged, writers }
+    }
+
+    /// Waits until `more` writes than now have been acknowledged.
+    #[track_caller]
+    pub fn await_writes(&self, more: usize) {
+        let goal = self.acknowledged.load(Ordering::Relaxed) + more;
+        eventually("writes go on", || (self.acknowledged.load(Ordering::Relaxed) >= goal).then_some(()));
     }
 
     /// Ends the load.
@@ -149,6 +160,7 @@ impl Writer {
             }
             Ok(reply) => {
                 self.record.acks.push(Ack { sent, acked: Instant::now() });
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
                 (Outcome::Done, reply)
             }
             Err(error) => {
