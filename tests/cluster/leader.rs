@@ -7,6 +7,15 @@ use std::time::{Duration, Instant};
 /// Far above what an election takes on an idle machine.
 const MOST_GAP: Duration = Duration::from_secs(1);
 
+/// Prints the gaps, and asks that their median is short.
+#[track_caller]
+fn assert_short(what: &str, gaps: Vec<Duration>) {
+    let longest = gaps.iter().max().copied().unwrap_or_default();
+    let median = median(gaps);
+    println!("{what}: median {median:?}, longest {longest:?}");
+    assert!(median < MOST_GAP, "{what}: {median:?} is too long");
+}
+
 /// Kills the leader `rounds` times under load; clients of the others must not notice.
 fn kill_the_leader(storage: &'static str, rounds: usize) {
     let mut cluster = Setup::new().storage(storage).start();
@@ -30,12 +39,7 @@ fn kill_the_leader(storage: &'static str, rounds: usize) {
         cluster.await_ready();
         outcomes.check(&mut cluster);
     }
-    let longest = gaps.iter().max().copied().unwrap_or_default();
-    println!(
-        "{storage}: from the leader's death to a write: median {:?}, longest {longest:?}",
-        median(gaps.clone())
-    );
-    assert!(median(gaps) < MOST_GAP, "the cluster stands still for too long");
+    assert_short(&format!("{storage}: from the leader's death to a write"), gaps);
 }
 
 /// FAILURES: redisraft 13 (a forwarded write applied again), 23, 26 (another client's reply).
@@ -114,10 +118,5 @@ fn a_leader_that_is_asked_to_stop_hands_over_first() {
         cluster.await_ready();
         outcomes.check(&mut cluster);
     }
-    let longest = gaps.iter().max().copied().unwrap_or_default();
-    println!(
-        "a leader stops: longest gap of a client elsewhere: median {:?}, longest {longest:?}",
-        median(gaps.clone())
-    );
-    assert!(median(gaps) < Duration::from_secs(1), "handing over takes too long");
+    assert_short("a leader stops: longest gap of a client elsewhere", gaps);
 }

@@ -164,7 +164,11 @@ fn snapshots_and_a_returning_follower_disturb_no_client() {
     cluster.restart(follower);
     cluster.await_ready();
     check_filled(&cluster, follower, 20, 0);
-    std::thread::sleep(Duration::from_secs(1)); // several snapshots more
+    let leader = cluster.leader();
+    let stored = cluster.raft(leader, "raft_snapshot_index").expect("it runs");
+    eventually("another snapshot under load", || {
+        cluster.raft(leader, "raft_snapshot_index").filter(|now| *now > stored)
+    });
     let outcomes = load.stop();
     outcomes.assert_no_errors();
     outcomes.check(&mut cluster);
