@@ -23,7 +23,7 @@ mod tests;
 
 pub use config::{GroupConfig, Now, Recovered};
 pub use effects::{Effects, Event, Input, LogWrite, Persist};
-pub use job::{Job, ReadTransaction, Step};
+pub use job::{Consistency, Job, ReadTransaction, Step};
 pub use log_view::{LogPoint, LogView, SnapshotPoint};
 pub use recovered::{LogGap, log_after};
 pub use status::{GroupStatus, PeerStatus};
@@ -177,6 +177,8 @@ impl Group {
             Input::SnapshotSent { to, ok } => self.snapshot_sent(to, ok),
             Input::Unreachable(node) => self.raft.report_unreachable(node),
             Input::StepDown => self.step_down(),
+            Input::TransferLeader(to) => self.transfer_leader(to),
+            Input::TakeSnapshot => self.snapshots.demand(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod keyspace;
 pub mod limits;
 pub mod logging;
 pub mod machine;
+pub mod mutant;
 pub mod node;
 pub mod resp;
 pub mod server;

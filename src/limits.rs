@@ -57,6 +57,9 @@ pub const MAX_WRITE_BYTES: usize = 512 << 20;
 /// Longest `WAIT`; a timeout of 0 means this.
 pub const MAX_WAIT_MS: u64 = 60_000;
 
+/// Most members of a cluster. Beyond: an error, nothing is done.
+pub const MAX_MEMBERS: usize = 32;
+
 /// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
 pub const MAX_CLIENTS: usize = 10_000;
 

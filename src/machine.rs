@@ -2,6 +2,7 @@
 //! holds. It must never ask a clock or a random source, and never fail on what the log
 //! says: every replica comes to the same state and the same replies.
 
+mod members;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -10,9 +11,11 @@ use crate::command::{self, Handler, ReadContext, Reply, WriteContext};
 use crate::keyspace::Keyspace;
 use crate::limits;
 use crate::wire::NodeId;
-use crate::wire::units::{Args, Command, Register, Transaction, Unit, Watch};
+use crate::wire::units::{Args, Command, Transaction, Unit, Watch};
+use raft::eraftpb::ConfState;
 use std::collections::BTreeMap;
 
+pub use members::{Member, Members, Wanted};
 pub use snapshot::{Restorer, SnapshotError};
 
 /// What becomes of a batch, by its number in its origin's stream.
@@ -35,17 +38,6 @@ struct Origin {
     seq: u64,
 }
 
-/// A node that has said who it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Member {
-    /// Made with its data directory: another one under the same id is refused.
-    pub incarnation: [u8; 16],
-    /// Where clients reach it, `host:port`.
-    pub client_addr: String,
-    /// Where peers reach it, `host:port`.
-    pub peer_addr: String,
-}
-
 /// The state of one replica.
 pub struct Machine {
     keyspace: Keyspace,
@@ -56,7 +48,7 @@ pub struct Machine {
     cluster_id: Option<[u8; 16]>,
     hash_key: [u8; 16],
     origins: BTreeMap<NodeId, Origin>,
-    members: BTreeMap<NodeId, Member>,
+    members: Members,
     expired_total: u64,
     /// A snapshot is being walked; its last chunk, made at its beginning.
     walking: bool,
@@ -79,7 +71,7 @@ impl Machine {
             cluster_id: None,
             hash_key: [0; 16],
             origins: BTreeMap::new(),
-            members: BTreeMap::new(),
+            members: Members::default(),
             expired_total: 0,
             walking: false,
             pending_end: None,
@@ -119,8 +111,9 @@ impl Machine {
         match unit {
             Unit::Command(command) => self.run(command),
             Unit::Transaction(transaction) => self.run_transaction(transaction),
-            Unit::Register(register) => self.register(register),
-            Unit::Bootstrap { cluster_id, hash_key } => self.bootstrap(cluster_id, hash_key),
+            Unit::Register(register) => self.members.register(register),
+            Unit::Membership(wish) => self.members.change(wish),
+            Unit::Bootstrap { cluster_id, hash_key, voters } => self.bootstrap(cluster_id, hash_key, voters),
         }
     }
 
@@ -187,21 +180,14 @@ impl Machine {
         Reply::Array(transaction.commands.iter().map(|command| self.run(command)).collect())
     }
 
-    fn register(&mut self, register: &Register<'_>) -> Reply {
-        let Ok(incarnation) = <[u8; 16]>::try_from(register.incarnation) else {
-            return Reply::error("ERR malformed incarnation");
-        };
-        let known = self.members.get(&register.node);
-        if known.is_some_and(|member| member.incarnation != incarnation) {
-            return Reply::error("ERR this node id belongs to another data directory");
-        }
-        let client_addr = register.client_addr.to_owned();
-        let peer_addr = register.peer_addr.to_owned();
-        self.members.insert(register.node, Member { incarnation, client_addr, peer_addr });
-        Reply::Ok
+    /// Raft's configuration has changed.
+    pub fn configured(&mut self, conf_state: &ConfState) {
+        self.members.configured(conf_state);
+        let (origins, members) = (&mut self.origins, &self.members);
+        origins.retain(|node, _| !members.removed().contains(node));
     }
 
-    fn bootstrap(&mut self, cluster_id: &[u8], hash_key: &[u8]) -> Reply {
+    fn bootstrap(&mut self, cluster_id: &[u8], hash_key: &[u8], voters: &[NodeId]) -> Reply {
         let (Ok(cluster_id), Ok(hash_key)) = (cluster_id.try_into(), hash_key.try_into()) else {
             return Reply::error("ERR malformed bootstrap");
         };
@@ -210,6 +196,7 @@ impl Machine {
             self.hash_key = hash_key;
             // It is the first entry of every log, so there is no key to hash again.
             self.keyspace = Keyspace::new(hash_key);
+            self.members.bootstrap(voters);
         }
         Reply::Ok
     }
@@ -224,8 +211,8 @@ impl Machine {
         self.cluster_id
     }
 
-    /// Who has said who it is.
-    pub fn members(&self) -> &BTreeMap<NodeId, Member> {
+    /// Who belongs to the cluster.
+    pub fn members(&self) -> &Members {
         &self.members
     }
 
@@ -260,9 +247,7 @@ impl Machine {
         for (node, origin) in &self.origins {
             text.extend_from_slice(format!("{node} {origin:?}").as_bytes());
         }
-        for (node, member) in &self.members {
-            text.extend_from_slice(format!("{node} {member:?}").as_bytes());
-        }
+        text.extend_from_slice(format!("{:?}", self.members).as_bytes());
         let around = u64::from(crc32c::crc32c(&text));
         self.keyspace.state_hash() ^ around.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }

@@ -2,6 +2,7 @@
 //! decided here that a test of the library could not reach.
 
 use bowline::config::{Cli, Command, Config, StorageKind};
+use bowline::group::Consistency;
 use bowline::limits;
 use bowline::logging;
 use bowline::node::{Node, NodeConfig, NodeError};
@@ -135,6 +136,7 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         tcp_keepalive: Some(Duration::from_secs(limits::TCP_KEEPALIVE_S)),
         drain_timeout: Duration::from_secs(limits::DRAIN_S),
         run_id: node.run_id(),
+        read_mode: Consistency::Linearizable,
     }
 }
 

@@ -19,8 +19,9 @@ mod tests;
 pub use client::ClientTable;
 
 use crate::command::Reply;
-use crate::group::Job;
+use crate::group::{Consistency, Job};
 use crate::node::NodeStatus;
+use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub struct ServerConfig {
     pub drain_timeout: Duration,
     /// 40 hexadecimal digits, new at each start (`run_id`).
     pub run_id: String,
+    /// How new reads have to be, at first (`read-mode`).
+    pub read_mode: Consistency,
 }
 
 /// The server of one node.
@@ -73,6 +76,8 @@ pub(crate) struct Shared {
     pub clients: Rc<ClientTable>,
     pub logger: slog::Logger,
     pub port: u16,
+    /// Of connections that did not say otherwise: `read-mode`.
+    pub read_mode: Cell<Consistency>,
 }
 
 impl Server {
@@ -87,7 +92,8 @@ impl Server {
         logger: slog::Logger,
     ) {
         let port = listener.local_addr().map_or(0, |addr| addr.port());
-        let shared = Rc::new(Shared { config, backend, clients, logger, port });
+        let read_mode = Cell::new(config.read_mode);
+        let shared = Rc::new(Shared { config, backend, clients, logger, port, read_mode });
         accept::run(listener, shutdown, shared).await;
     }
 }

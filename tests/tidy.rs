@@ -13,6 +13,8 @@ use rust_reader::{code_of, paths, target, without_tests};
 /// Everybody may name [`KNOWN_TO_ALL`]; `lib.rs` and `main.rs` may name everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("limits", &[]),
+    ("mutant", &[]),
+    ("history", &[]), // judges what clients saw; knows nothing of the server
     ("wire", &[]),
     ("keyspace", &[]),
     ("command", &["keyspace"]),
@@ -41,7 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("inspect", &["storage", "machine", "command", "keyspace"]),
 ];
-const KNOWN_TO_ALL: &[&str] = &["wire", "limits"];
+const KNOWN_TO_ALL: &[&str] = &["wire", "limits", "mutant"];
 
 /// Modules that must come to the same result on every replica and in every simulation.
 const PURE: &[&str] = &["wire", "limits", "keyspace", "command", "machine", "group"];

@@ -1,7 +1,7 @@
 //! Committed entries, into the machine; answers to those whose commands they hold; and the
 //! reads that were waiting for them.
 
-use super::job::{Job, ReadTransaction, Step};
+use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
 use super::{Event, Group, OWN_TICKET};
 use crate::command::{Reply, Request};
@@ -42,6 +42,7 @@ impl Group {
         let conf_state = outcome.map_err(|_| WireError::new("membership change"))?;
         let event =
             Event::Membership { voters: conf_state.voters.clone(), learners: conf_state.learners.clone() };
+        self.machine.configured(&conf_state);
         self.raft.mut_store().set_conf_state(conf_state);
         self.effects.events.push(event);
         self.effects.members_changed = true;
@@ -141,7 +142,8 @@ impl Group {
     /// this node's clock has passed and the log's has not, the log's clock has to move first:
     /// what one client saw expire, nobody sees again.
     pub(super) fn answer_job(&mut self, job: Job) {
-        let (ticket, stale) = (job.ticket, job.stale);
+        let ticket = job.ticket;
+        let stale = matches!(job.consistency, Consistency::Stale { .. });
         let mark = self.effects.replies.len();
         let mut saw_expiring = false;
         for step in &job.steps {

@@ -55,6 +55,10 @@ pub enum Input {
     Unreachable(NodeId),
     /// The node is about to stop: hand leadership over.
     StepDown,
+    /// An operator wants this node to lead; from whichever node, at any.
+    TransferLeader(NodeId),
+    /// An operator wants a snapshot of what is applied now.
+    TakeSnapshot,
 }
 
 /// A write to the log, durable as a whole or not at all.

@@ -14,11 +14,26 @@ pub struct Job {
     pub ticket: u64,
     /// An `entry.Body`: one unit for each [`Step::Write`], in order (`wire::units::put_*_unit`).
     pub body: Vec<u8>,
-    /// Reads may be answered at once from what this node has applied (`READONLY`). Means
-    /// nothing for a job that writes.
-    pub stale: bool,
+    /// How new the answers of a job without writes have to be.
+    pub consistency: Consistency,
     /// What is to be done, in order.
     pub steps: SmallVec<[Step; 4]>,
+}
+
+/// How new what a read sees has to be. Means nothing for a job that writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// Every write that finished before: confirmed by a quorum.
+    #[default]
+    Linearizable,
+    /// The same, as long as no clock runs faster or slower than the lease's margin allows.
+    Lease,
+    /// What this node has applied, however old; with a bound, as it was no longer ago than
+    /// this, or else like [`Consistency::Lease`].
+    Stale {
+        /// In milliseconds; None: no bound.
+        max_age_ms: Option<u64>,
+    },
 }
 
 /// One command of a job.

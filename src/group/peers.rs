@@ -41,6 +41,11 @@ impl Group {
                     self.finish_round();
                 }
             }
+            PeerMessage::TransferLeader(asked) => {
+                if self.is_leader() {
+                    self.transfer_leader(asked.to);
+                }
+            }
         }
     }
 

@@ -57,11 +57,13 @@ impl Group {
             return;
         }
         let config = &self.config;
-        if let Some(member) = self.machine.members().get(&config.node_id) {
-            if member.incarnation != config.incarnation {
+        if let Some(member) = self.machine.members().all().get(&config.node_id) {
+            if member.incarnation.is_some_and(|known| known != config.incarnation) {
                 return self.refused();
             }
-            if member.client_addr == config.client_addr && member.peer_addr == config.peer_addr {
+            let registered = member.incarnation.is_some();
+            if registered && member.client_addr == config.client_addr && member.peer_addr == config.peer_addr
+            {
                 return self.settle();
             }
         }

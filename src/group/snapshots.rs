@@ -5,6 +5,8 @@ use super::{Group, LogPoint, SnapshotPoint};
 use crate::limits;
 use crate::machine::Machine;
 use crate::wire::NodeId;
+use crate::wire::frame::PeerMessage;
+use crate::wire::proto::peer;
 use raft::eraftpb::{Entry, Message};
 use raft::{ProgressState, SnapshotStatus};
 
@@ -21,6 +23,8 @@ pub struct Snapshots {
     /// A leader's, restored, while Raft decides whether to take it.
     fetched: Option<(u64, Machine, u64)>,
     total: u64,
+    /// By an operator.
+    demanded: bool,
 }
 
 impl Snapshots {
@@ -33,7 +37,13 @@ impl Snapshots {
             log_bytes,
             fetched: None,
             total: 0,
+            demanded: false,
         }
+    }
+
+    /// One is wanted now, however short the log is.
+    pub fn demand(&mut self) {
+        self.demanded = true;
     }
 
     pub fn is_walking(&self) -> bool {
@@ -80,6 +90,7 @@ impl Group {
         let due =
             self.snapshots.log_bytes >= self.config.snapshot_min_log_bytes.max(self.snapshots.stored_bytes);
         let index = self.applied();
+        let wanted = wanted || (self.snapshots.demanded && !self.snapshots.is_walking());
         if (due || wanted) && !self.snapshots.is_walking() && index > self.snapshots.stored_index {
             self.begin_snapshot(index);
         }
@@ -89,6 +100,7 @@ impl Group {
         let Some(term) = self.raft.store().term_at(index) else { return };
         let conf_state = self.raft.store().conf_state().clone();
         let begun = SnapshotPoint { point: LogPoint { index, term }, conf_state };
+        self.snapshots.demanded = false;
         self.snapshots.first_chunk = Some(self.machine.snapshot_begin());
         self.snapshots.walking = Some(begun.clone());
         self.snapshots.log_bytes = 0;
@@ -148,6 +160,17 @@ impl Group {
         // Half at a time, so that not every entry trims.
         let keep_bytes = self.config.log_cache_bytes / 2;
         self.raft.mut_store().trim_to_size(through, keep_bytes);
+    }
+
+    /// Asks the leader, this node or another, to hand leadership to `to`.
+    pub(super) fn transfer_leader(&mut self, to: NodeId) {
+        let leader = self.leader();
+        if self.is_leader() {
+            self.raft.transfer_leader(to);
+        } else if leader != 0 {
+            let message = peer::TransferLeader { to, ..Default::default() };
+            self.effects.send_now.push((leader, PeerMessage::TransferLeader(message)));
+        }
     }
 
     /// Hands leadership to the follower that has most of the log.

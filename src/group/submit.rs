@@ -2,7 +2,7 @@
 //! everything that waits; and what becomes of jobs for which there is no leader.
 
 use super::intake::Offered;
-use super::job::{Job, Step};
+use super::job::{Consistency, Job, Step};
 use super::reads::{Asker, Local};
 use super::stream::JobSteps;
 use super::{Group, OWN_TICKET};
@@ -26,7 +26,7 @@ const TOO_MUCH: Reply =
 
 impl Group {
     pub(super) fn submit(&mut self, job: Job) {
-        if job.stale && !job.writes() {
+        if matches!(job.consistency, Consistency::Stale { .. }) && !job.writes() {
             return self.answer_job(job);
         }
         if self.given_up() {
@@ -132,7 +132,12 @@ impl Group {
 
     fn propose_bootstrap(&mut self) {
         let mut body = Vec::new();
-        units::put_bootstrap_unit(&mut body, &self.config.new_cluster_id, &self.config.new_hash_key);
+        units::put_bootstrap_unit(
+            &mut body,
+            &self.config.new_cluster_id,
+            &self.config.new_hash_key,
+            &self.raft.store().conf_state().voters,
+        );
         self.propose_housekeeping(vec![Batch {
             origin: self.config.node_id,
             boot: self.config.boot,

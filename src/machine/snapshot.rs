@@ -42,13 +42,16 @@ impl Machine {
             let origin = proto::Origin { node, boot: origin.boot, seq: origin.seq, ..Default::default() };
             state.mut_origins().push(origin);
         }
-        for (&node, member) in &self.members {
-            let mut out = proto::Member { node, ..Default::default() };
-            out.set_incarnation(member.incarnation.to_vec());
+        for (&node, member) in &self.members.all {
+            let mut out = proto::Member { node, wanted: member.wanted, ..Default::default() };
+            out.set_incarnation(member.incarnation.map(Vec::from).unwrap_or_default());
             out.set_client_addr(member.client_addr.clone());
             out.set_peer_addr(member.peer_addr.clone());
+            out.set_replaces(member.replaces.unwrap_or(0));
             state.mut_members().push(out);
         }
+        state.set_first_voters(self.members.first_voters.clone());
+        state.set_removed(self.members.removed.iter().copied().collect());
         let mut end = proto::End::new();
         end.set_keys(self.keyspace.len() as u64);
         self.pending_end = Some(chunk(END, &bytes_of(&end)));
@@ -140,8 +143,16 @@ fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
     for member in state.get_members() {
         let client_addr = member.get_client_addr().to_owned();
         let peer_addr = member.get_peer_addr().to_owned();
-        let incarnation = sixteen(member.get_incarnation())?;
-        machine.members.insert(member.get_node(), Member { incarnation, client_addr, peer_addr });
+        let incarnation = match member.get_incarnation() {
+            [] => None,
+            bytes => Some(sixteen(bytes)?),
+        };
+        let wanted = member.get_wanted();
+        let replaces = Some(member.get_replaces()).filter(|&old| old != 0);
+        let read = Member { incarnation, client_addr, peer_addr, wanted, replaces };
+        machine.members.all.insert(member.get_node(), read);
     }
+    machine.members.first_voters = state.get_first_voters().to_vec();
+    machine.members.removed = state.get_removed().iter().copied().collect();
     Ok(machine)
 }

@@ -265,7 +265,11 @@ impl Shared {
         let group = self.group.borrow();
         let machine = group.machine();
         if let Some(transport) = self.transport.get() {
-            transport.set_peers(&super::start::peers(self.node_id, &self.first_members, machine.members()));
+            transport.set_peers(&super::start::peers(
+                self.node_id,
+                &self.first_members,
+                machine.members().all(),
+            ));
         }
         if let Some(cluster_id) = machine.cluster_id() {
             let mut data_dir = self.data_dir.borrow_mut();

@@ -38,8 +38,9 @@ impl Inbound for Shared {
             return refuse("this is another cluster".to_owned(), true);
         }
         let node = hello.get_from();
-        if let Some(member) = machine.members().get(&node)
-            && member.incarnation != hello.get_incarnation()
+        if let Some(member) = machine.members().all().get(&node)
+            && let Some(known) = member.incarnation
+            && known != hello.get_incarnation()
         {
             let reason = format!(
                 "node id {node} belongs to another data directory: start the node with its old one, or \
@@ -47,7 +48,7 @@ impl Inbound for Shared {
             );
             return refuse(reason, true);
         }
-        let is_member = machine.members().contains_key(&node)
+        let is_member = machine.members().all().contains_key(&node)
             || self.first_members.iter().any(|member| member.node == node);
         if !is_member {
             return refuse(format!("node {node} is no member of this cluster"), false);

@@ -112,7 +112,7 @@ impl Node {
             log: log.clone(),
         });
         let transport = Transport::start(transport_config, peer_listener, shared.clone(), log.clone());
-        let registered = shared.group.borrow().machine().members().clone();
+        let registered = shared.group.borrow().machine().members().all().clone();
         transport.set_peers(&peers(config.node_id, &shared.first_members, &registered));
         let _ = shared.transport.set(transport);
         Ok((Self { shared }, Helpers { written, snapshots }))
@@ -150,7 +150,10 @@ pub fn peers(
     registered: &BTreeMap<NodeId, Member>,
 ) -> Vec<(NodeId, String)> {
     let first = first_members.iter().map(|member| (member.node, member.peer_addr.clone()));
-    let since = registered.iter().map(|(node, member)| (*node, member.peer_addr.clone()));
+    let since = registered
+        .iter()
+        .filter(|(_, member)| !member.peer_addr.is_empty())
+        .map(|(node, member)| (*node, member.peer_addr.clone()));
     let mut all: BTreeMap<NodeId, String> = first.collect();
     all.extend(since);
     all.remove(&node_id);

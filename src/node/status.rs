@@ -2,7 +2,7 @@
 
 use crate::command::Reply;
 use crate::group::GroupStatus;
-use crate::machine::Machine;
+use crate::machine::{Machine, Wanted};
 use crate::wire::NodeId;
 
 /// A replica's part in its group.
@@ -45,6 +45,10 @@ pub struct MemberStatus {
     pub peer_addr: String,
     /// Whether it votes.
     pub voter: bool,
+    /// What it is meant to be: `voter`, `learner`, `removed`.
+    pub wanted: &'static str,
+    /// Whether a node has come under this id.
+    pub registered: bool,
     /// Whether this node is connected to it (always, for itself).
     pub connected: bool,
     /// On the leader: the last index known to be on its disk.
@@ -70,6 +74,10 @@ pub struct NodeStatus {
     pub snapshot_index: u64,
     pub snapshot_in_progress: bool,
     pub members: Vec<MemberStatus>,
+    /// Ids that were removed.
+    pub removed: Vec<NodeId>,
+    /// The voters of the log's beginning.
+    pub first_voters: Vec<NodeId>,
     pub keys: u64,
     pub keys_with_deadline: u64,
     pub expired_keys_total: u64,
@@ -109,6 +117,8 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         snapshot_index: status.snapshot_index,
         snapshot_in_progress: status.snapshot_in_progress,
         members: members_of(shared, &status, machine),
+        removed: machine.members().removed().iter().copied().collect(),
+        first_voters: machine.members().first_voters().to_vec(),
         keys: machine.keyspace().len() as u64,
         keys_with_deadline: machine.keyspace().len_with_deadline() as u64,
         expired_keys_total: machine.expired_total(),
@@ -138,20 +148,28 @@ fn members_of(shared: &super::Shared, status: &GroupStatus, machine: &Machine) -
     let mut members: Vec<_> = ids
         .map(|id| {
             let first = shared.first_members.iter().find(|member| member.node == id);
-            let registered = machine.members().get(&id);
+            let registered = machine.members().all().get(&id);
             let known = status.peers.iter().find(|peer| peer.id == id);
             let link = links.iter().find(|link| link.id == id);
             MemberStatus {
                 id,
                 client_addr: registered
                     .map(|member| member.client_addr.clone())
+                    .filter(|addr| !addr.is_empty())
                     .or_else(|| first.map(|member| member.client_addr.clone()))
                     .unwrap_or_default(),
                 peer_addr: registered
                     .map(|member| member.peer_addr.clone())
+                    .filter(|addr| !addr.is_empty())
                     .or_else(|| first.map(|member| member.peer_addr.clone()))
                     .unwrap_or_default(),
                 voter: status.voters.contains(&id),
+                wanted: registered.map_or("voter", |member| match member.wanted {
+                    Wanted::VOTER => "voter",
+                    Wanted::LEARNER => "learner",
+                    Wanted::REMOVED => "removed",
+                }),
+                registered: registered.is_some_and(|member| member.incarnation.is_some()),
                 connected: id == shared.node_id || link.is_some_and(|link| link.control.is_connected),
                 match_index: known.map(|peer| peer.match_index),
                 progress: known.map(|peer| peer.progress),

@@ -139,7 +139,8 @@ impl Connection {
                 continue;
             }
             self.client.resume.set(more || self.eof);
-            job.stale = self.session.stale; // READONLY is a barrier: one value holds for the job
+            // READONLY is a barrier: one value holds for the job.
+            job.consistency = self.session.consistency.unwrap_or(self.shared.read_mode.get());
             self.submit(job);
         }
     }

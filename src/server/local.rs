@@ -4,6 +4,7 @@
 use super::connection::Connection;
 use super::{admin_commands, client_command, config_command, info};
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
+use crate::group::Consistency;
 use crate::resp::Protocol;
 use crate::wire::units::Args;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,7 +67,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
 }
 
 fn stale_reads(connection: &mut Connection, stale: bool) -> Reply {
-    connection.session.stale = stale;
+    connection.session.consistency = stale.then_some(Consistency::Stale { max_age_ms: None });
     Reply::Ok
 }
 

@@ -2,7 +2,7 @@
 //! This module must never run anything.
 
 use crate::command::{Command as Row, ConnectionCommand, Handler, Request};
-use crate::group::{Job, ReadTransaction, Step};
+use crate::group::{Consistency, Job, ReadTransaction, Step};
 use crate::limits;
 use crate::wire::units::{Command, Watch, put_transaction_unit};
 
@@ -18,8 +18,8 @@ pub struct Session {
     /// Since `MULTI`.
     pub multi: Option<Transaction>,
     pub watches: Vec<Watched>,
-    /// `READONLY`.
-    pub stale: bool,
+    /// `READONLY`, `CLIENT CONSISTENCY`; None: as the node is set.
+    pub consistency: Option<Consistency>,
 }
 
 /// What was queued since `MULTI`.

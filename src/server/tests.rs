@@ -8,6 +8,7 @@ mod pipelines;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
+use crate::group::Consistency;
 use backend::FakeBackend;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ struct Harness {
 
 fn config() -> ServerConfig {
     ServerConfig {
+        read_mode: Consistency::Linearizable,
         max_clients: 100,
         idle_timeout: None,
         tcp_keepalive: Some(Duration::from_secs(300)),

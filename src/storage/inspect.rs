@@ -211,6 +211,7 @@ fn name(unit: &Unit<'_>) -> String {
             format!("MULTI {} EXEC", commands.join(" "))
         }
         Unit::Register(it) => format!("register node {}", it.node),
+        Unit::Membership(it) => format!("{:?} node {}", it.change, it.node).to_lowercase(),
         Unit::Bootstrap { .. } => "bootstrap".into(),
     }
 }

@@ -45,6 +45,8 @@ pub enum PeerMessage {
     ReadRound(peer::ReadRound),
     /// It does.
     ReadRoundAck(peer::ReadRoundAck),
+    /// Asks the leader to hand leadership to a node.
+    TransferLeader(peer::TransferLeader),
 }
 
 /// Everything that may stand in a frame.
@@ -83,6 +85,7 @@ mod kind {
     pub const SNAPSHOT_END: u8 = 12;
     pub const SNAPSHOT_RESULT: u8 = 13;
     pub const CHALLENGE: u8 = 14;
+    pub const TRANSFER_LEADER: u8 = 15;
 }
 
 impl PeerMessage {
@@ -131,6 +134,7 @@ impl Frame {
             }
             Self::Message(PeerMessage::ReadRound(m)) => put_message(out, kind::READ_ROUND, m),
             Self::Message(PeerMessage::ReadRoundAck(m)) => put_message(out, kind::READ_ROUND_ACK, m),
+            Self::Message(PeerMessage::TransferLeader(m)) => put_message(out, kind::TRANSFER_LEADER, m),
             Self::SnapshotHeader(m) => put_message(out, kind::SNAPSHOT_HEADER, m),
             Self::SnapshotChunk(chunk) => {
                 out.push(kind::SNAPSHOT_CHUNK);
@@ -208,6 +212,7 @@ impl Frame {
             }
             kind::READ_ROUND => Self::Message(PeerMessage::ReadRound(read_message(payload)?)),
             kind::READ_ROUND_ACK => Self::Message(PeerMessage::ReadRoundAck(read_message(payload)?)),
+            kind::TRANSFER_LEADER => Self::Message(PeerMessage::TransferLeader(read_message(payload)?)),
             kind::SNAPSHOT_HEADER => Self::SnapshotHeader(read_message(payload)?),
             kind::SNAPSHOT_CHUNK => Self::SnapshotChunk(payload.clone()),
             kind::SNAPSHOT_END => Self::SnapshotEnd(read_message(payload)?),

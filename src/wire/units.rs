@@ -24,7 +24,11 @@ pub enum Unit<'a> {
         cluster_id: &'a [u8],
         /// 16 random bytes, the key of the keyspace's hash.
         hash_key: &'a [u8],
+        /// The voters of the log's beginning.
+        voters: SmallVec<[u64; 5]>,
     },
+    /// An operator wants other members.
+    Membership(Membership<'a>),
 }
 
 /// A command and the database that it works in.
@@ -71,11 +75,29 @@ pub struct Register<'a> {
     pub peer_addr: &'a str,
 }
 
+/// What an operator wants the membership to be: see `entry.Membership`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership<'a> {
+    /// What is to happen.
+    pub change: Change,
+    /// To whom; 0 with [`Change::Add`]: the next id that was never used.
+    pub node: u64,
+    /// With [`Change::Replace`]: who leaves when `node` has caught up.
+    pub old: u64,
+    /// With [`Change::Add`] and [`Change::Replace`], `host:port`.
+    pub client_addr: &'a str,
+    /// The same for peers.
+    pub peer_addr: &'a str,
+}
+
+pub use super::proto::entry::Change;
+
 const UNIT: u32 = 1; // Body.units
 const COMMAND: u32 = 1; // Unit.command
 const TRANSACTION: u32 = 2;
 const REGISTER: u32 = 3;
 const BOOTSTRAP: u32 = 4;
+const MEMBERSHIP: u32 = 5;
 
 fn sized(len: usize) -> usize {
     1 + varint_len(len as u64) + len
@@ -141,13 +163,33 @@ pub fn put_register_unit(out: &mut Vec<u8>, register: &Register<'_>) {
 }
 
 /// Appends the bootstrap to a body.
-pub fn put_bootstrap_unit(out: &mut Vec<u8>, cluster_id: &[u8], hash_key: &[u8]) {
+pub fn put_bootstrap_unit(out: &mut Vec<u8>, cluster_id: &[u8], hash_key: &[u8], voters: &[u64]) {
     let mut inner = Vec::new();
     for (field, bytes) in [(1, cluster_id), (2, hash_key)] {
         put_len_field(&mut inner, field, bytes.len());
         inner.extend_from_slice(bytes);
     }
+    for &voter in voters {
+        put_varint_field(&mut inner, 3, voter);
+    }
     put_wrapped(out, BOOTSTRAP, &inner);
+}
+
+/// Appends a wish for other members to a body.
+pub fn put_membership_unit(out: &mut Vec<u8>, membership: &Membership<'_>) {
+    let mut inner = Vec::new();
+    for (field, value) in [(1, membership.change as u64), (2, membership.node), (3, membership.old)] {
+        if value != 0 {
+            put_varint_field(&mut inner, field, value);
+        }
+    }
+    for (field, text) in [(4, membership.client_addr), (5, membership.peer_addr)] {
+        if !text.is_empty() {
+            put_len_field(&mut inner, field, text.len());
+            inner.extend_from_slice(text.as_bytes());
+        }
+    }
+    put_wrapped(out, MEMBERSHIP, &inner);
 }
 
 fn put_wrapped(out: &mut Vec<u8>, kind: u32, inner: &[u8]) {
@@ -193,15 +235,8 @@ fn read_unit(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
         COMMAND => Ok(Unit::Command(read_command(inner)?)),
         TRANSACTION => Ok(Unit::Transaction(read_transaction(inner)?)),
         REGISTER => Ok(Unit::Register(read_register(inner)?)),
-        BOOTSTRAP => {
-            let mut rest = inner;
-            let cluster_id = field_bytes(&mut rest, 1, "bootstrap")?;
-            let hash_key = field_bytes(&mut rest, 2, "bootstrap")?;
-            if cluster_id.len() != 16 || hash_key.len() != 16 {
-                return Err(WireError::new("bootstrap"));
-            }
-            Ok(Unit::Bootstrap { cluster_id, hash_key })
-        }
+        BOOTSTRAP => read_bootstrap(inner),
+        MEMBERSHIP => Ok(Unit::Membership(read_membership(inner)?)),
         _ => Err(WireError::new("kind of unit")),
     }
 }
@@ -252,6 +287,41 @@ fn read_watch(mut bytes: &[u8]) -> Result<Watch<'_>, WireError> {
     Ok(watch)
 }
 
+fn read_bootstrap(mut rest: &[u8]) -> Result<Unit<'_>, WireError> {
+    let cluster_id = field_bytes(&mut rest, 1, "bootstrap")?;
+    let hash_key = field_bytes(&mut rest, 2, "bootstrap")?;
+    if cluster_id.len() != 16 || hash_key.len() != 16 {
+        return Err(WireError::new("bootstrap"));
+    }
+    let mut voters = SmallVec::new();
+    while !rest.is_empty() {
+        voters.push(field_varint(&mut rest, 3, "bootstrap")?);
+    }
+    Ok(Unit::Bootstrap { cluster_id, hash_key, voters })
+}
+
+fn read_membership(mut bytes: &[u8]) -> Result<Membership<'_>, WireError> {
+    const WHAT: &str = "membership";
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| WireError::new("address"));
+    let mut read = Membership { change: Change::ADD, node: 0, old: 0, client_addr: "", peer_addr: "" };
+    while !bytes.is_empty() {
+        match super::entry::next_field(&mut bytes, WHAT)? {
+            (1, value) => {
+                let number = i32::try_from(value.varint(WHAT)?).ok();
+                read.change = number
+                    .and_then(protobuf::ProtobufEnum::from_i32)
+                    .ok_or(WireError::new("membership change"))?;
+            }
+            (2, value) => read.node = value.varint(WHAT)?,
+            (3, value) => read.old = value.varint(WHAT)?,
+            (4, value) => read.client_addr = text(value.bytes(WHAT)?)?,
+            (5, value) => read.peer_addr = text(value.bytes(WHAT)?)?,
+            _ => return Err(WireError::new(WHAT)),
+        }
+    }
+    Ok(read)
+}
+
 fn read_register(mut rest: &[u8]) -> Result<Register<'_>, WireError> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| WireError::new("address"));
     let node = field_varint(&mut rest, 1, "register")?;
@@ -268,60 +338,4 @@ fn read_register(mut rest: &[u8]) -> Result<Register<'_>, WireError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::proto::entry as generated;
-    use protobuf::Message;
-
-    fn sample() -> Vec<u8> {
-        let mut body = Vec::new();
-        put_command_unit(&mut body, &[b"SET", b"k", b""], 0);
-        put_command_unit(&mut body, &[b"DEL", &[b'x'; 300]], 3);
-        let watch = Watch { key: b"w", revision: 7, seen_at: 900, db: 0 };
-        let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 0 };
-        put_transaction_unit(&mut body, &[watch], &[command]);
-        let register =
-            Register { node: 2, incarnation: &[9; 16], client_addr: "127.0.0.1:1", peer_addr: "127.0.0.1:2" };
-        put_register_unit(&mut body, &register);
-        put_bootstrap_unit(&mut body, &[1; 16], &[2; 16]);
-        body
-    }
-
-    #[test]
-    fn the_generated_code_reads_the_same() {
-        let body = sample();
-        let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
-        assert_eq!(parsed.get_units().len(), 5);
-        assert_eq!(parsed.get_units()[0].get_command().get_args()[2], b"");
-        assert_eq!(parsed.get_units()[1].get_command().get_db(), 3);
-        let transaction = parsed.get_units()[2].get_transaction();
-        assert_eq!(transaction.get_watches()[0].get_seen_at(), 900);
-        assert_eq!(transaction.get_commands()[0].get_args()[1], b"n");
-        assert_eq!(parsed.get_units()[3].get_register().get_peer_addr(), "127.0.0.1:2");
-        assert_eq!(parsed.get_units()[4].get_bootstrap().get_hash_key(), [2; 16]);
-        assert_eq!(parsed.write_to_bytes().unwrap(), body);
-    }
-
-    #[test]
-    fn what_was_put_is_read() {
-        let body = sample();
-        let units: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
-        assert_eq!(units.len(), 5);
-        let Unit::Command(command) = &units[0] else { panic!("{:?}", units[0]) };
-        assert_eq!(command.args.as_slice(), [b"SET".as_slice(), b"k", b""]);
-        let Unit::Transaction(transaction) = &units[2] else { panic!("{:?}", units[2]) };
-        assert_eq!(transaction.watches[0].revision, 7);
-    }
-
-    #[test]
-    fn every_cut_and_every_flipped_byte_is_an_error_or_another_value() {
-        let body = sample();
-        for cut in 0..body.len() {
-            // Must end, and must not panic; a cut between units is a shorter body.
-            let _ = Units::new(&body[..cut]).count();
-            let mut flipped = body.clone();
-            flipped[cut] ^= 0xff;
-            let _ = Units::new(&flipped).count();
-        }
-    }
-}
+mod tests;

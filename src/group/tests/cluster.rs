@@ -6,8 +6,8 @@ mod show;
 use super::restored;
 use crate::command::{self, Handler, Request};
 use crate::group::{
-    Effects, Event, Group, GroupConfig, Input, Job, LogPoint, Now, Persist, ReadTransaction, Recovered,
-    SnapshotPoint, Step, log_after,
+    Consistency, Effects, Event, Group, GroupConfig, Input, Job, LogPoint, Now, Persist, ReadTransaction,
+    Recovered, SnapshotPoint, Step, log_after,
 };
 use crate::machine::Machine;
 use crate::wire::entry::Batch;
@@ -344,7 +344,9 @@ impl Cluster {
 
     fn submit(&mut self, id: u64, words: &[&str], stale: bool, out: &mut String) {
         self.tickets += 1;
-        let mut job = Job { ticket: self.tickets, stale, ..Default::default() };
+        let consistency =
+            if stale { Consistency::Stale { max_age_ms: None } } else { Consistency::Linearizable };
+        let mut job = Job { ticket: self.tickets, consistency, ..Default::default() };
         for words in words.split(|word| *word == ";") {
             let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
             let resolved = command::resolve(&args.iter().copied().collect());

@@ -1,7 +1,7 @@
 //! A node that is a map (where `big:N` holds N bytes): carries jobs out in order, in a task of its own.
 
 use crate::command::Reply;
-use crate::group::{Job, Step};
+use crate::group::{Consistency, Job, Step};
 use crate::node::{Clients, MemberStatus, NodeStatus, Role};
 use crate::server::{Backend, ClientTable};
 use crate::wire::units::{Args, Unit, Units};
@@ -35,6 +35,8 @@ impl FakeBackend {
             client_addr: format!("127.0.0.1:{}", 6378 + id),
             peer_addr: format!("127.0.0.1:{}", 16378 + id),
             voter: true,
+            wanted: "voter",
+            registered: true,
             connected: true,
             match_index,
             progress: match_index.map(|_| "replicate"),
@@ -79,7 +81,7 @@ impl FakeBackend {
     }
 
     fn carry_out(&self, job: Job, clients: &ClientTable) {
-        self.seen.borrow_mut().push((job.steps.len(), job.stale));
+        self.seen.borrow_mut().push((job.steps.len(), job.consistency != Consistency::Linearizable));
         let mut units = Units::new(&job.body);
         for step in job.steps {
             let reply = match step {

@@ -15,6 +15,7 @@ impl Cluster {
                 PeerMessage::ReadIndexRequest(_) => "ReadIndexRequest".to_owned(),
                 PeerMessage::ReadIndexResponse(response) => format!("ReadIndexResponse {}", response.index),
                 PeerMessage::ReadRound(round) => format!("ReadRound {}", round.round),
+                PeerMessage::TransferLeader(asked) => format!("TransferLeader {}", asked.to),
                 PeerMessage::ReadRoundAck(ack) => format!("ReadRoundAck {}", ack.round),
             };
             let _ = writeln!(out, "{from} -> {to}: {what}");

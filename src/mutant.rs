@@ -1,0 +1,52 @@
+//! Deliberate defects, with which the tests show that they can see. They exist only in builds
+//! with the feature `mutants`, which nobody but the tests asks for; elsewhere [`is`] is a
+//! constant that the compiler takes out. This module must never hold more than that question.
+
+/// A defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mutant {
+    /// What a write promises is sent before the write is on disk.
+    AcknowledgeBeforeSync,
+    /// Reads are answered without asking whether this node still leads.
+    ReadsWithoutQuorum,
+    /// A batch is applied however often it comes.
+    DedupOff,
+    /// The vote is not written.
+    VoteNotPersisted,
+    /// A snapshot forgets the members.
+    SnapshotWithoutMembership,
+    /// A leader commits an entry of an earlier term because a majority holds it.
+    CommitOfStaleTerm,
+    /// A lease is taken for valid without a look at the clock.
+    LeaseNotChecked,
+    /// One entry too many is let go of when the log is compacted.
+    CompactionOffByOne,
+    /// A change of the configuration is applied twice.
+    ConfigChangeTwice,
+    /// `ONCE` runs its command every time.
+    OnceEveryTime,
+}
+
+#[cfg(feature = "mutants")]
+thread_local! {
+    static ACTIVE: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Whether the code that asks is to be broken in this way.
+#[cfg(feature = "mutants")]
+pub fn is(mutant: Mutant) -> bool {
+    ACTIVE.get() == Some(mutant)
+}
+
+/// Whether the code that asks is to be broken in this way: never.
+#[cfg(not(feature = "mutants"))]
+#[inline(always)]
+pub const fn is(_: Mutant) -> bool {
+    false
+}
+
+/// Breaks what runs on this thread from now on; None: nothing.
+#[cfg(feature = "mutants")]
+pub fn set(mutant: Option<Mutant>) {
+    ACTIVE.set(mutant);
+}

@@ -1,0 +1,65 @@
+//! What was put is read, by this reader and by the generated code.
+
+use super::*;
+use crate::wire::proto::entry as generated;
+use protobuf::Message;
+
+fn sample() -> Vec<u8> {
+    let mut body = Vec::new();
+    put_command_unit(&mut body, &[b"SET", b"k", b""], 0);
+    put_command_unit(&mut body, &[b"DEL", &[b'x'; 300]], 3);
+    let watch = Watch { key: b"w", revision: 7, seen_at: 900, db: 0 };
+    let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 0 };
+    put_transaction_unit(&mut body, &[watch], &[command]);
+    let register =
+        Register { node: 2, incarnation: &[9; 16], client_addr: "127.0.0.1:1", peer_addr: "127.0.0.1:2" };
+    put_register_unit(&mut body, &register);
+    put_bootstrap_unit(&mut body, &[1; 16], &[2; 16], &[1, 2, 300]);
+    put_membership_unit(
+        &mut body,
+        &Membership { change: Change::REPLACE, node: 4, old: 2, client_addr: "a:1", peer_addr: "a:2" },
+    );
+    body
+}
+
+#[test]
+fn the_generated_code_reads_the_same() {
+    let body = sample();
+    let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
+    assert_eq!(parsed.get_units().len(), 6);
+    assert_eq!(parsed.get_units()[0].get_command().get_args()[2], b"");
+    assert_eq!(parsed.get_units()[1].get_command().get_db(), 3);
+    let transaction = parsed.get_units()[2].get_transaction();
+    assert_eq!(transaction.get_watches()[0].get_seen_at(), 900);
+    assert_eq!(transaction.get_commands()[0].get_args()[1], b"n");
+    assert_eq!(parsed.get_units()[3].get_register().get_peer_addr(), "127.0.0.1:2");
+    assert_eq!(parsed.get_units()[4].get_bootstrap().get_hash_key(), [2; 16]);
+    assert_eq!(parsed.get_units()[4].get_bootstrap().get_voters(), [1, 2, 300]);
+    assert_eq!(parsed.get_units()[5].get_membership().get_old(), 2);
+    assert_eq!(parsed.write_to_bytes().unwrap(), body);
+}
+
+#[test]
+fn what_was_put_is_read() {
+    let body = sample();
+    let units: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
+    assert_eq!(units.len(), 6);
+    let Unit::Membership(membership) = &units[5] else { panic!("{:?}", units[5]) };
+    assert_eq!((membership.change, membership.node, membership.peer_addr), (Change::REPLACE, 4, "a:2"));
+    let Unit::Command(command) = &units[0] else { panic!("{:?}", units[0]) };
+    assert_eq!(command.args.as_slice(), [b"SET".as_slice(), b"k", b""]);
+    let Unit::Transaction(transaction) = &units[2] else { panic!("{:?}", units[2]) };
+    assert_eq!(transaction.watches[0].revision, 7);
+}
+
+#[test]
+fn every_cut_and_every_flipped_byte_is_an_error_or_another_value() {
+    let body = sample();
+    for cut in 0..body.len() {
+        // Must end, and must not panic; a cut between units is a shorter body.
+        let _ = Units::new(&body[..cut]).count();
+        let mut flipped = body.clone();
+        flipped[cut] ^= 0xff;
+        let _ = Units::new(&flipped).count();
+    }
+}
