@@ -60,6 +60,20 @@ pub const MAX_WAIT_MS: u64 = 60_000;
 /// Most members of a cluster. Beyond: an error, nothing is done.
 pub const MAX_MEMBERS: usize = 32;
 
+/// Longest wait of a change of the members for its effect: for a node to catch up, mostly.
+/// Beyond: the reply says that it was accepted, and the cluster goes on with it by itself.
+pub const MEMBERSHIP_WAIT_MS: u64 = 5_000;
+
+/// Longest wait of `RAFT SNAPSHOT` for the disk. Beyond: an error; the snapshot may come later.
+pub const SNAPSHOT_WAIT_MS: u64 = 60_000;
+
+/// How long `--join` asks nodes that do not answer, besides the time that they may keep a
+/// command. Beyond: the node gives up, with a sentence.
+pub const JOIN_PATIENCE_MS: u64 = 15_000;
+
+/// Longest reply that `--join` reads. Beyond: whoever sends it is no node to join.
+pub const MAX_JOIN_REPLY_BYTES: usize = 1 << 20;
+
 /// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
 pub const MAX_CLIENTS: usize = 10_000;
 

@@ -259,17 +259,12 @@ impl Shared {
         }
     }
 
-    /// Members are those that the node was started with, at the addresses that they have
-    /// registered since.
+    /// The log has other members, or other addresses of them.
     fn members_changed(&self) {
         let group = self.group.borrow();
         let machine = group.machine();
         if let Some(transport) = self.transport.get() {
-            transport.set_peers(&super::start::peers(
-                self.node_id,
-                &self.first_members,
-                machine.members().all(),
-            ));
+            transport.set_peers(&self.peers());
         }
         if let Some(cluster_id) = machine.cluster_id() {
             let mut data_dir = self.data_dir.borrow_mut();
