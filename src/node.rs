@@ -51,6 +51,9 @@ pub enum NodeError {
     /// The cluster will not have this node.
     #[error("the cluster refuses this node: {0}")]
     Refused(String),
+    /// The node is no member any more, as its own log says.
+    #[error("{0}")]
+    Removed(String),
     /// The node could not become a member of the cluster that it was told to join.
     #[error("cannot join the cluster: {0}")]
     Join(String),

@@ -76,7 +76,10 @@ impl Inbound for Shared {
     }
 
     fn welcomed(&self, welcome: &Welcome) {
-        if !welcome.get_refusal().is_empty() && welcome.get_field_final() {
+        // A node that knows that it was removed ends by itself: those who do not know yet may need
+        // its answers until then.
+        let knows = self.group.borrow().machine().members().removed().contains(&self.node_id);
+        if !welcome.get_refusal().is_empty() && welcome.get_field_final() && !knows {
             self.stop_with(super::NodeError::Refused(welcome.get_refusal().to_owned()));
         }
     }
