@@ -145,6 +145,33 @@ pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 8;
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;
 
+/// Longest name of a client session of `ONCE`. Beyond: an error, nothing is done.
+pub const MAX_SESSION_NAME_BYTES: usize = 256;
+
+/// Client sessions of `ONCE`. Beyond: `-SESSIONSFULL`, nothing is done, until some end.
+pub const MAX_SESSIONS: usize = 100_000;
+
+/// Bytes of all sessions, with the replies that they keep. Beyond: `-SESSIONSFULL`, nothing is
+/// done, until some end.
+pub const MAX_SESSIONS_BYTES: usize = 512 << 20;
+
+/// Replies that a session keeps: numbers that a client may have under way at once. Beyond: the
+/// oldest is let go of, and its number is answered with `-STALESEQ`.
+pub const SESSION_REPLIES: usize = 64;
+
+/// Bytes of the replies that a session keeps. Beyond: as with [`SESSION_REPLIES`].
+pub const SESSION_REPLIES_BYTES: usize = 64 << 10;
+
+/// Longest reply that a session keeps. Beyond: the command runs, its repetition is answered
+/// with `-REPLYTOOLONG`.
+pub const SESSION_REPLY_BYTES: usize = 16 << 10;
+
+/// Milliseconds of the log's clock without a command after which a session ends.
+pub const SESSION_IDLE_MS: u64 = 3_600_000;
+
+/// Ended sessions removed by one entry. The rest count as gone until their turn.
+pub const SESSIONS_ENDED_PER_ENTRY: usize = 200;
+
 /// Hash tables of flushed keys freed in one tick: a flush of ten million keys is given back
 /// within ten seconds, some milliseconds at a time.
 pub const RELEASE_PER_TICK: usize = 32;

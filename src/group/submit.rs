@@ -24,6 +24,8 @@ const REPLY_LOST: Reply =
 const REMOVED: Reply = Reply::error(
     "CLUSTERDOWN This node was removed from the cluster; the command was not applied. Ask another node",
 );
+const READ_LOST: Reply =
+    Reply::error("TRYAGAIN This node was behind when the command's turn came; it was not carried out");
 const TOO_MUCH: Reply =
     Reply::error("TRYAGAIN Too many commands are waiting on this node; the command was not applied");
 
@@ -60,6 +62,7 @@ impl Group {
             if self.is_leader() {
                 self.intake.offer(&self.machine, batch);
             } else {
+                self.stream.mark_out(batch.seq);
                 self.effects.send_now.push((leader, PeerMessage::Forward(batch)));
             }
         }
@@ -118,6 +121,9 @@ impl Group {
             if !self.propose_entry(&batches) {
                 self.intake.put_back(batches);
                 return;
+            }
+            for batch in batches.iter().filter(|batch| batch.origin == self.config.node_id) {
+                self.stream.mark_out(batch.seq);
             }
         }
     }
@@ -193,8 +199,14 @@ impl Group {
         }
         // Progress is that of this node's own stream: under load it is slow, but it moves.
         if self.last_progress_us < before_us {
-            for job in self.stream.give_up_sent(before_us) {
-                self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &NO_ANSWER);
+            for late in self.stream.give_up_batches(before_us) {
+                if !late.is_out {
+                    self.intake.empty(self.config.node_id, late.seq);
+                }
+                let of_write = if late.is_out { &OUTCOME_UNKNOWN } else { reason };
+                for job in late.jobs {
+                    self.refuse(job.ticket, &job.steps, of_write, reason);
+                }
             }
         }
     }
@@ -214,7 +226,7 @@ impl Group {
     /// The replies to these jobs' writes went by while this node was behind.
     pub(super) fn lose_replies(&mut self, jobs: Vec<JobSteps>) {
         for job in jobs {
-            self.refuse(job.ticket, &job.steps, &REPLY_LOST, &NO_LEADER);
+            self.refuse(job.ticket, &job.steps, &REPLY_LOST, &READ_LOST);
         }
     }
 

@@ -4,6 +4,7 @@
 mod backend;
 mod commands;
 mod limits;
+mod once;
 mod pipelines;
 mod raft;
 mod transactions;
@@ -106,6 +107,14 @@ impl Peer {
                 shown(expected),
                 shown(&got[..len])
             );
+        }
+    }
+
+    /// Reads on to the end of `mark`.
+    async fn skip_to(&mut self, mark: &str) {
+        let mut read = Vec::new();
+        while !read.ends_with(mark.as_bytes()) {
+            read.push(timeout(PATIENCE, self.0.read_u8()).await.expect(mark).unwrap());
         }
     }
 

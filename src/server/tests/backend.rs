@@ -1,11 +1,13 @@
-//! A node that is a map (where `big:N` holds N bytes): carries jobs out in order, in a task of its own.
+//! A node that is a map (where `big:N` holds N bytes), and a machine for what a map cannot do:
+//! carries jobs out in order, in a task of its own.
 
 use crate::command::Reply;
 use crate::group::{Consistency, Job, Step};
+use crate::machine::Machine;
 use crate::node::{Clients, MemberStatus, NodeStatus, Role};
 use crate::server::{Backend, ClientTable};
 use crate::wire::NodeId;
-use crate::wire::units::{Args, Unit, Units};
+use crate::wire::units::{Args, Command, Unit, Units};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -17,6 +19,7 @@ type Item = (Vec<u8>, u64);
 #[derive(Default)]
 pub struct FakeBackend {
     map: RefCell<BTreeMap<Vec<u8>, Item>>,
+    machine: RefCell<Machine>,
     revision: Cell<u64>,
     jobs: RefCell<VecDeque<Job>>,
     arrived: Notify,
@@ -160,6 +163,10 @@ impl FakeBackend {
                     .map_or(0, |item| std::str::from_utf8(&item.0).unwrap().parse::<i64>().unwrap());
                 self.put(args[1], (old + 1).to_string().into_bytes());
                 Reply::Int(old + 1)
+            }
+            b"once" => {
+                let command = Command { args: args.clone(), db: 0 };
+                self.machine.borrow_mut().execute(&Unit::Command(command))
             }
             name => panic!("{}", name.escape_ascii()),
         }
