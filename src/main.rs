@@ -137,6 +137,8 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         drain_timeout: Duration::from_secs(limits::DRAIN_S),
         run_id: node.run_id(),
         read_mode: Consistency::Linearizable,
+        redirect: config.redirect,
+        sentinel_name: config.sentinel_name.clone(),
     }
 }
 

@@ -6,11 +6,14 @@ mod accept;
 mod admin_commands;
 mod client;
 mod client_command;
+mod cluster_commands;
 mod config_command;
 mod connection;
 mod dispatch;
 mod info;
 mod local;
+mod redirect;
+mod sentinel_commands;
 mod session;
 mod stats;
 #[cfg(test)]
@@ -19,8 +22,9 @@ mod tests;
 pub use client::ClientTable;
 
 use crate::command::Reply;
+use crate::config::Redirect;
 use crate::group::{Consistency, Job};
-use crate::node::NodeStatus;
+use crate::node::{NodeStatus, Role};
 use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
@@ -35,6 +39,10 @@ pub trait Backend {
     fn submit(&self, job: Job) -> Result<(), Job>;
     /// The node at this moment.
     fn status(&self) -> NodeStatus;
+    /// Whether the node leads, which is asked before every command when others are redirected.
+    fn leads(&self) -> bool {
+        self.status().role == Role::Leader
+    }
 }
 
 impl Backend for crate::node::Node {
@@ -46,6 +54,10 @@ impl Backend for crate::node::Node {
 
     fn status(&self) -> NodeStatus {
         crate::node::Node::status(self)
+    }
+
+    fn leads(&self) -> bool {
+        crate::node::Node::leads(self)
     }
 }
 
@@ -64,6 +76,10 @@ pub struct ServerConfig {
     pub run_id: String,
     /// How new reads have to be, at first (`read-mode`).
     pub read_mode: Consistency,
+    /// What a node that does not lead does with commands that have keys.
+    pub redirect: Redirect,
+    /// What `SENTINEL` calls the group.
+    pub sentinel_name: String,
 }
 
 /// The server of one node.

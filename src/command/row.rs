@@ -3,6 +3,7 @@
 //! `COMMAND DOCS`; this module must never hold a row itself.
 
 use super::context::{ReadContext, WriteContext};
+use super::discovery::{ClusterCommand, SentinelCommand};
 use super::{Reply, unknown_subcommand};
 use crate::wire::units::Args;
 
@@ -83,6 +84,9 @@ pub enum ConnectionCommand {
     Discard,
     Watch,
     Unwatch,
+    Asking,
+    Cluster(ClusterCommand),
+    Sentinel(SentinelCommand),
 }
 
 /// A set of Redis's command flags.

@@ -3,15 +3,18 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, expiry, generic, introspect, scan, server, set, strings, transactions, versions,
+    connection, counters, discovery, expiry, generic, introspect, scan, server, set, strings, transactions,
+    versions,
 };
 
-static COMMANDS: [&Command; 50] = [
+static COMMANDS: [&Command; 53] = [
     &strings::APPEND,
+    &discovery::ASKING,
     &connection::AUTH,
     &versions::CAD,
     &versions::CAS,
     &connection::CLIENT,
+    &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,
     &generic::DBSIZE,
@@ -48,6 +51,7 @@ static COMMANDS: [&Command; 50] = [
     &server::ROLE,
     &scan::SCAN,
     &connection::SELECT,
+    &discovery::SENTINEL,
     &set::SET,
     &strings::STRLEN,
     &server::TIME,

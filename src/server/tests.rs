@@ -3,11 +3,14 @@
 
 mod backend;
 mod commands;
+mod discovery;
 mod limits;
 mod pipelines;
+mod redirect;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
+use crate::config::Redirect;
 use crate::group::Consistency;
 use backend::FakeBackend;
 use std::future::Future;
@@ -38,6 +41,8 @@ fn config() -> ServerConfig {
         tcp_keepalive: Some(Duration::from_secs(300)),
         drain_timeout: Duration::from_secs(5),
         run_id: "0".repeat(40),
+        redirect: Redirect::None,
+        sentinel_name: "mymaster".to_owned(),
     }
 }
 
