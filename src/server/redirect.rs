@@ -3,7 +3,7 @@
 //! configuration lets every node serve.
 
 use super::admin_commands::host_and_port;
-use super::cluster_commands::leader_and_replicas;
+use super::cluster_commands::reached_leader;
 use super::connection::Connection;
 use crate::command::{Command, Reply, Request};
 use crate::config::Redirect;
@@ -15,7 +15,8 @@ const CLUSTER_DOWN: Reply = Reply::error("CLUSTERDOWN The cluster is down");
 impl Connection {
     /// Where the client has to go with `request` instead, if it has to. An `EXEC` is carried
     /// out here even if this node has stopped to lead since its commands were queued: it is as
-    /// good here as there, and was accepted.
+    /// good here as there, and was accepted. To a leader that this node has lost nobody is sent:
+    /// most likely it is dead, and who leads instead is known soon.
     pub(super) fn redirected(&self, request: &Request, row: &Command) -> Option<Reply> {
         if self.shared.config.redirect == Redirect::None || self.shared.backend.leads() {
             return None;
@@ -25,7 +26,7 @@ impl Connection {
             return None;
         }
         let status = self.shared.backend.status();
-        let Some((leader, _)) = leader_and_replicas(&status) else { return Some(CLUSTER_DOWN) };
+        let Some(leader) = reached_leader(&status) else { return Some(CLUSTER_DOWN) };
         let (host, port) = host_and_port(&leader.client_addr);
         Some(Reply::error_owned(format!("MOVED {} {host}:{port}", slot(key))))
     }

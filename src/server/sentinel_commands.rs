@@ -8,7 +8,7 @@
 //! its name up in `SENTINEL MASTERS`, where only names that are known can stand.
 
 use super::admin_commands::{host_and_port, leader, leads, peers};
-use super::cluster_commands::{leader_and_replicas, name, offset};
+use super::cluster_commands::{has_address, majority, name, offset, reached_voters};
 use crate::command::{Reply, SentinelCommand as Do};
 use crate::node::{MemberStatus, NodeStatus};
 use crate::wire::units::Args;
@@ -29,27 +29,26 @@ pub fn run(status: &NodeStatus, master: &str, what: Do, args: &Args<'_>) -> Repl
         Do::GetMasterAddr => Reply::NilArray,
         _ if !is_known => NO_SUCH_MASTER,
         Do::Master => Reply::Map(master_fields(status, master)),
-        Do::Replicas => {
-            let others = leader_and_replicas(status).map_or_else(Vec::new, |(_, replicas)| replicas);
-            Reply::Array(others.into_iter().map(|member| replica(status, member)).collect())
-        }
+        Do::Replicas => Reply::Array(replicas(status).map(|member| replica(status, member)).collect()),
         Do::Sentinels => Reply::Array(peers(status).map(|member| sentinel(status, member)).collect()),
         Do::CkQuorum => check_quorum(status),
     }
 }
 
 fn master_addr(status: &NodeStatus) -> Reply {
-    let Some((leader, _)) = leader_and_replicas(status) else { return Reply::NilArray };
+    let Some(leader) = leader(status).filter(|leader| has_address(leader)) else { return Reply::NilArray };
     let (host, port) = host_and_port(&leader.client_addr);
     Reply::Array(vec![Reply::bulk(host), Reply::bulk(port.to_string())])
 }
 
-fn majority(status: &NodeStatus) -> usize {
-    status.members.iter().filter(|member| member.voter).count() / 2 + 1
+/// The leader's; nobody's without one.
+fn replicas(status: &NodeStatus) -> impl Iterator<Item = &MemberStatus> {
+    let is_replica = move |member: &&MemberStatus| member.id != status.leader_id && has_address(member);
+    status.members.iter().filter(move |member| leader(status).is_some() && is_replica(member))
 }
 
 fn check_quorum(status: &NodeStatus) -> Reply {
-    let usable = status.members.iter().filter(|member| member.voter && member.connected).count();
+    let usable = reached_voters(status);
     if usable >= majority(status) {
         let text = format!("OK {usable} usable Sentinels. Quorum and failover authorization can be reached");
         return Reply::Simple(text.into());
@@ -92,10 +91,9 @@ fn master_fields(status: &NodeStatus, master: &str) -> Fields {
         // There is none, and that is what a majority of sentinels calls objectively down.
         None => instance(master, "", "", "s_down,o_down,master,disconnected"),
     };
-    let replicas = leader_and_replicas(status).map_or(0, |(_, replicas)| replicas.len());
     push(&mut fields, "role-reported", "master");
     push(&mut fields, "config-epoch", status.term);
-    push(&mut fields, "num-slaves", replicas);
+    push(&mut fields, "num-slaves", replicas(status).count());
     push(&mut fields, "num-other-sentinels", peers(status).count());
     push(&mut fields, "quorum", majority(status));
     fields

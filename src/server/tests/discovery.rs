@@ -122,26 +122,60 @@ fn the_shard_has_the_shape_of_resp3() {
 }
 
 #[test]
-fn without_a_leader_there_is_no_owner_and_no_master() {
+fn a_node_that_reaches_a_majority_stands_in_for_a_leader_that_is_gone() {
+    serve(config(), |harness| async move {
+        let mut peer = connect(&harness, |status| {
+            follow(status, 2);
+            status.members[1].connected = false;
+        })
+        .await;
+        let nodes = [node(6379, ID1), node(6381, ID3)].concat();
+        for state in ["ok", "fail"] {
+            answers(&mut peer, "CLUSTER SLOTS", format!("*1\r\n*4\r\n:0\r\n:16383\r\n{nodes}")).await;
+            let lines = format!(
+                "{ID1} 127.0.0.1:6379@16379 myself,master - 0 0 7 connected 0-16383\n\
+                 {ID2} 127.0.0.1:6380@16380 slave,fail? {ID1} 0 0 7 disconnected\n\
+                 {ID3} 127.0.0.1:6381@16381 slave {ID1} 0 0 7 connected\n"
+            );
+            assert_eq!(text(&mut peer, "CLUSTER NODES").await, lines);
+            let info = text(&mut peer, "CLUSTER INFO").await;
+            let slots = if state == "ok" { "pfail" } else { "fail" };
+            for line in [format!("cluster_state:{state}"), format!("cluster_slots_{slots}:16384")] {
+                assert!(info.lines().any(|found| found == line), "{line} in {info}");
+            }
+            assert!(info.contains("cluster_slots_assigned:16384\r\ncluster_slots_ok:0\r\n"), "{info}");
+            // Everybody has noticed now.
+            follow(&mut harness.backend.status.borrow_mut(), 0);
+        }
+    });
+}
+
+#[test]
+fn a_node_that_reaches_no_majority_names_nobody() {
+    serve(config(), |harness| async move {
+        let mut peer = connect(&harness, |status| {
+            follow(status, 2);
+            status.members[1].connected = false;
+            status.members[2].connected = false;
+        })
+        .await;
+        peer.ask("CLUSTER SLOTS", "*0 ").await;
+        let lines = text(&mut peer, "CLUSTER NODES").await;
+        let myself = format!("{ID1} 127.0.0.1:6379@16379 myself,slave - 0 0 7 connected\n");
+        assert!(lines.starts_with(&myself) && !lines.contains("master"), "{lines}");
+        peer.ask(&format!("CLUSTER REPLICAS {ID1}"), "-ERR_The_specified_node_is_not_a_master ").await;
+        answers(&mut peer, "CLUSTER SHARDS", "*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n").await;
+    });
+}
+
+#[test]
+fn without_a_leader_there_is_no_master() {
     serve(config(), |harness| async move {
         let mut peer = connect(&harness, |status| {
             follow(status, 0);
             status.members[1].connected = false;
         })
         .await;
-        peer.ask("CLUSTER SLOTS", "*0 ").await;
-        let lines = format!(
-            "{ID1} 127.0.0.1:6379@16379 myself,slave - 0 0 7 connected\n\
-             {ID2} 127.0.0.1:6380@16380 slave,fail? - 0 0 7 disconnected\n\
-             {ID3} 127.0.0.1:6381@16381 slave - 0 0 7 connected\n"
-        );
-        assert_eq!(text(&mut peer, "CLUSTER NODES").await, lines);
-        peer.ask(&format!("CLUSTER REPLICAS {ID1}"), "-ERR_The_specified_node_is_not_a_master ").await;
-        let info = text(&mut peer, "CLUSTER INFO").await;
-        assert!(info.starts_with("cluster_state:fail\r\ncluster_slots_assigned:16384\r\n"), "{info}");
-        assert!(info.contains("cluster_slots_ok:0\r\n") && info.contains("cluster_slots_fail:16384\r\n"));
-        answers(&mut peer, "CLUSTER SHARDS", "*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n").await;
-        let mut peer = connect(&harness, |_| {}).await;
         peer.ask("SENTINEL GET-MASTER-ADDR-BY-NAME mymaster", "*-1 ").await;
         let master = "name mymaster ip '' port 0 runid '' flags s_down,o_down,master,disconnected \
              link-pending-commands 0 link-refcount 1 role-reported master config-epoch 7 num-slaves 0 \

@@ -95,6 +95,13 @@ fn without_a_leader_the_cluster_is_down() {
         peer.ask("GET a", "-CLUSTERDOWN_The_cluster_is_down ").await;
         peer.ask("SET a 1", "-CLUSTERDOWN_The_cluster_is_down ").await;
         peer.ask("PING", "+PONG ").await;
+        // A leader that does not answer is none.
+        {
+            let mut status = harness.backend.status.borrow_mut();
+            (status.role, status.leader_id) = (Role::Follower, 2);
+            status.members[1].connected = false;
+        }
+        peer.ask("GET a", "-CLUSTERDOWN_The_cluster_is_down ").await;
     });
 }
 
