@@ -199,14 +199,19 @@ impl Group {
         }
         // Progress is that of this node's own stream: under load it is slow, but it moves.
         if self.last_progress_us < before_us {
-            for late in self.stream.give_up_batches(before_us) {
-                if !late.is_out {
-                    self.intake.empty(self.config.node_id, late.seq);
-                }
-                let of_write = if late.is_out { &OUTCOME_UNKNOWN } else { reason };
-                for job in late.jobs {
-                    self.refuse(job.ticket, &job.steps, of_write, reason);
-                }
+            self.give_up_batches(before_us, reason);
+        }
+    }
+
+    /// Gives up on batches older than `before_us`; `reason` is for what was certainly not applied.
+    fn give_up_batches(&mut self, before_us: u64, reason: &Reply) {
+        for late in self.stream.give_up_batches(before_us) {
+            if !late.is_out {
+                self.intake.empty(self.config.node_id, late.seq);
+            }
+            let of_write = if late.is_out { &OUTCOME_UNKNOWN } else { reason };
+            for job in late.jobs {
+                self.refuse(job.ticket, &job.steps, of_write, reason);
             }
         }
     }
@@ -218,9 +223,7 @@ impl Group {
         for job in unsent {
             self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
         }
-        for job in self.stream.give_up_sent(u64::MAX) {
-            self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &REMOVED);
-        }
+        self.give_up_batches(u64::MAX, &REMOVED);
     }
 
     /// The replies to these jobs' writes went by while this node was behind.
