@@ -23,7 +23,7 @@ const SECTOR_BYTES: usize = 512;
 pub enum Loss {
     /// All of it is lost.
     Everything,
-    /// None of it is lost: a killed process.
+    /// None of it is lost: only the process was killed. What was not synced stays in danger.
     Nothing,
     /// What came after a random moment is lost.
     Later,
@@ -39,6 +39,16 @@ enum Object {
 enum Change {
     Write(usize, Vec<u8>),
     Truncate(usize),
+}
+
+impl Object {
+    /// When its changes were made that no sync covers yet.
+    fn unsynced(&self) -> Vec<u64> {
+        match self {
+            Self::File { unsynced, .. } => unsynced.iter().map(|(at, _)| *at).collect(),
+            Self::Directory { unsynced, .. } => unsynced.iter().map(|(at, _)| *at).collect(),
+        }
+    }
 }
 
 /// Names, and what they name from now on.
@@ -61,19 +71,19 @@ impl Disk {
     /// Learns the inodes of what lies in `parent`, where this disk has been written out.
     pub fn begin(&mut self, parent: &Path) {
         self.by_inode.clear();
-        self.records = 0;
         let mut open = vec![(parent.to_owned(), 0)];
         while let Some((path, object)) = open.pop() {
             let inode = fs::metadata(&path).expect("what was written out").ino();
             self.by_inode.insert(inode, object);
-            if let Object::Directory { entries, .. } = &self.objects[object] {
-                open.extend(entries.iter().map(|(name, object)| (path.join(name), *object)));
+            if let Some(entries) = self.entries(object) {
+                open.extend(entries.into_iter().map(|(name, object)| (path.join(name), object)));
             }
         }
     }
 
     /// Takes in what a process did; how many records that were.
     pub fn play(&mut self, journal: &[u8]) -> u64 {
+        let start = self.records;
         for event in events(journal) {
             let at = self.records;
             match event {
@@ -96,26 +106,29 @@ impl Disk {
                     let (directory, name) = self.parent(path);
                     self.reenter(at, directory, vec![(name, None)]);
                 }
-                Event::Sync { inode, covered } => self.sync(self.by_inode[&inode], covered),
+                Event::Sync { inode, covered } => self.sync(self.by_inode[&inode], start + covered),
             }
             self.records += 1;
         }
-        self.records
+        self.records - start
     }
 
     /// The power goes: what is left from now on, in words.
     pub fn cut(&mut self, loss: Loss, rng: &mut SmallRng) -> String {
-        let moment = rng.random_range(0..=self.records);
-        let mut unsynced = 0;
+        let unsynced: Vec<u64> = self.objects.iter().flat_map(Object::unsynced).collect();
+        let danger = format!("{loss:?} of {} un-synced changes", unsynced.len());
+        if loss == Loss::Nothing {
+            return danger;
+        }
+        let first = unsynced.iter().min().map_or(self.records, |first| *first);
+        let moment = rng.random_range(first..=self.records);
         for object in &mut self.objects {
             match object {
                 Object::File { bytes, unsynced: changes } => {
-                    unsynced += changes.len();
                     let changes = std::mem::take(changes);
                     lose_changes(bytes, changes, loss, moment, rng);
                 }
                 Object::Directory { entries, unsynced: changes } => {
-                    unsynced += changes.len();
                     for (_, change) in surviving(std::mem::take(changes), loss, moment, rng) {
                         rename_in(entries, change);
                     }
@@ -123,7 +136,7 @@ impl Disk {
             }
         }
         self.forget_nameless();
-        format!("{loss:?} of {unsynced} un-synced changes, {} records", self.records)
+        danger
     }
 
     /// Replaces what lies in `parent` by this disk, under `name` alone.
@@ -138,19 +151,35 @@ impl Disk {
     }
 
     fn write_object(&self, object: usize, path: &Path) {
-        match &self.objects[object] {
-            Object::File { bytes, .. } => fs::write(path, bytes).expect("room"),
-            Object::Directory { entries, .. } => {
+        match self.entries(object) {
+            None => fs::write(path, self.bytes(object)).expect("room"),
+            Some(entries) => {
                 fs::create_dir(path).expect("room");
                 for (name, object) in entries {
-                    self.write_object(*object, &path.join(name));
+                    self.write_object(object, &path.join(name));
                 }
             }
         }
     }
 
-    /// Where `path` is not as this disk has it: nowhere, after [`Loss::Nothing`] and a process
-    /// that ended by itself.
+    /// The names in a directory, as a running process sees them; None: it is a file.
+    fn entries(&self, object: usize) -> Option<BTreeMap<String, usize>> {
+        let Object::Directory { entries, unsynced } = &self.objects[object] else { return None };
+        let mut entries = entries.clone();
+        unsynced.iter().for_each(|(_, change)| rename_in(&mut entries, change.clone()));
+        Some(entries)
+    }
+
+    /// What a running process reads in a file.
+    fn bytes(&self, object: usize) -> Vec<u8> {
+        let Object::File { bytes, unsynced } = &self.objects[object] else { return Vec::new() };
+        let mut bytes = bytes.clone();
+        unsynced.iter().for_each(|(_, change)| apply(&mut bytes, change));
+        bytes
+    }
+
+    /// Where `path` is not as a running process would see it: nowhere, after one that ended by
+    /// itself.
     pub fn differences(&self, parent: &Path, name: &str) -> Vec<String> {
         let mut found = Vec::new();
         match self.find(name) {
@@ -161,21 +190,18 @@ impl Disk {
     }
 
     fn compare(&self, object: usize, path: &Path, found: &mut Vec<String>) {
-        match &self.objects[object] {
-            Object::File { bytes, .. } => {
-                if fs::read(path).ok().as_ref() != Some(bytes) {
-                    found.push(path.display().to_string());
-                }
+        let Some(entries) = self.entries(object) else {
+            if fs::read(path).ok() != Some(self.bytes(object)) {
+                found.push(path.display().to_string());
             }
-            Object::Directory { entries, .. } => {
-                let there = fs::read_dir(path).map_or(0, Iterator::count);
-                if there != entries.len() {
-                    found.push(format!("{}: {there} files, not {}", path.display(), entries.len()));
-                }
-                for (name, object) in entries {
-                    self.compare(*object, &path.join(name), found);
-                }
-            }
+            return;
+        };
+        let there = fs::read_dir(path).map_or(0, Iterator::count);
+        if there != entries.len() {
+            found.push(format!("{}: {there} files, not {}", path.display(), entries.len()));
+        }
+        for (name, object) in entries {
+            self.compare(object, &path.join(name), found);
         }
     }
 
@@ -187,14 +213,8 @@ impl Disk {
 
     /// What a path names, for a running process.
     fn find(&self, path: &str) -> Option<usize> {
-        let mut object = 0;
-        for part in path.split('/').filter(|part| !part.is_empty()) {
-            let Object::Directory { entries, unsynced } = &self.objects[object] else { return None };
-            let changes = unsynced.iter().rev().flat_map(|(_, change)| change.iter().rev());
-            let mut latest = changes.filter(|(name, _)| name == part).map(|(_, object)| *object);
-            object = latest.next().unwrap_or_else(|| entries.get(part).copied())?;
-        }
-        Some(object)
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        parts.try_fold(0, |object, part| self.entries(object)?.get(part).copied())
     }
 
     fn enter(&mut self, at: u64, inode: u64, path: &str, object: Object) {
@@ -284,7 +304,7 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
 fn surviving<T>(mut changes: Vec<(u64, T)>, loss: Loss, moment: u64, rng: &mut SmallRng) -> Vec<(u64, T)> {
     match loss {
         Loss::Everything => changes.clear(),
-        Loss::Nothing => {}
+        Loss::Nothing => unreachable!("nothing is cut off"),
         Loss::Later => changes.retain(|(at, _)| *at < moment),
         Loss::Scattered if rng.random_bool(0.5) => {
             changes.truncate(rng.random_range(0..=changes.len()));
@@ -305,8 +325,7 @@ fn lose_changes(
         Loss::Later => changes.split_off(changes.partition_point(|(at, _)| *at < moment)),
         Loss::Scattered if rng.random_bool(0.6) => std::mem::take(&mut changes),
         Loss::Scattered if rng.random_bool(0.5) => Vec::new(),
-        Loss::Everything | Loss::Scattered => return,
-        Loss::Nothing => Vec::new(),
+        _ => return,
     };
     changes.iter().for_each(|(_, change)| apply(bytes, change));
     // The power goes while one of them is under way.

@@ -328,6 +328,14 @@ EXPORT int mkdir(const char *path, mode_t mode) {
     return outcome;
 }
 
+EXPORT int unlinkat(int at, const char *path, int flags) {
+    if (path[0] == '/')
+        return remove_entry(path, flags);
+    if (is_watched(at))
+        die("unlinkat is not described in the journal");
+    return (int)syscall(SYS_unlinkat, at, path, flags);
+}
+
 /* What bowline and its libraries do not do today. Whoever begins to is told at once. */
 
 EXPORT int link(const char *from, const char *to) {
