@@ -143,18 +143,19 @@ impl Nemesis {
 
     /// Makes a fault of the next kind that is possible besides those that go on.
     pub fn inject(&mut self, is_alone: bool) -> Option<Fault> {
-        for _ in 0..self.available.len() {
+        let mut later = Vec::new();
+        let mut fault = None;
+        while fault.is_none() && later.len() < self.available.len() {
             let kind = self.draw();
             let wants_to_be_alone = matches!(kind, Kind::KillAll | Kind::FillDisk);
-            if is_alone || !wants_to_be_alone {
-                let made = self.target(kind).and_then(|target| self.make(kind, target));
-                if let Some((what, cure)) = made {
-                    return Some(Fault { kind, what, cure });
-                }
+            let target = if is_alone || !wants_to_be_alone { self.target(kind) } else { None };
+            match target.and_then(|target| self.make(kind, target)) {
+                Some((what, cure)) => fault = Some(Fault { kind, what, cure }),
+                None => later.push(kind),
             }
-            self.deck.insert(0, kind); // later
         }
-        None
+        self.deck.splice(0..0, later);
+        fault
     }
 
     /// The node that it is about: the leader, or another that nothing has been done to.
