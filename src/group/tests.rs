@@ -2,6 +2,7 @@
 //! what they must print. `BOWLINE_UPDATE=1` writes down what they print now.
 
 mod cluster;
+mod strikes;
 
 use crate::machine::{Machine, Restorer};
 use cluster::Cluster;
@@ -75,6 +76,14 @@ scripts! {
     no_majority
     wiped_node
     whole_cluster_restart
+    grow_and_shrink
+    replace_node
+    demote_and_promote
+    remove_leader
+    remove_held_back
+    removed_node_returns
+    members_in_snapshots
+    newcomer_by_snapshot
 }
 
 fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {

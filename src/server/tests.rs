@@ -5,6 +5,7 @@ mod backend;
 mod commands;
 mod limits;
 mod pipelines;
+mod raft;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
@@ -38,6 +39,7 @@ fn config() -> ServerConfig {
         tcp_keepalive: Some(Duration::from_secs(300)),
         drain_timeout: Duration::from_secs(5),
         run_id: "0".repeat(40),
+        election_timeout: Duration::from_millis(400),
     }
 }
 
