@@ -16,7 +16,7 @@ pub struct Node {
     pub peer_addr: String,
     pub data_dir: PathBuf,
     pub flags: Vec<String>,
-    /// Variables for its process.
+    /// Set for its process.
     pub env: Vec<(String, String)>,
     log: PathBuf,
     process: Option<Child>,
@@ -40,8 +40,8 @@ impl Node {
         assert!(!self.is_running(), "node {} runs already", self.id);
         let log = OpenOptions::new().create(true).append(true).open(&self.log).expect("a log file");
         let mut command = Command::new(binary());
-        command.envs(self.env.iter().cloned());
-        command.args(&self.flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.args(&self.flags).envs(self.env.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("the binary starts"));
     }
 
