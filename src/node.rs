@@ -11,6 +11,8 @@ mod snapshots;
 mod start;
 mod status;
 
+pub use recover::recover;
+pub use snapshots::{conf_state_of, meta_of};
 pub use start::NodeConfig;
 pub use status::{Clients, MemberStatus, NodeStatus, Role};
 

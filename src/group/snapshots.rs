@@ -54,6 +54,10 @@ impl Snapshots {
         self.stored_index
     }
 
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
     pub fn total(&self) -> u64 {
         self.total
     }

@@ -112,6 +112,31 @@ pub fn check(history: &[Operation], finally: &BTreeMap<String, Vec<u8>>) -> Chec
     Ok(())
 }
 
+/// Every key whose final value tells something.
+pub fn keys(history: &[Operation]) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for operation in history {
+        match &operation.action {
+            Action::Append { key, .. }
+            | Action::Get { key }
+            | Action::Incr { key }
+            | Action::GetV { key }
+            | Action::Cas { key, .. }
+            | Action::WatchedSet { key, .. }
+                if !keys.contains(key) =>
+            {
+                keys.insert(key.clone());
+            }
+            Action::AppendPair { pair, .. } => {
+                keys.insert(format!("{pair}a"));
+                keys.insert(format!("{pair}b"));
+            }
+            _ => {}
+        }
+    }
+    keys
+}
+
 fn bulk(reply: &Reply) -> Result<&[u8], String> {
     match reply {
         Reply::Bulk(bytes) => Ok(bytes),
