@@ -11,7 +11,7 @@ use raft::eraftpb::ConfState;
 use std::collections::BTreeMap;
 
 /// Every so many entries all of the replicas' states is compared; else only what is at hand.
-const HASH_EVERY: u64 = 32;
+const HASH_EVERY: u64 = 128;
 /// Until everything is answered and all replicas are equal, once nothing is wrong any more.
 const RECOVERY_US: u64 = 6_000_000;
 

@@ -55,10 +55,10 @@ impl Profile {
         let mut profile = Self {
             nodes: if rng.random_bool(0.7) { 3 } else { 5 },
             clients: rng.random_range(4..24),
-            pipeline: rng.random_range(1..24),
+            pipeline: rng.random_range(1..32),
             faulty_us: rng.random_range(4_000_000..10_000_000),
-            snapshot_min_log_bytes: rng.random_range(2_000..80_000),
-            log_cache_bytes: rng.random_range(8_000..120_000),
+            snapshot_min_log_bytes: rng.random_range(2_000..40_000),
+            log_cache_bytes: rng.random_range(4_000..60_000),
             segment_bytes: rng.random_range(1..=8) * 8192,
             append_bytes: [0, 200, 1_000, 1 << 20][rng.random_range(0..4)],
             drop: often(rng, 0.5, 0.1),
@@ -68,7 +68,7 @@ impl Profile {
             disk_us: if rng.random_bool(0.7) { (60, 400) } else { (500, 15_000) },
             disk_stall: often(rng, 0.3, 0.01),
             fault_every_us: rng.random_range(100_000..1_500_000),
-            think_us: rng.random_range(100..10_000),
+            think_us: rng.random_range(100..4_000),
             skew: [0, 20, 200][rng.random_range(0..3)],
             weights: std::array::from_fn(|_| rng.random_range(0..10)),
         };
