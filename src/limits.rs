@@ -60,6 +60,17 @@ pub const MAX_WAIT_MS: u64 = 60_000;
 /// Most members of a cluster. Beyond: an error, nothing is done.
 pub const MAX_MEMBERS: usize = 32;
 
+/// Highest id of a node. Beyond: an error, nothing is done.
+pub const MAX_NODE_ID: u64 = u32::MAX as u64;
+
+/// Entries that a learner may lack when it gets its vote: it has them within moments, and no
+/// commit has to wait for it.
+pub const MAX_PROMOTION_LAG_ENTRIES: u64 = 1000;
+
+/// Election timeouts for which a node that was removed goes on answering Raft: long enough for
+/// the others to elect and commit what lets them do without it, should the leader die just then.
+pub const REMOVED_LINGERS_ELECTIONS: u64 = 5;
+
 /// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
 pub const MAX_CLIENTS: usize = 10_000;
 

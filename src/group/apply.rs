@@ -3,12 +3,14 @@
 
 use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
-use super::{Event, Group, OWN_TICKET};
+use super::{Event, Group, LogView, OWN_TICKET};
 use crate::command::{Reply, Request};
 use crate::machine::Verdict;
+use crate::mutant::{self, Mutant};
 use crate::wire::WireError;
 use crate::wire::entry::{self, BatchRef};
 use crate::wire::units::{Unit, Units, Watch};
+use raft::RawNode;
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType};
 
 const CORRUPT: Reply = Reply::error("UNKNOWN The log is damaged on this node, which is stopping");
@@ -27,10 +29,10 @@ impl Group {
             EntryType::EntryNormal if entry.data.is_empty() => Ok(()), // a leader's first
             EntryType::EntryNormal => self.apply_batches(&entry),
             EntryType::EntryConfChange => read_change::<ConfChange>(&entry)
-                .map(|change| self.raft.apply_conf_change(&change))
+                .map(|change| self.reconfigure(|raft| raft.apply_conf_change(&change)))
                 .and_then(|outcome| self.membership_changed(outcome)),
             EntryType::EntryConfChangeV2 => read_change::<ConfChangeV2>(&entry)
-                .map(|change| self.raft.apply_conf_change(&change))
+                .map(|change| self.reconfigure(|raft| raft.apply_conf_change(&change)))
                 .and_then(|outcome| self.membership_changed(outcome)),
         };
         if let Err(error) = outcome {
@@ -38,14 +40,19 @@ impl Group {
         }
     }
 
+    fn reconfigure<T>(
+        &mut self,
+        change: impl Fn(&mut RawNode<LogView>) -> raft::Result<T>,
+    ) -> raft::Result<T> {
+        if mutant::is(Mutant::ConfigChangeTwice) {
+            change(&mut self.raft)?;
+        }
+        change(&mut self.raft)
+    }
+
     fn membership_changed(&mut self, outcome: raft::Result<ConfState>) -> Result<(), WireError> {
         let conf_state = outcome.map_err(|_| WireError::new("membership change"))?;
-        let event =
-            Event::Membership { voters: conf_state.voters.clone(), learners: conf_state.learners.clone() };
-        self.machine.configured(&conf_state);
-        self.raft.mut_store().set_conf_state(conf_state);
-        self.effects.events.push(event);
-        self.effects.members_changed = true;
+        self.configured(conf_state);
         Ok(())
     }
 
@@ -111,8 +118,13 @@ impl Group {
 
     fn apply_unit(&mut self, unit: &Unit<'_>) -> Reply {
         let reply = self.machine.execute(unit);
-        if let (Unit::Register(register), Reply::Ok) = (unit, &reply) {
+        let concerns_members =
+            matches!(unit, Unit::Register(_) | Unit::Membership(_) | Unit::Bootstrap { .. });
+        if concerns_members && !reply.is_error() {
             self.effects.members_changed = true;
+            self.membership.look_again();
+        }
+        if let (Unit::Register(register), Reply::Ok) = (unit, &reply) {
             self.effects.events.push(Event::Member {
                 node: register.node,
                 client_addr: register.client_addr.to_owned(),
@@ -124,10 +136,11 @@ impl Group {
 
     fn registered(&mut self, reply: &Reply) {
         self.registering = false;
-        if reply.is_error() {
-            self.refused();
-        } else {
-            self.settle();
+        let is_member = self.machine.members().all().contains_key(&self.config.node_id);
+        match reply.is_error() {
+            false => self.settle(),
+            true if is_member => self.refused(),
+            true => {} // `maybe_register` waits until it is one
         }
     }
 

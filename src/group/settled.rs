@@ -53,7 +53,7 @@ impl Group {
 
     /// Says who this node is, through the log, when the log does not say so yet.
     pub(super) fn maybe_register(&mut self) {
-        if self.registering || self.leader() == 0 {
+        if self.registering || self.leader() == 0 || self.membership.is_removed() {
             return;
         }
         let config = &self.config;
@@ -66,6 +66,9 @@ impl Group {
             {
                 return self.settle();
             }
+        } else if self.machine.cluster_id().is_some() {
+            // Its own state does not know of it yet: the entry that adds it is still to be applied.
+            return;
         }
         let register = Register {
             node: config.node_id,

@@ -21,6 +21,9 @@ const OUTCOME_UNKNOWN: Reply =
     Reply::error("UNKNOWN The command was sent, but its outcome is not known: it may have been applied");
 const REPLY_LOST: Reply =
     Reply::error("UNKNOWN The command was applied, but its reply was lost while this node was behind");
+const REMOVED: Reply = Reply::error(
+    "CLUSTERDOWN This node was removed from the cluster; the command was not applied. Ask another node",
+);
 const TOO_MUCH: Reply =
     Reply::error("TRYAGAIN Too many commands are waiting on this node; the command was not applied");
 
@@ -28,6 +31,9 @@ impl Group {
     pub(super) fn submit(&mut self, job: Job) {
         if matches!(job.consistency, Consistency::Stale { .. }) && !job.writes() {
             return self.answer_job(job);
+        }
+        if self.membership.is_removed() {
+            return self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
         }
         if self.given_up() {
             return self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
@@ -46,7 +52,7 @@ impl Group {
     /// Sends this node's batches to the leader, if there is one.
     pub(super) fn send_batches(&mut self) {
         let leader = self.leader();
-        if leader == 0 || (self.is_leader() && !self.leads_and_knows()) {
+        if leader == 0 || self.membership.is_removed() || (self.is_leader() && !self.leads_and_knows()) {
             return;
         }
         self.stream.form_batches(self.now.mono_us);
@@ -190,6 +196,18 @@ impl Group {
             for job in self.stream.give_up_sent(before_us) {
                 self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &NO_ANSWER);
             }
+        }
+    }
+
+    /// Answers everything that waits: this node was removed, and will not learn the outcome.
+    pub(super) fn give_up_all(&mut self) {
+        let mut unsent = self.stream.give_up_waiting(u64::MAX);
+        unsent.extend(self.reads.give_up(u64::MAX));
+        for job in unsent {
+            self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
+        }
+        for job in self.stream.give_up_sent(u64::MAX) {
+            self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &REMOVED);
         }
     }
 

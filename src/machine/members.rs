@@ -67,6 +67,9 @@ impl Members {
         let Ok(incarnation) = <[u8; 16]>::try_from(register.incarnation) else {
             return Reply::error("ERR malformed incarnation");
         };
+        if self.removed.contains(&register.node) {
+            return error(format!("node {} was removed from this cluster", register.node));
+        }
         let Some(member) = self.all.get_mut(&register.node) else {
             return error(format!("node {} is no member of this cluster", register.node));
         };
@@ -136,6 +139,9 @@ impl Members {
             return Err(error(format!("a cluster has at most {} members", limits::MAX_MEMBERS)));
         }
         let node = if wish.node == 0 { self.next_id() } else { wish.node };
+        if node > limits::MAX_NODE_ID {
+            return Err(error(format!("node {node}: the highest id of a node is {}", limits::MAX_NODE_ID)));
+        }
         let (client_addr, peer_addr) = (wish.client_addr.to_owned(), wish.peer_addr.to_owned());
         let member = Member { client_addr, peer_addr, replaces, ..Member::default() };
         self.all.insert(node, member);
@@ -144,19 +150,38 @@ impl Members {
 
     fn next_id(&self) -> NodeId {
         let last = [self.all.keys().next_back(), self.removed.iter().next_back()];
-        last.into_iter().flatten().max().map_or(1, |last| last + 1)
+        last.into_iter().flatten().max().map_or(1, |last| last.saturating_add(1))
     }
 
     fn replace(&mut self, wish: &Membership<'_>) -> Result<NodeId, Reply> {
-        if self.removed.contains(&wish.old)
-            && self.all.get(&wish.node).is_some_and(|new| new.client_addr == wish.client_addr)
-        {
-            return Ok(wish.node); // done before
-        }
         if wish.old == wish.node {
             return Err(error("the new node needs an id of its own"));
         }
+        if self.removed.contains(&wish.old) {
+            let is_new = |&(&node, member): &(&NodeId, &Member)| {
+                (wish.node == 0 || wish.node == node)
+                    && member.client_addr == wish.client_addr
+                    && member.peer_addr == wish.peer_addr
+            };
+            if let Some((&node, _)) = self.all.iter().find(is_new) {
+                return Ok(node); // done before
+            }
+        }
         self.member(wish.old)?;
+        let other = |(node, member): (&NodeId, &Member)| {
+            let is_other = if wish.node == 0 {
+                member.client_addr != wish.client_addr || member.peer_addr != wish.peer_addr
+            } else {
+                *node != wish.node
+            };
+            (is_other && member.replaces == Some(wish.old)).then_some(*node)
+        };
+        if let Some(other) = self.all.iter().find_map(other) {
+            return Err(error(format!(
+                "node {other} is to take the place of node {} already: RAFT REMOVE {other} takes that back",
+                wish.old
+            )));
+        }
         self.add(wish, Some(wish.old))
     }
 

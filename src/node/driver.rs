@@ -254,6 +254,9 @@ impl Shared {
             Event::SnapshotInstalled { index } => {
                 info!(self.log, "snapshot installed"; "index" => index);
             }
+            Event::Removed { node } => {
+                self.stop_with(NodeError::Refused(format!("node {node} was removed from the cluster")));
+            }
             Event::Refused { reason } => self.stop_with(NodeError::Refused(reason)),
             Event::Corrupt { index, reason } => self.stop_with(NodeError::Corrupt { index, reason }),
         }

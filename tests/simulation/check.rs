@@ -92,6 +92,10 @@ impl World {
         let glance = group.glance();
         if glance.leads {
             self.known.leads(id, glance.term)?;
+            let conf_state = group.log().conf_state();
+            if !conf_state.voters.contains(&id) && !conf_state.voters_outgoing.contains(&id) {
+                return Err(format!("node {id} leads and has no vote: {conf_state:?}"));
+            }
         }
         let clock_ms = group.machine().clock_ms();
         if clock_ms < node.clock_ms {
@@ -124,29 +128,36 @@ impl World {
                 self.nodes.iter().filter_map(|n| n.group.as_ref()).map(|g| g.status()).collect();
             return Err(format!("the replicas did not come together: {states:#?}"));
         }
+        self.wishes_are_granted()?;
         self.every_node_serves()?;
         self.logs_are_bounded()?;
-        let hash = |i: usize| self.nodes[i].group.as_ref().map(|group| group.machine().state_hash());
-        if (1..self.nodes.len()).any(|i| hash(i) != hash(0)) {
+        let hash =
+            |id: u64| self.nodes[id as usize - 1].group.as_ref().map(|group| group.machine().state_hash());
+        let members = self.staying();
+        if members.iter().any(|&id| hash(id) != hash(members[0])) {
             return Err("the replicas differ in the end".to_owned());
         }
+        self.count_wishes();
         history::check(&self.clients.history, &self.final_values())
     }
 
     fn has_converged(&self) -> bool {
-        let applied = |i: usize| {
-            let glance = self.nodes[i].group.as_ref()?.glance();
+        let applied = |id: u64| {
+            let glance = self.nodes[id as usize - 1].group.as_ref()?.glance();
             (glance.applied == glance.last).then_some(glance.applied)
         };
+        let members = self.staying();
         self.clients.open.is_empty()
-            && applied(0).is_some()
-            && (1..self.nodes.len()).all(|i| applied(i) == applied(0))
+            && !members.is_empty()
+            && applied(members[0]).is_some()
+            && members.iter().all(|&id| applied(id) == applied(members[0]))
+            && self.wishes_are_granted().is_ok()
     }
 
     /// A write and a read through each node, without an error.
     fn every_node_serves(&mut self) -> Outcome {
         let first = self.clients.history.len();
-        for node in 1..=self.profile.nodes {
+        for node in self.staying() {
             for read in [false, true] {
                 let key = "n0".to_owned();
                 let action = if read { Action::Get { key } } else { Action::Incr { key } };
@@ -172,7 +183,8 @@ impl World {
     }
 
     fn logs_are_bounded(&self) -> Outcome {
-        for node in &self.nodes {
+        for id in self.staying() {
+            let node = &self.nodes[id as usize - 1];
             let Some(group) = node.group.as_ref() else { continue };
             let (disk_bytes, spare_bytes) = (node.disk.log_bytes(), 8 * self.profile.segment_bytes);
             let bound = 4 * group.snapshot_bytes().max(self.profile.snapshot_min_log_bytes);
@@ -189,7 +201,8 @@ impl World {
 
     fn final_values(&self) -> BTreeMap<String, Vec<u8>> {
         let mut values = BTreeMap::new();
-        let Some(group) = self.nodes[0].group.as_ref() else { return values };
+        let replica = self.nodes.iter().filter_map(|node| node.group.as_ref());
+        let Some(group) = replica.max_by_key(|group| group.glance().applied) else { return values };
         for key in history::keys(&self.clients.history) {
             let args = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
             let value = match group.machine().read(&args, 0).0 {

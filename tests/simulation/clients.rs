@@ -2,6 +2,7 @@
 //! Every write carries what tells it apart from all others.
 
 use super::history::{Action, Operation, Outcome};
+use super::operator;
 use bowline::command::{Reply, Request};
 use bowline::group::{Job, Step};
 use bowline::wire::units::{self, Args, Command, Watch};
@@ -198,6 +199,10 @@ fn step(action: &Action, body: &mut Vec<u8>) -> Step {
                 vec![b"APPEND".to_vec(), key.clone().into_bytes(), token.clone().into_bytes()]
             };
             put_transaction(body, &[], &[append(&halves[0]), append(&halves[1])])
+        }
+        Action::Member { change, node, old } => {
+            operator::put_wish(body, *change, *node, *old);
+            Step::Write
         }
         Action::WatchedSet { key, watched, value } => {
             let watch =

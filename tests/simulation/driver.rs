@@ -64,6 +64,7 @@ impl World {
                 GroupEvent::Refused { .. } | GroupEvent::Corrupt { .. } => {
                     return Err(format!("node {id} stopped: {event:?}"));
                 }
+                GroupEvent::Removed { .. } => return self.removed(id),
                 GroupEvent::SnapshotInstalled { .. } => self.figures.snapshots_installed += 1,
                 GroupEvent::Role { role: "leader", .. } => self.figures.elections += 1,
                 _ => {}

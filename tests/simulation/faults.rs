@@ -54,7 +54,8 @@ pub const FAULTS: [Fault; 14] = [
 
 impl World {
     pub(super) fn start(&mut self, id: u64) -> Outcome {
-        if self.node(id).group.is_some() {
+        let node = self.node(id);
+        if node.group.is_some() || !node.has_joined || node.is_removed {
             return Ok(());
         }
         let seed = self.rng.random();

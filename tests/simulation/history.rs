@@ -2,6 +2,7 @@
 //! explains it. This module must never look into a replica, except for the final values.
 
 use bowline::command::Reply;
+use bowline::wire::units::Change;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One command of a client.
@@ -33,6 +34,8 @@ pub enum Action {
     SetPx { key: String, ms: u64 },
     /// `GET key` of such a key.
     GetPx { key: String },
+    /// What an operator wants of the membership.
+    Member { change: Change, node: u64, old: u64 },
 }
 
 #[derive(Debug, Clone)]
@@ -93,7 +96,7 @@ pub fn check(history: &[Operation], finally: &BTreeMap<String, Vec<u8>>) -> Chec
             | Action::SetPx { key, .. }
             | Action::GetPx { key } => key,
             Action::AppendPair { pair, .. } | Action::ReadPair { pair } => pair,
-            Action::Watch { .. } => continue,
+            Action::Watch { .. } | Action::Member { .. } => continue,
         };
         by_key.entry(key).or_default().push(operation);
     }

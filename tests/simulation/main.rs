@@ -12,6 +12,7 @@ mod history;
 mod mutants;
 mod network;
 mod node;
+mod operator;
 mod profile;
 mod queue;
 mod run;

@@ -42,7 +42,9 @@ pub struct Node {
     pub walks: u64,
     /// The log's clock as last seen.
     pub clock_ms: u64,
-    /// It is no member any more.
+    /// The cluster knows of it.
+    pub has_joined: bool,
+    /// It has heard that it is no member any more.
     pub is_removed: bool,
 }
 
@@ -64,6 +66,7 @@ impl Node {
             walk: None,
             walks: 0,
             clock_ms: 0,
+            has_joined: false,
             is_removed: false,
         }
     }

@@ -40,6 +40,8 @@ pub struct Profile {
     pub disk_stall: f64,
     pub fault_every_us: u64,
     pub think_us: u64,
+    /// 0: the members stay.
+    pub operator_every_us: u64,
     /// How far the clocks' rates may be from true, in thousandths.
     pub skew: u64,
     /// By fault, in the order of [`FAULTS`].
@@ -69,6 +71,7 @@ impl Profile {
             disk_stall: often(rng, 0.3, 0.01),
             fault_every_us: rng.random_range(100_000..1_500_000),
             think_us: rng.random_range(100..4_000),
+            operator_every_us: if rng.random_bool(0.5) { rng.random_range(200_000..2_000_000) } else { 0 },
             skew: [0, 20, 200][rng.random_range(0..3)],
             weights: std::array::from_fn(|_| rng.random_range(0..10)),
         };
@@ -122,7 +125,7 @@ impl Profile {
                 self.delay_us = (500, 20_000);
             }
             Mutant::SnapshotWithoutMembership | Mutant::CompactionOffByOne => self.raise(Fault::Crash, 40),
-            Mutant::ConfigChangeTwice => self.fault_every_us = 200_000,
+            Mutant::ConfigChangeTwice => self.operator_every_us = 500_000,
         }
     }
 

@@ -118,4 +118,6 @@ fn add(sum: &mut Figures, run: world::Figures) {
     world.snapshots_stored += run.snapshots_stored;
     world.snapshots_installed += run.snapshots_installed;
     world.elections += run.elections;
+    world.wishes += run.wishes;
+    world.removals += run.removals;
 }

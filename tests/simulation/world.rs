@@ -31,6 +31,8 @@ pub enum Event {
     Start { node: u64 },
     Crash { node: u64, life: u64 },
     Repaired { node: u64 },
+    Join { node: u64 },
+    Operator,
     Fault,
     HealNetwork,
     Calm,
@@ -46,6 +48,8 @@ pub struct Figures {
     pub snapshots_stored: u64,
     pub snapshots_installed: u64,
     pub elections: u64,
+    pub wishes: u64,
+    pub removals: u64,
 }
 
 pub struct World {
@@ -91,6 +95,7 @@ impl World {
         };
         for node in 1..=world.profile.nodes {
             world.add_node();
+            world.node(node).has_joined = true;
             let after_us = world.rng.random_range(0..300_000);
             world.after(after_us, Event::Start { node });
         }
@@ -98,6 +103,9 @@ impl World {
             world.after(200_000, Event::Client { client });
         }
         world.after(800_000, Event::Fault);
+        if world.profile.operator_every_us > 0 {
+            world.after(1_000_000, Event::Operator);
+        }
         world.after(world.profile.faulty_us, Event::Calm);
         world
     }
@@ -171,6 +179,8 @@ impl World {
             Event::Start { node } => self.start(node)?,
             Event::Crash { node, life } if self.is_life(node, life) => self.crash_and_restart(node, true),
             Event::Repaired { node } => self.node(node).disk.repair(),
+            Event::Join { node } => self.join(node)?,
+            Event::Operator => self.operator_acts(),
             Event::Fault => self.fault(),
             Event::HealNetwork => self.network.heal(),
             Event::Calm => self.calm_down(),
@@ -220,6 +230,9 @@ impl World {
     }
 
     pub fn client_later(&mut self, client: usize) {
+        if client == usize::MAX {
+            return; // the operator, whose moments are drawn otherwise
+        }
         let think_us = self.rng.random_range(0..2 * self.profile.think_us);
         self.after(think_us, Event::Client { client });
     }
