@@ -126,7 +126,8 @@ impl World {
         if !self.has_converged() {
             let states: Vec<_> =
                 self.nodes.iter().filter_map(|n| n.group.as_ref()).map(|g| g.status()).collect();
-            return Err(format!("the replicas did not come together: {states:#?}"));
+            let why = self.wishes_are_granted().err().unwrap_or_default();
+            return Err(format!("the replicas did not come together: {why}\n{states:#?}"));
         }
         self.wishes_are_granted()?;
         self.every_node_serves()?;

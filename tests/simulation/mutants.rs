@@ -2,13 +2,13 @@
 //! within a stated number of seeds.
 
 use super::profile::Broken;
-use super::run::run_seed;
+use super::run::{first_line, run_seed};
 
 /// Runs seeds until one of them sees the defect.
 fn is_caught(broken: Broken, within: u64) {
     let caught = (0..within).find_map(|seed| run_seed(seed, broken, false).outcome.err().map(|e| (seed, e)));
     let (seed, error) = caught.unwrap_or_else(|| panic!("{broken:?} went unseen in {within} seeds"));
-    let error: String = error.lines().next().unwrap_or_default().chars().take(300).collect();
+    let error = first_line(&error);
     println!("{broken:?} was caught by seed {seed}, of {within}: {error}");
 }
 

@@ -50,6 +50,10 @@ pub fn explain(seed: u64, error: &str) -> String {
     format!("{last}\nseed {seed}: {error}\nRun it again with BOWLINE_SEED={seed}")
 }
 
+pub fn first_line(error: &str) -> String {
+    error.lines().next().unwrap_or_default().chars().take(300).collect()
+}
+
 pub fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
@@ -67,17 +71,19 @@ pub fn run_many() -> Figures {
     println!("seeds from {base}");
     let (next, started) = (AtomicU64::new(0), Instant::now());
     let total = Mutex::new(Figures::default());
-    let failure = Mutex::new(None);
+    // With `BOWLINE_ALL` the rest is looked at as well.
+    let most_failures = if number_from("BOWLINE_ALL").is_some() { usize::MAX } else { 1 };
+    let failures = Mutex::new(Vec::new());
     let work = || loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let is_over = seeds.map_or_else(|| started.elapsed() > limit, |seeds| number >= seeds);
-        if is_over || failure.lock().expect("no panic while held").is_some() {
+        if is_over || failures.lock().expect("no panic while held").len() >= most_failures {
             break;
         }
         let run = run_seed(base + number, Broken::Nothing, false);
         if let Err(error) = run.outcome {
-            *failure.lock().expect("no panic while held") = Some((base + number, error));
-            break;
+            println!("seed {}: {}", base + number, first_line(&error));
+            failures.lock().expect("no panic while held").push((base + number, error));
         }
         add(&mut total.lock().expect("no panic while held"), run.figures);
     };
@@ -86,11 +92,12 @@ pub fn run_many() -> Figures {
             scope.spawn(work);
         }
     });
-    if let Some((seed, error)) = failure.into_inner().expect("no panic while held") {
-        panic!("{}", explain(seed, &error));
-    }
     let figures = *total.lock().expect("no panic while held");
     tell(&figures, started.elapsed().as_secs_f64(), threads);
+    let failures = failures.into_inner().expect("no panic while held");
+    if let Some((seed, error)) = failures.first() {
+        panic!("{}\n{} of {} seeds failed", explain(*seed, error), failures.len(), figures.runs);
+    }
     figures
 }
 
