@@ -9,6 +9,7 @@ mod effects;
 mod intake;
 mod job;
 mod log_view;
+mod membership;
 mod peers;
 mod reads;
 mod ready;
@@ -34,6 +35,7 @@ use crate::wire::NodeId;
 use crate::wire::entry::Batch;
 use commits::Commits;
 use intake::Intake;
+use membership::Membership;
 use raft::{RawNode, StateRole};
 use reads::Reads;
 use snapshots::Snapshots;
@@ -55,6 +57,7 @@ pub struct Group {
     held: VecDeque<Batch>,
     reads: Reads,
     snapshots: Snapshots,
+    membership: Membership,
     effects: Effects,
     now: Now,
     random: Random,
@@ -140,6 +143,7 @@ impl Group {
             intake: Intake::default(),
             commits: Commits::default(),
             held: VecDeque::new(),
+            membership: Membership::default(),
             effects: Effects::default(),
             now: Now::default(),
             seen,
@@ -154,6 +158,7 @@ impl Group {
             halted: false,
         };
         group.draw_election_timeout();
+        group.notice_removal();
         Ok(group)
     }
 
@@ -203,6 +208,7 @@ impl Group {
             self.observe();
             self.send_batches();
             self.propose();
+            self.reconcile();
             self.start_reads();
             if !self.raft.has_ready() && !self.tell_commits() {
                 break;
@@ -226,6 +232,8 @@ impl Group {
         self.repeat_lost_batches();
         self.give_up_late();
         self.move_idle_clock();
+        self.membership.look_again();
+        self.end_when_removed();
     }
 
     fn draw_election_timeout(&mut self) {
@@ -274,6 +282,7 @@ impl Group {
         if (seen.leader, seen.term) != (before.leader, before.term) {
             self.intake.clear();
             self.commits = Commits::default();
+            self.membership.leader_changed();
             self.held.clear();
             self.stream.rewind();
             self.reads.leader_changed();

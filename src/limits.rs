@@ -60,6 +60,31 @@ pub const MAX_WAIT_MS: u64 = 60_000;
 /// Most members of a cluster. Beyond: an error, nothing is done.
 pub const MAX_MEMBERS: usize = 32;
 
+/// Longest wait of a change of the members for its effect: for a node to catch up, mostly.
+/// Beyond: the reply says that it was accepted, and the cluster goes on with it by itself.
+pub const MEMBERSHIP_WAIT_MS: u64 = 5_000;
+
+/// Longest wait of `RAFT SNAPSHOT` for the disk. Beyond: an error; the snapshot may come later.
+pub const SNAPSHOT_WAIT_MS: u64 = 60_000;
+
+/// How long `--join` asks nodes that do not answer, besides the time that they may keep a
+/// command. Beyond: the node gives up, with a sentence.
+pub const JOIN_PATIENCE_MS: u64 = 15_000;
+
+/// Longest reply that `--join` reads. Beyond: whoever sends it is no node to join.
+pub const MAX_JOIN_REPLY_BYTES: usize = 1 << 20;
+
+/// Highest id of a node. Beyond: an error, nothing is done.
+pub const MAX_NODE_ID: u64 = u32::MAX as u64;
+
+/// Entries that a learner may lack when it gets its vote: it has them within moments, and no
+/// commit has to wait for it.
+pub const MAX_PROMOTION_LAG_ENTRIES: u64 = 1000;
+
+/// Election timeouts for which a node that was removed goes on answering Raft: long enough for
+/// the others to elect and commit what lets them do without it, should the leader die just then.
+pub const REMOVED_LINGERS_ELECTIONS: u64 = 5;
+
 /// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
 pub const MAX_CLIENTS: usize = 10_000;
 

@@ -93,6 +93,9 @@ impl Machine {
         if seq == 0 {
             return Verdict::Apply;
         }
+        if self.members.removed().contains(&origin) {
+            return Verdict::Stale; // how far its stream had come is forgotten
+        }
         let last = self.origins.get(&origin).copied().unwrap_or_default();
         let expected = match boot.cmp(&last.boot) {
             std::cmp::Ordering::Less => return Verdict::Stale,

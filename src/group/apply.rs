@@ -40,12 +40,7 @@ impl Group {
 
     fn membership_changed(&mut self, outcome: raft::Result<ConfState>) -> Result<(), WireError> {
         let conf_state = outcome.map_err(|_| WireError::new("membership change"))?;
-        let event =
-            Event::Membership { voters: conf_state.voters.clone(), learners: conf_state.learners.clone() };
-        self.machine.configured(&conf_state);
-        self.raft.mut_store().set_conf_state(conf_state);
-        self.effects.events.push(event);
-        self.effects.members_changed = true;
+        self.configured(conf_state);
         Ok(())
     }
 
@@ -111,8 +106,13 @@ impl Group {
 
     fn apply_unit(&mut self, unit: &Unit<'_>) -> Reply {
         let reply = self.machine.execute(unit);
-        if let (Unit::Register(register), Reply::Ok) = (unit, &reply) {
+        let concerns_members =
+            matches!(unit, Unit::Register(_) | Unit::Membership(_) | Unit::Bootstrap { .. });
+        if concerns_members && !reply.is_error() {
             self.effects.members_changed = true;
+            self.membership.look_again();
+        }
+        if let (Unit::Register(register), Reply::Ok) = (unit, &reply) {
             self.effects.events.push(Event::Member {
                 node: register.node,
                 client_addr: register.client_addr.to_owned(),
@@ -124,10 +124,11 @@ impl Group {
 
     fn registered(&mut self, reply: &Reply) {
         self.registering = false;
-        if reply.is_error() {
-            self.refused();
-        } else {
-            self.settle();
+        let is_member = self.machine.members().all().contains_key(&self.config.node_id);
+        match reply.is_error() {
+            false => self.settle(),
+            true if is_member => self.refused(),
+            true => {} // `maybe_register` waits until it is one
         }
     }
 

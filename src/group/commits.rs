@@ -43,7 +43,9 @@ impl Group {
         let committed = self.raft.raft.raft_log.committed;
         for node in waiting {
             let told = self.commits.told.get(&node).copied().unwrap_or(0);
-            if told < committed && node != self.config.node_id {
+            // Who asked may have been removed since, or never have been a member.
+            let is_known = self.raft.raft.prs().get(node).is_some();
+            if is_known && told < committed && node != self.config.node_id {
                 // A follower that is being probed is told by a heartbeat instead.
                 self.raft.raft.send_append(node);
             }

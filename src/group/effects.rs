@@ -103,6 +103,8 @@ pub enum Event {
     Membership { voters: Vec<NodeId>, learners: Vec<NodeId> },
     /// A leader's snapshot took the place of this node's state.
     SnapshotInstalled { index: u64 },
+    /// This node was removed from the cluster: it must stop.
+    Removed { node: NodeId },
     /// This node's id belongs to another data directory: it must stop.
     Refused { reason: String },
     /// The log holds what cannot be: this node must stop.

@@ -35,6 +35,9 @@ pub struct Intake {
 impl Intake {
     /// Offers a batch. The machine must have applied everything of earlier terms.
     pub fn offer(&mut self, machine: &Machine, batch: Batch) -> Offered {
+        if machine.members().removed().contains(&batch.origin) {
+            return Offered::Known; // the machine would not have it
+        }
         let known = self.expected.get(&batch.origin).copied();
         let (boot, expected) = match known {
             Some((boot, expected)) if boot >= batch.boot => (boot, expected),

@@ -2,6 +2,7 @@
 //! can neither block nor fail. Disk is written elsewhere, and read only at the start. This
 //! module must never hold more than its bound when followers do not need it.
 
+use crate::wire::NodeId;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{GetEntriesContext, RaftState, Storage, StorageError};
 use std::cell::Cell;
@@ -39,6 +40,11 @@ pub struct LogView {
     snapshot: SnapshotPoint,
     /// A follower needs entries that are gone, and no snapshot on disk reaches what is left.
     snapshot_wanted: Cell<bool>,
+}
+
+fn holds(conf_state: &ConfState, node: NodeId) -> bool {
+    let ids = [&conf_state.voters, &conf_state.learners, &conf_state.voters_outgoing];
+    ids.iter().any(|ids| ids.contains(&node))
 }
 
 fn cost_bytes(entry: &Entry) -> usize {
@@ -223,10 +229,12 @@ impl Storage for LogView {
         Ok(self.last().index)
     }
 
-    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+    fn snapshot(&self, request_index: u64, to: u64) -> raft::Result<Snapshot> {
         let SnapshotPoint { point, conf_state } = &self.snapshot;
         // It serves only when the log that is left follows it without a gap.
-        if point.index == 0 || point.index < request_index || point.index < self.base.index {
+        let follows = point.index != 0 && point.index >= request_index && point.index >= self.base.index;
+        // And a node takes none that is older than its own membership.
+        if !follows || !holds(conf_state, to) {
             self.snapshot_wanted.set(true);
             return Err(StorageError::SnapshotTemporarilyUnavailable.into());
         }
@@ -280,10 +288,12 @@ mod tests {
         let mut view = LogView::new(HardState::default(), SnapshotPoint::default(), entries);
         assert!(view.snapshot(0, 2).is_err());
         assert!(view.take_snapshot_wanted());
-        let at =
-            |index| SnapshotPoint { point: LogPoint { index, term: 1 }, conf_state: ConfState::default() };
+        let conf_state = ConfState { voters: vec![1, 2], ..Default::default() };
+        let at = |index| SnapshotPoint { point: LogPoint { index, term: 1 }, conf_state: conf_state.clone() };
         view.snapshot_stored(at(3));
         assert_eq!(view.snapshot(0, 2).unwrap().get_metadata().index, 3);
+        assert!(view.snapshot(0, 3).is_err(), "node 3 was added later, and would not take it");
+        assert!(view.take_snapshot_wanted());
         view.trim(4);
         assert!(view.snapshot(0, 2).is_err(), "entry 4 is neither in the snapshot nor in the log");
         view.snapshot_stored(at(4));

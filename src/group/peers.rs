@@ -52,14 +52,24 @@ impl Group {
     fn raft_message(&mut self, from: NodeId, message: Message) {
         // A snapshot comes as `Input::SnapshotFetched`, never by itself.
         let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
-        if message.from != from || is_snapshot || !self.is_sound(&message) || !self.admits(&message) {
+        let is_unfit = message.from != from || is_snapshot || self.is_from_removed(from, &message);
+        if is_unfit || !self.is_sound(&message) || !self.admits(&message) {
             return;
         }
         if self.proves_loss(&message) {
             return self.refused();
         }
+        self.note_answer(from, &message);
         // An error means that Raft has no use for it: a peer that was removed, an old term.
         let _ = self.raft.step(message);
+    }
+
+    /// A node that was removed without having heard of it would disturb for ever. Its appends and
+    /// heartbeats are those of a leader whom this node may have to hear, or of an old term.
+    fn is_from_removed(&self, from: NodeId, message: &Message) -> bool {
+        let asks_for_vote =
+            matches!(message.get_msg_type(), MessageType::MsgRequestVote | MessageType::MsgRequestPreVote);
+        asks_for_vote && self.machine.members().removed().contains(&from)
     }
 
     /// Whether an append is one piece, and its answer speaks of entries that there are.
@@ -134,7 +144,7 @@ impl Group {
         }
     }
 
-    fn finish_round(&mut self) {
+    pub(super) fn finish_round(&mut self) {
         let Some(confirmers) = self.reads.confirmers() else { return };
         let mut quorum: HashSet<NodeId, _> = HashSet::default();
         quorum.extend(confirmers);

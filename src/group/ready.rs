@@ -5,7 +5,11 @@
 use super::{Event, Group, LogPoint, LogWrite, Persist, SnapshotPoint};
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
-use raft::eraftpb::{Message, MessageType, Snapshot};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
+
+fn changes_membership(entry: &Entry) -> bool {
+    entry.get_entry_type() != EntryType::EntryNormal
+}
 
 impl Group {
     pub(super) fn drain_ready(&mut self) {
@@ -23,12 +27,14 @@ impl Group {
         if let Some(hard_state) = ready.hs() {
             self.raft.mut_store().set_hard_state(hard_state.clone());
         }
-        // The commit index alone is not worth a write: it goes along with the next one.
-        if ready.must_sync() || log.reset.is_some() {
-            log.hard_state = Some(self.raft.store().hard_state().clone());
-        }
         let send_after = self.promises(ready.take_persisted_messages());
         let committed = ready.take_committed_entries();
+        // The commit index alone is not worth a write: it goes along with the next one. But a
+        // node that forgets a change of the membership may wait for ever for a vote of one that
+        // was removed and is gone.
+        if ready.must_sync() || log.reset.is_some() || committed.iter().any(changes_membership) {
+            log.hard_state = Some(self.raft.store().hard_state().clone());
+        }
         let number = ready.number();
         self.raft.advance_append_async(ready);
         self.persist(Persist { number, log, send_after });
@@ -101,6 +107,7 @@ impl Group {
         self.lose_replies(jobs);
         self.effects.events.push(Event::SnapshotInstalled { index: point.index });
         self.effects.members_changed = true;
+        self.notice_removal();
         self.last_progress_us = self.now.mono_us;
         point
     }

@@ -53,7 +53,7 @@ impl Group {
 
     /// Says who this node is, through the log, when the log does not say so yet.
     pub(super) fn maybe_register(&mut self) {
-        if self.registering || self.leader() == 0 {
+        if self.registering || self.leader() == 0 || self.membership.is_removed() {
             return;
         }
         let config = &self.config;
@@ -66,6 +66,9 @@ impl Group {
             {
                 return self.settle();
             }
+        } else if self.machine.cluster_id().is_some() {
+            // Its own state does not know of it yet: the entry that adds it is still to be applied.
+            return;
         }
         let register = Register {
             node: config.node_id,
@@ -83,8 +86,9 @@ impl Group {
 
     pub(super) fn refused(&mut self) {
         let reason = format!(
-            "node id {} belongs to another data directory: this one is new or foreign. Start the node with \
-             its old directory, or remove the id from the cluster and add this node under a new one",
+            "node id {0} belongs to another data directory: this one is new or foreign. Start the node with \
+             its old directory; if that is lost, put a new node in its place with RAFT REPLACE {0} * host:port \
+             on any node of the cluster, and start this one with an empty directory and --join",
             self.config.node_id
         );
         self.halt(Event::Refused { reason });

@@ -162,31 +162,25 @@ impl Group {
         self.raft.mut_store().trim_to_size(through, keep_bytes);
     }
 
-    /// Asks the leader, this node or another, to hand leadership to `to`.
+    /// Asks the leader, this node or another, to hand leadership to `to`; in vain if it is no voter.
     pub(super) fn transfer_leader(&mut self, to: NodeId) {
         let leader = self.leader();
         if self.is_leader() {
-            self.raft.transfer_leader(to);
+            if self.raft.store().conf_state().voters.contains(&to) {
+                self.raft.transfer_leader(to);
+            }
         } else if leader != 0 {
             let message = peer::TransferLeader { to, ..Default::default() };
             self.effects.send_now.push((leader, PeerMessage::TransferLeader(message)));
         }
     }
 
-    /// Hands leadership to the follower that has most of the log.
+    /// Hands leadership to the voter that has most of the log.
     pub(super) fn step_down(&mut self) {
         if !self.is_leader() {
             return;
         }
-        let me = self.config.node_id;
-        let prs = self.raft.raft.prs();
-        let voters = &self.raft.store().conf_state().voters;
-        let best = prs
-            .iter()
-            .filter(|(node, progress)| **node != me && voters.contains(node) && progress.recent_active)
-            .max_by_key(|(node, progress)| (progress.matched, **node))
-            .map(|(node, _)| *node);
-        if let Some(successor) = best {
+        if let Some(successor) = self.successor() {
             self.raft.transfer_leader(successor);
         }
     }

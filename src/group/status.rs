@@ -22,6 +22,14 @@ pub struct GroupStatus {
     pub pending_bytes: u64,
     pub voters: Vec<NodeId>,
     pub learners: Vec<NodeId>,
+    /// Not empty: the configuration is changing, and these vote too.
+    pub voters_outgoing: Vec<NodeId>,
+    /// Voters that will be learners when the change is over.
+    pub learners_next: Vec<NodeId>,
+    /// On the leader: which wish is not carried out yet, and why.
+    pub membership_waits: Option<String>,
+    /// This node was removed, and is about to stop.
+    pub is_removed: bool,
     /// On the leader.
     pub peers: Vec<PeerStatus>,
 }
@@ -80,6 +88,10 @@ impl Group {
             pending_bytes: self.stream.pending_bytes() as u64,
             voters: log.conf_state().voters.clone(),
             learners: log.conf_state().learners.clone(),
+            voters_outgoing: log.conf_state().voters_outgoing.clone(),
+            learners_next: log.conf_state().learners_next.clone(),
+            membership_waits: self.membership.waits().cloned(),
+            is_removed: self.membership.is_removed(),
             peers,
         }
     }

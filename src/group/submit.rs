@@ -23,6 +23,9 @@ const REPLY_LOST: Reply =
     Reply::error("UNKNOWN The command was applied, but its reply was lost while this node was behind");
 const READ_LOST: Reply =
     Reply::error("TRYAGAIN This node was behind when the command's turn came; it was not carried out");
+const REMOVED: Reply = Reply::error(
+    "CLUSTERDOWN This node was removed from the cluster; the command was not applied. Ask another node",
+);
 const TOO_MUCH: Reply =
     Reply::error("TRYAGAIN Too many commands are waiting on this node; the command was not applied");
 
@@ -30,6 +33,9 @@ impl Group {
     pub(super) fn submit(&mut self, job: Job) {
         if matches!(job.consistency, Consistency::Stale { .. }) && !job.writes() {
             return self.answer_job(job);
+        }
+        if self.membership.is_removed() {
+            return self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
         }
         if self.given_up() {
             return self.refuse(job.ticket, &job.steps, &NO_LEADER, &NO_LEADER);
@@ -48,7 +54,7 @@ impl Group {
     /// Sends this node's batches to the leader, if there is one.
     pub(super) fn send_batches(&mut self) {
         let leader = self.leader();
-        if leader == 0 || (self.is_leader() && !self.leads_and_knows()) {
+        if leader == 0 || self.membership.is_removed() || (self.is_leader() && !self.leads_and_knows()) {
             return;
         }
         self.stream.form_batches(self.now.mono_us);
@@ -193,16 +199,32 @@ impl Group {
         }
         // Progress is that of this node's own stream: under load it is slow, but it moves.
         if self.last_progress_us < before_us {
-            for late in self.stream.give_up_batches(before_us) {
-                if !late.is_out {
-                    self.intake.empty(self.config.node_id, late.seq);
-                }
-                let of_write = if late.is_out { &OUTCOME_UNKNOWN } else { reason };
-                for job in late.jobs {
-                    self.refuse(job.ticket, &job.steps, of_write, reason);
-                }
+            self.give_up_batches(before_us, reason);
+        }
+    }
+
+    /// Of batches older than `before_us`: only of one that has left this node, or stands in its
+    /// log, is the outcome unknown.
+    fn give_up_batches(&mut self, before_us: u64, reason: &Reply) {
+        for late in self.stream.give_up_batches(before_us) {
+            if !late.is_out {
+                self.intake.empty(self.config.node_id, late.seq);
+            }
+            let of_write = if late.is_out { &OUTCOME_UNKNOWN } else { reason };
+            for job in late.jobs {
+                self.refuse(job.ticket, &job.steps, of_write, reason);
             }
         }
+    }
+
+    /// Answers everything that waits: this node was removed, and will not learn the outcome.
+    pub(super) fn give_up_all(&mut self) {
+        let mut unsent = self.stream.give_up_waiting(u64::MAX);
+        unsent.extend(self.reads.give_up(u64::MAX));
+        for job in unsent {
+            self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
+        }
+        self.give_up_batches(u64::MAX, &REMOVED);
     }
 
     /// The replies to these jobs' writes went by while this node was behind.

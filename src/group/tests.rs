@@ -76,6 +76,14 @@ scripts! {
     outcomes
     wiped_node
     whole_cluster_restart
+    grow_and_shrink
+    replace_node
+    demote_and_promote
+    remove_leader
+    remove_held_back
+    removed_node_returns
+    members_in_snapshots
+    newcomer_by_snapshot
 }
 
 fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {

@@ -67,6 +67,9 @@ impl Members {
         let Ok(incarnation) = <[u8; 16]>::try_from(register.incarnation) else {
             return Reply::error("ERR malformed incarnation");
         };
+        if self.removed.contains(&register.node) {
+            return error(format!("node {} was removed from this cluster", register.node));
+        }
         let Some(member) = self.all.get_mut(&register.node) else {
             return error(format!("node {} is no member of this cluster", register.node));
         };
@@ -114,28 +117,36 @@ impl Members {
             }
             return Ok(wish.node);
         }
+        let is_same =
+            |member: &Member| member.client_addr == wish.client_addr && member.peer_addr == wish.peer_addr;
+        // Asked for once more, perhaps by the node itself, which does not know whom it replaces.
+        let asked_for = self.all.iter().find(|(_, member)| {
+            let is_free = member.incarnation.is_none() && member.wanted != Wanted::REMOVED;
+            is_free && is_same(member) && (replaces.is_none() || member.replaces == replaces)
+        });
+        if let Some((&id, _)) = asked_for.filter(|_| wish.node == 0) {
+            return Ok(id);
+        }
         let is_at = |member: &Member| {
             [wish.client_addr, wish.peer_addr]
                 .iter()
                 .any(|addr| member.client_addr == *addr || member.peer_addr == *addr)
         };
         let holder = self.all.iter().find(|(id, member)| Some(**id) != replaces && is_at(member));
-        if let Some((&id, holder)) = holder {
-            let same = holder.client_addr == wish.client_addr && holder.peer_addr == wish.peer_addr;
-            let is_free = holder.incarnation.is_none() && holder.wanted != Wanted::REMOVED;
-            if wish.node == 0 && same && is_free && holder.replaces == replaces {
-                return Ok(id); // asked for once more
-            }
+        if let Some((&id, _)) = holder {
             return Err(error(format!(
                 "{} is the address of node {id}: a node that has lost its data takes the place of the old one \
-                 with RAFT REPLACE {id}",
-                wish.client_addr
+                 with RAFT REPLACE {id} * {}",
+                wish.client_addr, wish.client_addr
             )));
         }
         if self.all.len() >= limits::MAX_MEMBERS {
             return Err(error(format!("a cluster has at most {} members", limits::MAX_MEMBERS)));
         }
         let node = if wish.node == 0 { self.next_id() } else { wish.node };
+        if node > limits::MAX_NODE_ID {
+            return Err(error(format!("node {node}: the highest id of a node is {}", limits::MAX_NODE_ID)));
+        }
         let (client_addr, peer_addr) = (wish.client_addr.to_owned(), wish.peer_addr.to_owned());
         let member = Member { client_addr, peer_addr, replaces, ..Member::default() };
         self.all.insert(node, member);
@@ -144,19 +155,38 @@ impl Members {
 
     fn next_id(&self) -> NodeId {
         let last = [self.all.keys().next_back(), self.removed.iter().next_back()];
-        last.into_iter().flatten().max().map_or(1, |last| last + 1)
+        last.into_iter().flatten().max().map_or(1, |last| last.saturating_add(1))
     }
 
     fn replace(&mut self, wish: &Membership<'_>) -> Result<NodeId, Reply> {
-        if self.removed.contains(&wish.old)
-            && self.all.get(&wish.node).is_some_and(|new| new.client_addr == wish.client_addr)
-        {
-            return Ok(wish.node); // done before
-        }
         if wish.old == wish.node {
             return Err(error("the new node needs an id of its own"));
         }
+        if self.removed.contains(&wish.old) {
+            let is_new = |&(&node, member): &(&NodeId, &Member)| {
+                (wish.node == 0 || wish.node == node)
+                    && member.client_addr == wish.client_addr
+                    && member.peer_addr == wish.peer_addr
+            };
+            if let Some((&node, _)) = self.all.iter().find(is_new) {
+                return Ok(node); // done before
+            }
+        }
         self.member(wish.old)?;
+        let other = |(node, member): (&NodeId, &Member)| {
+            let is_other = if wish.node == 0 {
+                member.client_addr != wish.client_addr || member.peer_addr != wish.peer_addr
+            } else {
+                *node != wish.node
+            };
+            (is_other && member.replaces == Some(wish.old)).then_some(*node)
+        };
+        if let Some(other) = self.all.iter().find_map(other) {
+            return Err(error(format!(
+                "node {other} is to take the place of node {} already: RAFT REMOVE {other} takes that back",
+                wish.old
+            )));
+        }
         self.add(wish, Some(wish.old))
     }
 

@@ -6,6 +6,7 @@ mod commands;
 mod limits;
 mod once;
 mod pipelines;
+mod raft;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
@@ -39,6 +40,7 @@ fn config() -> ServerConfig {
         tcp_keepalive: Some(Duration::from_secs(300)),
         drain_timeout: Duration::from_secs(5),
         run_id: "0".repeat(40),
+        election_timeout: Duration::from_millis(400),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The cluster of the golden scripts: every message, write and tick happens when a script
 //! says so. Only `run` and `deliver` do what a quiet machine would.
 
+mod membership;
 mod show;
+mod snapshots;
 
 use super::restored;
 use crate::command::{self, Handler, Request};
@@ -45,6 +47,7 @@ struct Node {
 #[derive(Default)]
 pub struct Cluster {
     nodes: BTreeMap<u64, Node>,
+    first_voters: Vec<u64>,
     under_way: VecDeque<(u64, u64, PeerMessage)>,
     snapshots_under_way: Vec<(u64, u64, Message)>,
     cuts: BTreeSet<(u64, u64)>,
@@ -107,18 +110,15 @@ impl Cluster {
                 let value = self.group(id(node)).map(|group| group.machine().read(&args, 0).0);
                 let _ = writeln!(out, "{node}: {key} is {}", value.map_or("?".to_owned(), |v| show(&v)));
             }
-            _ => panic!("no command of scripts: {line}"),
+            words => self.membership_command(words, out),
         }
     }
 
     fn build(&mut self, count: u64, snapshot_min_log_bytes: u64, log_cache_bytes: usize) {
         self.snapshot_min_log_bytes = snapshot_min_log_bytes;
         self.log_cache_bytes = log_cache_bytes;
-        for node in 1..=count {
-            let disk = Durable { incarnation: [node as u8; 16], ..Durable::default() };
-            self.nodes.insert(node, Node { disk, ..Node::default() });
-        }
-        (1..=count).for_each(|node| self.start(node));
+        self.first_voters = (1..=count).collect();
+        (1..=count).for_each(|node| self.join(node));
     }
 
     fn node(&mut self, id: u64) -> &mut Node {
@@ -130,7 +130,7 @@ impl Cluster {
     }
 
     fn start(&mut self, id: u64) {
-        let voters: Vec<u64> = self.nodes.keys().copied().collect();
+        let voters = self.first_voters.clone();
         let (snapshot_min_log_bytes, log_cache_bytes) = (self.snapshot_min_log_bytes, self.log_cache_bytes);
         let node = self.node(id);
         node.disk.boot += 1;
@@ -256,6 +256,7 @@ impl Cluster {
                     writeln!(out, "{id}: {role} in term {term}")
                 }
                 Event::Refused { .. } => writeln!(out, "{id}: refused, stops"),
+                Event::Removed { node } => writeln!(out, "{id}: node {node} was removed, stops"),
                 Event::Corrupt { index, reason } => writeln!(out, "{id}: entry {index}: {reason}"),
                 Event::SnapshotInstalled { index } => writeln!(out, "{id}: snapshot {index} installed"),
                 _ => Ok(()),
@@ -315,31 +316,6 @@ impl Cluster {
         for (from, to, message) in here {
             self.input(to, Input::Peer { from, message }, out);
         }
-    }
-
-    fn walk_snapshots(&mut self, out: &mut String) -> bool {
-        let walking = self.nodes.iter().find(|(_, node)| node.walking.is_some() && !node.is_paused);
-        let Some(id) = walking.map(|(id, _)| *id) else { return false };
-        let node = self.node(id);
-        let (Some(at), Some(group)) = (node.walking.take(), node.group.as_mut()) else { return false };
-        let chunks: Vec<_> = std::iter::from_fn(|| group.snapshot_chunk(100)).collect();
-        let index = at.point.index;
-        let _ = writeln!(out, "{id}: snapshot {index} stored");
-        let size_bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        node.disk.snapshot = Some((at, chunks));
-        self.input(id, Input::SnapshotStored { index, size_bytes }, out);
-        true
-    }
-
-    fn carry_snapshot(&mut self, from: u64, to: u64, message: Message, out: &mut String) {
-        let snapshot = self.node(from).disk.snapshot.clone();
-        let ok = !self.cuts.contains(&(from, to)) && self.group(to).is_some();
-        if let Some((at, chunks)) = snapshot.filter(|_| ok) {
-            let machine = Box::new(restored(at.point.index, &chunks));
-            self.node(to).disk.snapshot = Some((at, chunks));
-            self.input(to, Input::SnapshotFetched { message, machine, size_bytes: 1 }, out);
-        }
-        self.input(from, Input::SnapshotSent { to, ok }, out);
     }
 
     fn submit(&mut self, id: u64, words: &[&str], stale: bool, out: &mut String) {

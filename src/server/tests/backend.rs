@@ -6,6 +6,7 @@ use crate::group::{Consistency, Job, Step};
 use crate::machine::Machine;
 use crate::node::{Clients, MemberStatus, NodeStatus, Role};
 use crate::server::{Backend, ClientTable};
+use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Unit, Units};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -29,6 +30,8 @@ pub struct FakeBackend {
     pub status: RefCell<NodeStatus>,
     /// Steps of each job, and whether it may be stale.
     pub seen: RefCell<Vec<(usize, bool)>>,
+    /// What was asked besides jobs.
+    pub asked: RefCell<Vec<String>>,
 }
 
 impl FakeBackend {
@@ -104,6 +107,9 @@ impl FakeBackend {
                             transaction.commands.iter().map(|command| command.args.clone()).collect();
                         self.transaction(watches, &commands)
                     }
+                    // The id 9 is nobody; who is added without one becomes 4.
+                    Unit::Membership(it) if it.node == 9 => Reply::error("ERR there is no node 9"),
+                    Unit::Membership(it) => Reply::Int(if it.node == 0 { 4 } else { it.node as i64 }),
                     unit => panic!("{unit:?}"),
                 },
             };
@@ -180,5 +186,13 @@ impl Backend for FakeBackend {
 
     fn status(&self) -> NodeStatus {
         self.status.borrow().clone()
+    }
+
+    fn transfer_leader(&self, node: NodeId) {
+        self.asked.borrow_mut().push(format!("transfer {node}"));
+    }
+
+    fn take_snapshot(&self) {
+        self.asked.borrow_mut().push("snapshot".to_owned());
     }
 }
