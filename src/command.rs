@@ -12,12 +12,14 @@ mod expiry;
 mod generic;
 mod glob;
 mod introspect;
+mod once;
 mod parse;
 mod reply;
 mod request;
 mod row;
 mod scan;
 mod server;
+mod sessions;
 mod set;
 mod strings;
 mod table;
@@ -34,24 +36,26 @@ pub use parse::parse_i64;
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
+pub use sessions::Sessions;
 pub use table::{all, commands, lookup};
 
 use crate::wire::units::Args;
 
 /// The row that carries `args` out: a subcommand's if the command has any. Otherwise the
-/// error Redis answers with: unknown command, unknown subcommand, wrong number of arguments.
+/// error Redis answers with: unknown command, unknown subcommand, wrong number of arguments;
+/// of a command that runs another, those of the other as well.
 pub fn resolve(args: &Args<'_>) -> Result<&'static Command, Reply> {
     let Some(command) = args.first().and_then(|name| lookup(name)) else {
         return Err(unknown(args));
     };
-    let command = match args.get(1) {
-        Some(name) if !command.subcommands.is_empty() => {
-            command.subcommand(name).ok_or_else(|| unknown_subcommand(command, name))?
-        }
-        _ => command,
+    let Some(row) = command.row_of(args) else {
+        return Err(unknown_subcommand(command, args[1]));
     };
-    command.check_arity(args)?;
-    Ok(command)
+    row.check_arity(args)?;
+    if row.wraps != 0 {
+        once::wrapped(row, args)?;
+    }
+    Ok(row)
 }
 
 /// `ERR unknown command ...`, naming it and the first 128 bytes of its arguments.

@@ -6,6 +6,7 @@
 
 mod address;
 mod cli;
+mod place;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -25,14 +26,17 @@ pub const PEER_PORT_OFFSET: u16 = 10_000;
 /// A whole, consistent configuration of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Which of `members` this node is.
+    /// Which of `members` this node is; 0: the cluster that it joins gives it an id.
     pub node_id: NodeId,
     /// Where clients are served; may be a wildcard address.
     pub bind: Address,
     /// Where peers are served; may be a wildcard address.
     pub peer_bind: Address,
-    /// The first members of the cluster in the order of their ids, this node included.
+    /// The first members of the cluster in the order of their ids, this node included; of a
+    /// node that joins one, this node alone.
     pub members: Vec<Member>,
+    /// Where clients reach nodes of the cluster that this node joins; empty: it joins none.
+    pub join: Vec<Address>,
     /// Where the log and the snapshots are kept; not used by [`StorageKind::Memory`].
     pub data_dir: PathBuf,
     /// What keeps the log.

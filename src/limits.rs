@@ -60,6 +60,20 @@ pub const MAX_WAIT_MS: u64 = 60_000;
 /// Most members of a cluster. Beyond: an error, nothing is done.
 pub const MAX_MEMBERS: usize = 32;
 
+/// Longest wait of a change of the members for its effect: for a node to catch up, mostly.
+/// Beyond: the reply says that it was accepted, and the cluster goes on with it by itself.
+pub const MEMBERSHIP_WAIT_MS: u64 = 5_000;
+
+/// Longest wait of `RAFT SNAPSHOT` for the disk. Beyond: an error; the snapshot may come later.
+pub const SNAPSHOT_WAIT_MS: u64 = 60_000;
+
+/// How long `--join` asks nodes that do not answer, besides the time that they may keep a
+/// command. Beyond: the node gives up, with a sentence.
+pub const JOIN_PATIENCE_MS: u64 = 15_000;
+
+/// Longest reply that `--join` reads. Beyond: whoever sends it is no node to join.
+pub const MAX_JOIN_REPLY_BYTES: usize = 1 << 20;
+
 /// Highest id of a node. Beyond: an error, nothing is done.
 pub const MAX_NODE_ID: u64 = u32::MAX as u64;
 
@@ -130,6 +144,33 @@ pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 8;
 
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;
+
+/// Longest name of a client session of `ONCE`. Beyond: an error, nothing is done.
+pub const MAX_SESSION_NAME_BYTES: usize = 256;
+
+/// Client sessions of `ONCE`. Beyond: `-SESSIONSFULL`, nothing is done, until some end.
+pub const MAX_SESSIONS: usize = 100_000;
+
+/// Bytes of all sessions, with the replies that they keep. Beyond: `-SESSIONSFULL`, nothing is
+/// done, until some end.
+pub const MAX_SESSIONS_BYTES: usize = 512 << 20;
+
+/// Replies that a session keeps: numbers that a client may have under way at once. Beyond: the
+/// oldest is let go of, and its number is answered with `-STALESEQ`.
+pub const SESSION_REPLIES: usize = 64;
+
+/// Bytes of the replies that a session keeps. Beyond: as with [`SESSION_REPLIES`].
+pub const SESSION_REPLIES_BYTES: usize = 64 << 10;
+
+/// Longest reply that a session keeps. Beyond: the command runs, its repetition is answered
+/// with `-REPLYTOOLONG`.
+pub const SESSION_REPLY_BYTES: usize = 16 << 10;
+
+/// Milliseconds of the log's clock without a command after which a session ends.
+pub const SESSION_IDLE_MS: u64 = 3_600_000;
+
+/// Ended sessions removed by one entry. The rest count as gone until their turn.
+pub const SESSIONS_ENDED_PER_ENTRY: usize = 200;
 
 /// Hash tables of flushed keys freed in one tick: a flush of ten million keys is given back
 /// within ten seconds, some milliseconds at a time.

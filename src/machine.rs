@@ -7,7 +7,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use crate::command::{self, Handler, ReadContext, Reply, WriteContext};
+use crate::command::{self, Handler, ReadContext, Reply, Sessions, WriteContext};
 use crate::keyspace::Keyspace;
 use crate::limits;
 use crate::mutant::{self, Mutant};
@@ -42,6 +42,8 @@ struct Origin {
 /// The state of one replica.
 pub struct Machine {
     keyspace: Keyspace,
+    /// Of clients that use `ONCE`.
+    sessions: Sessions,
     /// Unix time of the last entry; all time in the state machine.
     clock_ms: u64,
     /// The entry being applied, or the last one: the seed of what looks random.
@@ -67,6 +69,7 @@ impl Machine {
     pub fn new() -> Self {
         Self {
             keyspace: Keyspace::new([0; 16]),
+            sessions: Sessions::default(),
             clock_ms: 0,
             index: 0,
             cluster_id: None,
@@ -122,8 +125,9 @@ impl Machine {
         }
     }
 
-    /// Ends an entry: removes keys whose time has come, a bounded number of them.
+    /// Ends an entry: removes keys and sessions whose time has come, a bounded number of each.
     pub fn end_entry(&mut self) {
+        self.sessions.end_idle(self.clock_ms, limits::SESSIONS_ENDED_PER_ENTRY);
         self.expired_total += self.keyspace.expire_due(self.clock_ms, limits::EXPIRE_PER_ENTRY) as u64;
     }
 
@@ -143,7 +147,7 @@ impl Machine {
         let Handler::Read(read) = &command.handler else {
             return (Reply::error("ERR not a command that reads"), false);
         };
-        let mut context = ReadContext::new(&self.keyspace, self.clock_ms, wall_ms);
+        let mut context = ReadContext::new(&self.keyspace, &self.sessions, self.clock_ms, wall_ms);
         let reply = read(&mut context, args);
         (reply, context.saw_expiring)
     }
@@ -169,8 +173,9 @@ impl Machine {
             Err(error) => error,
             Ok(resolved) => match &resolved.handler {
                 Handler::Write(write) => {
+                    let (keyspace, sessions) = (&mut self.keyspace, &mut self.sessions);
                     let (now_ms, seed) = (self.clock_ms, self.index);
-                    write(&mut WriteContext { keyspace: &mut self.keyspace, now_ms, seed }, &command.args)
+                    write(&mut WriteContext { keyspace, sessions, now_ms, seed }, &command.args)
                 }
                 Handler::Read(_) => self.read(&command.args, self.clock_ms).0,
                 Handler::Connection(_) => Reply::error("ERR not a command of the keyspace"),
@@ -241,6 +246,11 @@ impl Machine {
         &self.keyspace
     }
 
+    /// The sessions of clients that use `ONCE`.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
     /// Keys that deadlines have removed, not counting those met on access.
     pub fn expired_total(&self) -> u64 {
         self.expired_total
@@ -253,6 +263,7 @@ impl Machine {
             text.extend_from_slice(format!("{node} {origin:?}").as_bytes());
         }
         text.extend_from_slice(format!("{:?}", self.members).as_bytes());
+        text.extend_from_slice(&self.sessions.state_hash().to_le_bytes());
         let around = u64::from(crc32c::crc32c(&text));
         self.keyspace.state_hash() ^ around.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }

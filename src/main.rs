@@ -5,7 +5,7 @@ use bowline::config::{Cli, Command, Config, StorageKind};
 use bowline::group::Consistency;
 use bowline::limits;
 use bowline::logging;
-use bowline::node::{Node, NodeConfig, NodeError};
+use bowline::node::{self, JoinRequest, Node, NodeConfig, NodeError};
 use bowline::server::{ClientTable, Server, ServerConfig};
 use bowline::storage::{self, FirstMember};
 use clap::Parser as _;
@@ -97,10 +97,21 @@ async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
     let peer_listener = listen(&config.peer_bind.to_string(), "peers", "--peer-bind").await?;
     let mut terminate = signal(SignalKind::terminate()).map_err(io_error("listen for signals"))?;
     let raft_log = logging::raft_logger(log, config);
-    let (node, helpers) = Node::start(&node_config(config), peer_listener, log, &raft_log)?;
+    let mut node_config = node_config(config);
+    if node_config.joins {
+        let request = join_request(config);
+        let (node_id, admission) = tokio::select! {
+            outcome = node::join(&request, log) => outcome?,
+            _ = terminate.recv() => return Ok(()),
+        };
+        node_config.members.iter_mut().for_each(|me| me.node = node_id);
+        node_config.node_id = node_id;
+        node_config.admission = admission;
+    }
+    let (node, helpers) = Node::start(&node_config, peer_listener, log, &raft_log)?;
     let clients = ClientTable::new(log.clone());
     node.set_clients(clients.clone());
-    info!(log, "ready"; "node" => config.node_id, "clients" => %config.bind, "peers" => %config.peer_bind,
+    info!(log, "ready"; "node" => node_config.node_id, "clients" => %config.bind, "peers" => %config.peer_bind,
         "storage" => config.storage.name(), "version" => env!("CARGO_PKG_VERSION"));
     let successor = node.clone();
     let stop = async move {
@@ -108,7 +119,8 @@ async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
             _ = terminate.recv() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
-        successor.step_down();
+        // Clients are served until another node leads: then nobody waits for an election.
+        successor.hand_over().await;
     };
     let backend = Rc::new(node.clone());
     let server =
@@ -137,6 +149,22 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         drain_timeout: Duration::from_secs(limits::DRAIN_S),
         run_id: node.run_id(),
         read_mode: Consistency::Linearizable,
+        election_timeout: Duration::from_millis(
+            config.timing.election_ticks.end as u64 * config.timing.tick_ms,
+        ),
+    }
+}
+
+fn join_request(config: &Config) -> JoinRequest {
+    let me = config.this_member();
+    JoinRequest {
+        targets: config.join.iter().map(ToString::to_string).collect(),
+        node_id: config.node_id,
+        client_addr: me.client_addr.to_string(),
+        peer_addr: me.peer_addr.to_string(),
+        data_dir: config.data_dir.clone(),
+        storage: config.storage,
+        unavailable_after_ms: config.timing.unavailable_after_ms,
     }
 }
 
@@ -149,6 +177,8 @@ fn node_config(config: &Config) -> NodeConfig {
     NodeConfig {
         node_id: config.node_id,
         members: config.members.iter().map(member).collect(),
+        joins: !config.join.is_empty(),
+        admission: None,
         data_dir: config.data_dir.clone(),
         storage: config.storage,
         election_ticks: config.timing.election_ticks.start,

@@ -6,11 +6,14 @@ mod clock;
 mod disk;
 mod driver;
 mod inbound;
+mod join;
 mod recover;
 mod snapshots;
 mod start;
 mod status;
+mod strangers;
 
+pub use join::{Admission, JoinRequest, join};
 pub use recover::recover;
 pub use snapshots::{conf_state_of, meta_of};
 pub use start::NodeConfig;
@@ -24,13 +27,14 @@ use crate::wire::frame::PeerMessage;
 use crate::wire::{GroupId, NodeId};
 use clock::Clock;
 use disk::Disk;
-use slog::Logger;
+use slog::{Logger, info};
 use snapshots::{SnapshotEvent, SnapshotThread};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -49,6 +53,12 @@ pub enum NodeError {
     /// The cluster will not have this node.
     #[error("the cluster refuses this node: {0}")]
     Refused(String),
+    /// The node is no member any more, as its own log says.
+    #[error("{0}")]
+    Removed(String),
+    /// The node could not become a member of the cluster that it was told to join.
+    #[error("cannot join the cluster: {0}")]
+    Join(String),
     /// A committed entry cannot be read.
     #[error("entry {index} of the log is damaged: {reason}")]
     Corrupt {
@@ -67,6 +77,11 @@ pub enum NodeError {
     },
 }
 
+/// How long one successor may take, and how many are tried; a look at it costs little.
+const HAND_OVER_PATIENCE: Duration = Duration::from_millis(500);
+const HAND_OVER_TRIES: usize = 2;
+const HAND_OVER_POLL: Duration = Duration::from_millis(1);
+
 /// Messages that wait for the write of this number.
 type Promise = (u64, Vec<(NodeId, PeerMessage)>);
 
@@ -75,6 +90,8 @@ struct Shared {
     group_id: GroupId,
     storage: &'static str,
     first_members: Vec<FirstMember>,
+    /// Where members may be that are not where they were.
+    hints: Vec<FirstMember>,
     group: RefCell<Group>,
     /// What arrived since the last turn.
     inbox: RefCell<Vec<Input>>,
@@ -123,8 +140,39 @@ impl Node {
 
     /// Hands leadership over, if this node leads.
     pub fn step_down(&self) {
-        self.shared.inbox.borrow_mut().push(Input::StepDown);
-        self.shared.wake.notify_one();
+        self.shared.input(Input::StepDown);
+    }
+
+    /// Hands leadership over and waits until another node has taken it, so that whoever is served
+    /// here until then does not wait for an election. Gives up after a while: the others elect
+    /// a leader by themselves.
+    pub async fn hand_over(&self) {
+        for _ in 0..HAND_OVER_TRIES {
+            if !self.leads_others() {
+                return;
+            }
+            info!(self.shared.log, "handing leadership over");
+            self.step_down();
+            let deadline = tokio::time::Instant::now() + HAND_OVER_PATIENCE;
+            while self.leads_others() && tokio::time::Instant::now() < deadline {
+                tokio::time::sleep(HAND_OVER_POLL).await;
+            }
+        }
+    }
+
+    fn leads_others(&self) -> bool {
+        let status = self.shared.group.borrow().status();
+        status.role == "leader" && status.voters.len() > 1
+    }
+
+    /// Asks whoever leads to hand leadership to `node`.
+    pub fn transfer_leader(&self, node: NodeId) {
+        self.shared.input(Input::TransferLeader(node));
+    }
+
+    /// Takes a snapshot of what is applied.
+    pub fn take_snapshot(&self) {
+        self.shared.input(Input::TakeSnapshot);
     }
 
     /// 40 hexadecimal digits that name this run of the process, as Redis's `run_id`.
@@ -141,6 +189,11 @@ impl Node {
 }
 
 impl Shared {
+    fn input(&self, input: Input) {
+        self.inbox.borrow_mut().push(input);
+        self.wake.notify_one();
+    }
+
     fn stop_with(&self, error: NodeError) {
         self.stop.borrow_mut().get_or_insert(error);
         self.wake.notify_one();

@@ -11,16 +11,19 @@ mod connection;
 mod dispatch;
 mod info;
 mod local;
+mod raft_commands;
 mod session;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use client::ClientTable;
 
 use crate::command::Reply;
 use crate::group::{Consistency, Job};
 use crate::node::NodeStatus;
+use crate::wire::NodeId;
 use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
@@ -35,6 +38,10 @@ pub trait Backend {
     fn submit(&self, job: Job) -> Result<(), Job>;
     /// The node at this moment.
     fn status(&self) -> NodeStatus;
+    /// Asks whoever leads to hand leadership to `node`.
+    fn transfer_leader(&self, node: NodeId);
+    /// Takes a snapshot of what is applied.
+    fn take_snapshot(&self);
 }
 
 impl Backend for crate::node::Node {
@@ -46,6 +53,14 @@ impl Backend for crate::node::Node {
 
     fn status(&self) -> NodeStatus {
         crate::node::Node::status(self)
+    }
+
+    fn transfer_leader(&self, node: NodeId) {
+        crate::node::Node::transfer_leader(self, node);
+    }
+
+    fn take_snapshot(&self) {
+        crate::node::Node::take_snapshot(self);
     }
 }
 
@@ -64,6 +79,8 @@ pub struct ServerConfig {
     pub run_id: String,
     /// How new reads have to be, at first (`read-mode`).
     pub read_mode: Consistency,
+    /// How long an election may take, and so `RAFT TRANSFER`.
+    pub election_timeout: Duration,
 }
 
 /// The server of one node.

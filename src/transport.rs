@@ -197,7 +197,8 @@ impl Transport {
         Self { shared }
     }
 
-    /// The peers to dial, and their addresses (`host:port`, looked up at each dial). A peer
+    /// The peers to dial, and their addresses (`host:port`, looked up at each dial; of several
+    /// with commas between them, the first that answers as the peer counts). A peer
     /// that is no longer in the list loses its connections, one with a new address is dialled
     /// anew; this node itself is passed over. A lane that was refused for good stays down until
     /// its peer was out of the list, or has a new address.

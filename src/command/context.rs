@@ -1,7 +1,7 @@
 //! What a command's function is given. A context must never offer a clock or randomness
 //! that is not the same on every replica.
 
-use super::Reply;
+use super::{Reply, Sessions};
 use crate::keyspace::{Edit, Item, Keyspace};
 
 /// For a command that changes nothing.
@@ -9,6 +9,8 @@ use crate::keyspace::{Edit, Item, Keyspace};
 pub struct ReadContext<'a> {
     /// The keys.
     pub keyspace: &'a Keyspace,
+    /// Of clients that use `ONCE`.
+    pub sessions: &'a Sessions,
     /// The log's clock.
     pub now_ms: u64,
     /// The node's clock, which may be ahead of the log's.
@@ -20,8 +22,8 @@ pub struct ReadContext<'a> {
 
 impl<'a> ReadContext<'a> {
     /// Nothing seen yet.
-    pub fn new(keyspace: &'a Keyspace, now_ms: u64, wall_ms: u64) -> Self {
-        Self { keyspace, now_ms, wall_ms, saw_expiring: false }
+    pub fn new(keyspace: &'a Keyspace, sessions: &'a Sessions, now_ms: u64, wall_ms: u64) -> Self {
+        Self { keyspace, sessions, now_ms, wall_ms, saw_expiring: false }
     }
 
     /// The key as a client sees it.
@@ -37,6 +39,8 @@ impl<'a> ReadContext<'a> {
 pub struct WriteContext<'a> {
     /// The keys.
     pub keyspace: &'a mut Keyspace,
+    /// Of clients that use `ONCE`.
+    pub sessions: &'a mut Sessions,
     /// The log's clock.
     pub now_ms: u64,
     /// The same on every replica, different for each command.

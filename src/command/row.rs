@@ -2,8 +2,8 @@
 //! of flags, categories and key specifications are those of Redis's `COMMAND INFO` and
 //! `COMMAND DOCS`; this module must never hold a row itself.
 
+use super::Reply;
 use super::context::{ReadContext, WriteContext};
-use super::{Reply, unknown_subcommand};
 use crate::wire::units::Args;
 
 /// What is known of a command.
@@ -33,8 +33,10 @@ pub struct Command {
     pub complexity: &'static str,
     /// For completion and documentation.
     pub arguments: &'static [Arg],
-    /// Not empty: a container, which is never carried out itself.
+    /// Not empty: a container, which is never carried out itself unless it wraps a call.
     pub subcommands: &'static [Command],
+    /// The argument that names the command that this one runs, which the rest is for; 0: none.
+    pub wraps: usize,
     /// Who carries it out.
     pub handler: Handler,
 }
@@ -78,6 +80,13 @@ pub enum ConnectionCommand {
     Readonly,
     Readwrite,
     RaftStatus,
+    RaftAdd,
+    RaftRemove,
+    RaftPromote,
+    RaftDemote,
+    RaftReplace,
+    RaftTransfer,
+    RaftSnapshot,
     Multi,
     Exec,
     Discard,
@@ -313,6 +322,7 @@ impl Command {
             complexity: "O(1)",
             arguments: &[],
             subcommands: &[],
+            wraps: 0,
             handler,
         }
     }
@@ -327,19 +337,19 @@ impl Command {
         self.subcommands.iter().find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
-    /// Whether `args`, which name this command, are as many as it takes, and name one of its
-    /// subcommands if it has any: otherwise Redis's error.
-    pub fn check(&self, args: &Args<'_>) -> Result<(), Reply> {
-        match args.get(1) {
-            Some(name) if !self.subcommands.is_empty() => match self.subcommand(name) {
-                Some(subcommand) => subcommand.check_arity(args),
-                None => Err(unknown_subcommand(self, name)),
-            },
-            _ => self.check_arity(args),
+    /// The row of a call of this command: a subcommand's if the call names one, as one of a
+    /// container has to. What this command runs may stand behind a word that happens to be a
+    /// subcommand's name: then the number of arguments tells.
+    pub(super) fn row_of(&'static self, call: &[&[u8]]) -> Option<&'static Command> {
+        let Some(name) = call.get(1).filter(|_| !self.subcommands.is_empty()) else { return Some(self) };
+        let subcommand = self.subcommand(name);
+        if self.wraps == 0 {
+            return subcommand;
         }
+        Some(subcommand.filter(|row| row.check_arity(call).is_ok()).unwrap_or(self))
     }
 
-    pub(super) fn check_arity(&self, args: &Args<'_>) -> Result<(), Reply> {
+    pub(super) fn check_arity(&self, args: &[&[u8]]) -> Result<(), Reply> {
         let wanted = self.arity.unsigned_abs() as usize;
         if args.len() == wanted || (self.arity < 0 && args.len() > wanted) {
             return Ok(());

@@ -64,16 +64,67 @@ pub(super) static RAFT: Command = Command {
     since: "0.1.0",
     summary: "Commands about the Raft group",
     complexity: "Depends on subcommand.",
-    subcommands: &[
-        Command {
-            full_name: "raft|status",
-            since: "0.1.0",
-            tips: &["nondeterministic_output"],
-            summary: "Role, term, leader, indexes and members as this node sees them",
-            complexity: "O(N) of the number of members",
-            ..row("status", 2, ANYTIME.and(Flags::NOSCRIPT), Do::RaftStatus)
-        },
-        help_row("raft|help", "0.1.0", "server", &[]),
-    ],
+    subcommands: RAFT_SUBCOMMANDS,
     ..row("raft", -2, Flags::NONE, Do::Introspect)
 };
+
+const NODE: Arg = Arg::new("id", ArgKind::Integer);
+const NEW_NODE: Arg = Arg::one_of("new-id", &[Arg::new("id", ArgKind::Integer), Arg::word("next-free", "*")]);
+const ADDRESS: Arg = Arg::new("host:port[@peerport]", ArgKind::String);
+
+/// Everything but STATUS: what it asks for goes through the group, and takes its time.
+const fn raft_row(name: &'static str, full_name: &'static str, arity: i32, what: Do) -> Command {
+    let flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::NO_MULTI).and(Flags::BLOCKING);
+    Command {
+        full_name,
+        since: "0.1.0",
+        complexity: "O(1), and the wait for its effect",
+        ..row(name, arity, flags, what)
+    }
+}
+
+const RAFT_SUBCOMMANDS: &[Command] = &[
+    Command {
+        full_name: "raft|status",
+        since: "0.1.0",
+        tips: &["nondeterministic_output"],
+        summary: "Role, term, leader, indexes and members as this node sees them",
+        complexity: "O(N) of the number of members",
+        ..row("status", 2, ANYTIME.and(Flags::NOSCRIPT), Do::RaftStatus)
+    },
+    Command {
+        summary: "Adds a node: a learner at first, a voter by itself once it has caught up",
+        arguments: &[NEW_NODE, ADDRESS],
+        ..raft_row("add", "raft|add", 4, Do::RaftAdd)
+    },
+    Command {
+        summary: "Removes a node; its id is never used again",
+        arguments: &[NODE],
+        ..raft_row("remove", "raft|remove", 3, Do::RaftRemove)
+    },
+    Command {
+        summary: "Makes a learner a voter once it has caught up",
+        arguments: &[NODE],
+        ..raft_row("promote", "raft|promote", 3, Do::RaftPromote)
+    },
+    Command {
+        summary: "Makes a voter a learner: it receives everything and has no vote",
+        arguments: &[NODE],
+        ..raft_row("demote", "raft|demote", 3, Do::RaftDemote)
+    },
+    Command {
+        summary: "Puts a new node in the place of another, which leaves when the new one has caught up",
+        arguments: &[Arg::new("old-id", ArgKind::Integer), NEW_NODE, ADDRESS],
+        ..raft_row("replace", "raft|replace", 5, Do::RaftReplace)
+    },
+    Command {
+        summary: "Hands leadership to a voter",
+        arguments: &[NODE],
+        ..raft_row("transfer", "raft|transfer", 3, Do::RaftTransfer)
+    },
+    Command {
+        summary: "Takes a snapshot of this node's state, and answers when it is on disk",
+        ..raft_row("snapshot", "raft|snapshot", 2, Do::RaftSnapshot)
+    },
+    help_row("raft|help", "0.1.0", "server", &[]),
+];

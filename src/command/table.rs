@@ -3,10 +3,11 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, expiry, generic, introspect, scan, server, set, strings, transactions, versions,
+    connection, counters, expiry, generic, introspect, once, scan, server, set, strings, transactions,
+    versions,
 };
 
-static COMMANDS: [&Command; 50] = [
+static COMMANDS: [&Command; 51] = [
     &strings::APPEND,
     &connection::AUTH,
     &versions::CAD,
@@ -36,6 +37,7 @@ static COMMANDS: [&Command; 50] = [
     &strings::MGET,
     &strings::MSET,
     &transactions::MULTI,
+    &once::ONCE,
     &expiry::PERSIST,
     &expiry::PEXPIRE,
     &connection::PING,

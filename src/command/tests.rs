@@ -12,13 +12,19 @@ use std::fmt::Write;
 
 struct Runner {
     keyspace: Keyspace,
+    sessions: Sessions,
     now_ms: u64,
     wall_ms: u64,
 }
 
 impl Runner {
     fn new() -> Self {
-        Self { keyspace: Keyspace::new([7; 16]), now_ms: 1_000_000, wall_ms: 0 }
+        Self {
+            keyspace: Keyspace::new([7; 16]),
+            sessions: Sessions::default(),
+            now_ms: 1_000_000,
+            wall_ms: 0,
+        }
     }
 
     fn run(&mut self, args: &[Vec<u8>]) -> String {
@@ -26,7 +32,7 @@ impl Runner {
         let reply = match resolve(&args).map(|command| command.handler) {
             Err(error) => error,
             Ok(Handler::Read(f)) => {
-                let mut context = ReadContext::new(&self.keyspace, self.now_ms, self.wall_ms);
+                let mut context = ReadContext::new(&self.keyspace, &self.sessions, self.now_ms, self.wall_ms);
                 let reply = f(&mut context, &args);
                 if context.saw_expiring {
                     return format!("{} (expiring)", show(&reply));
@@ -34,8 +40,8 @@ impl Runner {
                 reply
             }
             Ok(Handler::Write(f)) => {
-                let (keyspace, now_ms) = (&mut self.keyspace, self.now_ms);
-                f(&mut WriteContext { keyspace, now_ms, seed: 1 }, &args)
+                let (keyspace, sessions) = (&mut self.keyspace, &mut self.sessions);
+                f(&mut WriteContext { keyspace, sessions, now_ms: self.now_ms, seed: 1 }, &args)
             }
             Ok(Handler::Connection(ConnectionCommand::Introspect)) => introspect(&args),
             Ok(Handler::Connection(command)) => return format!("<{command:?}>"),
@@ -139,6 +145,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("expiry", include_str!("testscripts/expiry.script")),
     ("generic", include_str!("testscripts/generic.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
+    ("once", include_str!("testscripts/once.script")),
     ("ours", include_str!("testscripts/ours.script")),
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),

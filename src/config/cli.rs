@@ -13,6 +13,9 @@ Three nodes on one machine (each on its own data directory):
   bowline --cluster 127.0.0.1:6379,127.0.0.1:6380,127.0.0.1:6381 --bind 127.0.0.1:6380 --data-dir n2
   bowline --cluster 127.0.0.1:6379,127.0.0.1:6380,127.0.0.1:6381 --bind 127.0.0.1:6381 --data-dir n3
 
+A fourth, by asking any of them (its directory is made then; the same command starts it again later):
+  bowline --join 127.0.0.1:6379,127.0.0.1:6380 --bind 127.0.0.1:6382 --data-dir n4
+
 Every flag can also stand in the file named by --config, under the same name without the dashes:
   cluster = [\"127.0.0.1:6379\", \"127.0.0.1:6380\", \"127.0.0.1:6381\"]
   bind = \"127.0.0.1:6379\"
@@ -50,7 +53,8 @@ pub enum Command {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, serde::Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {
-    /// Which entry of --cluster this node is, counted from 1 [default: the entry equal to --bind].
+    /// Which entry of --cluster this node is, counted from 1 [default: the entry equal to --bind]; with
+    /// --join, the id to ask for [default: the next one that was never used].
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub node_id: Option<u64>,
 
@@ -68,6 +72,18 @@ pub struct Settings {
     /// written host:port@peerport. [default: this node alone]
     #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',')]
     pub cluster: Option<Vec<MemberAddress>>,
+
+    /// Client addresses of nodes of a running cluster that this node is to become a member of: with
+    /// an empty data directory it asks them for an id and joins; with one of its own it just
+    /// starts. May be repeated safely. --bind says where this node is.
+    #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',', conflicts_with = "cluster")]
+    pub join: Option<Vec<Address>>,
+
+    /// Where clients and the other nodes reach this node, when that is not where it listens
+    /// (--bind 0.0.0.0:PORT, containers); host:port@peerport if the port for peers is not that of
+    /// --peer-bind. For a node without --cluster, whose list says it. [default: --bind]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "cluster")]
+    pub advertise: Option<MemberAddress>,
 
     /// Directory of the log and the snapshots; created when it is missing. No two nodes share
     /// one. [default: bowline-data]
@@ -121,6 +137,8 @@ impl Settings {
             bind: self.bind.or(file.bind),
             peer_bind: self.peer_bind.or(file.peer_bind),
             cluster: self.cluster.or(file.cluster),
+            join: self.join.or(file.join),
+            advertise: self.advertise.or(file.advertise),
             data_dir: self.data_dir.or(file.data_dir),
             storage: self.storage.or(file.storage),
             timing: self.timing.or(file.timing),

@@ -307,3 +307,36 @@ fn inspect_is_a_word_of_its_own() {
     refused("inspect", "<DIR>");
     refused("--verbose inspect d", "cannot be used with");
 }
+
+#[test]
+fn a_node_that_joins_knows_where_it_is_and_whom_to_ask() {
+    let config = config("--join a:6379,127.0.0.1:7000 --bind 127.0.0.1:7000");
+    assert_eq!((config.node_id, &config.join[..]), (0, &[address("a:6379")][..]), "not itself");
+    assert_eq!(shown(&config.members), ["0 127.0.0.1:7000 127.0.0.1:17000"]);
+    let config = self::config("--join a:6379 --node-id 4 --bind 0.0.0.0:7000 --advertise b:7000");
+    assert_eq!(config.bind, address("0.0.0.0:7000"));
+    assert_eq!(shown(&config.members), ["4 b:7000 b:17000"]);
+    let config = self::config("--join a:6379 --bind 0.0.0.0:7000 --advertise b:7001@9");
+    assert_eq!((shown(&config.members), config.peer_bind.port), (vec!["0 b:7001 b:9".to_owned()], 9));
+    let config = self::config("--advertise b:1 --bind 0.0.0.0:7000");
+    assert_eq!(shown(&config.members), ["1 b:1 b:17000"], "a single node that will grow");
+    let config = from_file("join = [\"a:6379\"]\nadvertise = \"b:7000\"", "").expect("a configuration");
+    assert_eq!(config.join, [address("a:6379")]);
+}
+
+#[test]
+fn a_join_that_cannot_work_is_refused() {
+    refused("--join a:6379 --cluster a:6379 --bind a:6379", "cannot be used with");
+    refused("--advertise a:6379 --cluster a:6379 --bind a:6379", "cannot be used with");
+    file_refused("join = [\"a:1\"]\ncluster = [\"a:1\"]", &["contradict each other"]);
+    file_refused("advertise = \"a:1\"\ncluster = [\"a:1\"]", &["--advertise is for nodes without --cluster"]);
+    file_refused("join = []", &["--join is empty"]);
+    refused("--join a:6379 --bind 0.0.0.0:7000", "--advertise host:port");
+    refused("--join a:6379 --advertise 0.0.0.0:7000", "nobody can connect");
+    refused("--join a:6379 --advertise b:7000@7000", "a port each");
+    refused("--join 127.0.0.1:7000 --bind 127.0.0.1:7000", "is this node itself");
+    refused("--join a:6379 --node-id 0", "gives the next id");
+    refused("--join a", "has no port");
+    refused("--join a:6379 --bind 127.0.0.1:7000 --peer-bind 127.0.0.2:7000", "--peer-bind the host");
+    refused("--node-id 4", "--join to become a member");
+}

@@ -93,6 +93,14 @@ impl Intake {
         }
     }
 
+    /// A batch's own node has given it up: what is proposed in its place is empty.
+    pub fn empty(&mut self, origin: NodeId, seq: u64) {
+        if let Some(batch) = self.queue.iter_mut().find(|batch| batch.origin == origin && batch.seq == seq) {
+            self.size_bytes -= batch.body.len();
+            batch.body = bytes::Bytes::new();
+        }
+    }
+
     /// Leadership is over: the origins send again, to the next leader.
     pub fn clear(&mut self) {
         self.expected.clear();
@@ -131,7 +139,10 @@ mod tests {
         assert_eq!(intake.offer(&machine, batch(2, 1)), Offered::Taken, "a new life begins at 1");
         assert_eq!(intake.offer(&machine, batch(1, 3)), Offered::Known, "an old life is over");
         assert_eq!(intake.take(25).iter().map(|b| (b.boot, b.seq)).collect::<Vec<_>>(), [(1, 1), (1, 2)]);
-        assert_eq!(intake.take(0).len(), 1);
+        intake.empty(2, 2);
+        intake.empty(2, 1);
+        assert_eq!(intake.size_bytes(), 0);
+        assert_eq!(intake.take(0), [Batch { body: bytes::Bytes::new(), ..batch(2, 1) }]);
     }
 
     #[test]

@@ -86,8 +86,9 @@ impl Group {
 
     pub(super) fn refused(&mut self) {
         let reason = format!(
-            "node id {} belongs to another data directory: this one is new or foreign. Start the node with \
-             its old directory, or remove the id from the cluster and add this node under a new one",
+            "node id {0} belongs to another data directory: this one is new or foreign. Start the node with \
+             its old directory; if that is lost, put a new node in its place with RAFT REPLACE {0} * host:port \
+             on any node of the cluster, and start this one with an empty directory and --join",
             self.config.node_id
         );
         self.halt(Event::Refused { reason });

@@ -24,6 +24,17 @@ struct OwnBatch {
     body: Bytes,
     jobs: Vec<JobSteps>,
     since_us: u64,
+    /// It was sent to another node, or stands in this node's log: it may be applied.
+    is_out: bool,
+}
+
+/// A batch whose clients are told that they have waited too long.
+#[derive(Debug)]
+pub struct GivenUp {
+    pub seq: u64,
+    pub jobs: Vec<JobSteps>,
+    /// Whether it may be applied all the same; otherwise it certainly is not.
+    pub is_out: bool,
 }
 
 /// See the module's text.
@@ -101,6 +112,7 @@ impl OwnStream {
                 body: body.into(),
                 jobs,
                 since_us: now_us,
+                is_out: false,
             });
             self.next_seq += 1;
         }
@@ -111,6 +123,14 @@ impl OwnStream {
         let own = self.unapplied.get(self.sent)?;
         self.sent += 1;
         Some(Batch { origin: self.node_id, boot: self.boot, seq: own.seq, body: own.body.clone() })
+    }
+
+    /// The batch `seq` has left this node, or stands in its log.
+    pub fn mark_out(&mut self, seq: u64) {
+        let position = self.unapplied.partition_point(|own| own.seq < seq);
+        if let Some(own) = self.unapplied.get_mut(position).filter(|own| own.seq == seq) {
+            own.is_out = true;
+        }
     }
 
     /// Everything is to be sent again: there is another leader, or something got lost.
@@ -156,16 +176,16 @@ impl OwnStream {
         jobs
     }
 
-    /// Gives up on jobs in batches older than `before_us`: their outcome is not known. The
-    /// batches stay, and are sent empty from now on.
-    pub fn give_up_sent(&mut self, before_us: u64) -> Vec<JobSteps> {
-        let mut jobs = Vec::new();
+    /// Gives up on the jobs of batches older than `before_us`. The batches stay, and are sent
+    /// empty from now on.
+    pub fn give_up_batches(&mut self, before_us: u64) -> Vec<GivenUp> {
+        let mut late = Vec::new();
         for own in self.unapplied.iter_mut().take_while(|own| own.since_us < before_us) {
-            jobs.append(&mut own.jobs);
             self.unapplied_bytes -= own.body.len();
             own.body = Bytes::new();
+            late.push(GivenUp { seq: own.seq, jobs: std::mem::take(&mut own.jobs), is_out: own.is_out });
         }
-        jobs
+        late
     }
 }
 
@@ -202,10 +222,15 @@ mod tests {
         let mut stream = OwnStream::new(1, 5);
         stream.submit(job(1, 10), 0);
         stream.form_batches(100);
-        assert_eq!(stream.give_up_sent(50).len(), 0);
-        assert_eq!(stream.give_up_sent(101).len(), 1);
+        assert_eq!(stream.give_up_batches(50).len(), 0);
+        let late = stream.give_up_batches(101);
+        assert_eq!((late.len(), late[0].jobs.len(), late[0].is_out), (1, 1, false));
         let again = stream.next_to_send().unwrap();
         assert_eq!((again.seq, again.body.len(), stream.pending_bytes()), (1, 0, 0));
+        stream.mark_out(1);
+        stream.mark_out(7);
+        let late = stream.give_up_batches(101);
+        assert_eq!((late.len(), late[0].jobs.len(), late[0].is_out), (1, 0, true));
     }
 
     #[test]

@@ -21,6 +21,8 @@ const OUTCOME_UNKNOWN: Reply =
     Reply::error("UNKNOWN The command was sent, but its outcome is not known: it may have been applied");
 const REPLY_LOST: Reply =
     Reply::error("UNKNOWN The command was applied, but its reply was lost while this node was behind");
+const READ_LOST: Reply =
+    Reply::error("TRYAGAIN This node was behind when the command's turn came; it was not carried out");
 const REMOVED: Reply = Reply::error(
     "CLUSTERDOWN This node was removed from the cluster; the command was not applied. Ask another node",
 );
@@ -60,6 +62,7 @@ impl Group {
             if self.is_leader() {
                 self.intake.offer(&self.machine, batch);
             } else {
+                self.stream.mark_out(batch.seq);
                 self.effects.send_now.push((leader, PeerMessage::Forward(batch)));
             }
         }
@@ -118,6 +121,9 @@ impl Group {
             if !self.propose_entry(&batches) {
                 self.intake.put_back(batches);
                 return;
+            }
+            for batch in batches.iter().filter(|batch| batch.origin == self.config.node_id) {
+                self.stream.mark_out(batch.seq);
             }
         }
     }
@@ -193,8 +199,20 @@ impl Group {
         }
         // Progress is that of this node's own stream: under load it is slow, but it moves.
         if self.last_progress_us < before_us {
-            for job in self.stream.give_up_sent(before_us) {
-                self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &NO_ANSWER);
+            self.give_up_batches(before_us, reason);
+        }
+    }
+
+    /// Of batches older than `before_us`: only of one that has left this node, or stands in its
+    /// log, is the outcome unknown.
+    fn give_up_batches(&mut self, before_us: u64, reason: &Reply) {
+        for late in self.stream.give_up_batches(before_us) {
+            if !late.is_out {
+                self.intake.empty(self.config.node_id, late.seq);
+            }
+            let of_write = if late.is_out { &OUTCOME_UNKNOWN } else { reason };
+            for job in late.jobs {
+                self.refuse(job.ticket, &job.steps, of_write, reason);
             }
         }
     }
@@ -206,15 +224,13 @@ impl Group {
         for job in unsent {
             self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
         }
-        for job in self.stream.give_up_sent(u64::MAX) {
-            self.refuse(job.ticket, &job.steps, &OUTCOME_UNKNOWN, &REMOVED);
-        }
+        self.give_up_batches(u64::MAX, &REMOVED);
     }
 
     /// The replies to these jobs' writes went by while this node was behind.
     pub(super) fn lose_replies(&mut self, jobs: Vec<JobSteps>) {
         for job in jobs {
-            self.refuse(job.ticket, &job.steps, &REPLY_LOST, &NO_LEADER);
+            self.refuse(job.ticket, &job.steps, &REPLY_LOST, &READ_LOST);
         }
     }
 

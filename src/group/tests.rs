@@ -73,6 +73,7 @@ scripts! {
     expiry
     snapshots
     no_majority
+    outcomes
     wiped_node
     whole_cluster_restart
     grow_and_shrink

@@ -117,22 +117,27 @@ impl Members {
             }
             return Ok(wish.node);
         }
+        let is_same =
+            |member: &Member| member.client_addr == wish.client_addr && member.peer_addr == wish.peer_addr;
+        // Asked for once more, perhaps by the node itself, which does not know whom it replaces.
+        let asked_for = self.all.iter().find(|(_, member)| {
+            let is_free = member.incarnation.is_none() && member.wanted != Wanted::REMOVED;
+            is_free && is_same(member) && (replaces.is_none() || member.replaces == replaces)
+        });
+        if let Some((&id, _)) = asked_for.filter(|_| wish.node == 0) {
+            return Ok(id);
+        }
         let is_at = |member: &Member| {
             [wish.client_addr, wish.peer_addr]
                 .iter()
                 .any(|addr| member.client_addr == *addr || member.peer_addr == *addr)
         };
         let holder = self.all.iter().find(|(id, member)| Some(**id) != replaces && is_at(member));
-        if let Some((&id, holder)) = holder {
-            let same = holder.client_addr == wish.client_addr && holder.peer_addr == wish.peer_addr;
-            let is_free = holder.incarnation.is_none() && holder.wanted != Wanted::REMOVED;
-            if wish.node == 0 && same && is_free && holder.replaces == replaces {
-                return Ok(id); // asked for once more
-            }
+        if let Some((&id, _)) = holder {
             return Err(error(format!(
                 "{} is the address of node {id}: a node that has lost its data takes the place of the old one \
-                 with RAFT REPLACE {id}",
-                wish.client_addr
+                 with RAFT REPLACE {id} * {}",
+                wish.client_addr, wish.client_addr
             )));
         }
         if self.all.len() >= limits::MAX_MEMBERS {

@@ -1,5 +1,5 @@
-//! A machine as chunks and back. A chunk is a `snapshot.Chunk`; the first holds all but the
-//! keys, the last says how many keys there must be. Who stores or carries chunks checks
+//! A machine as chunks and back. A chunk is a `snapshot.Chunk`; the first holds all but
+//! sessions and keys, the last says how many of them there must be. Who stores or carries chunks checks
 //! their checksums; this module must still refuse whatever does not fit together.
 
 use super::{Machine, Member, Origin};
@@ -12,6 +12,7 @@ use protobuf::Message as _;
 const STATE: u32 = 1; // Chunk.state
 const KEYS: u32 = 2; // Chunk.keys
 const END: u32 = 3; // Chunk.end
+const SESSIONS: u32 = 4; // Chunk.sessions
 
 /// Why chunks do not make a machine.
 #[derive(Debug, thiserror::Error)]
@@ -25,13 +26,14 @@ pub enum SnapshotError {
 }
 
 impl Machine {
-    /// Starts a snapshot of the state as it is now, and gives its first chunk. The keys
-    /// follow from [`Machine::snapshot_next`] while entries go on being applied.
+    /// Starts a snapshot of the state as it is now, and gives its first chunk.
+    /// Sessions and keys follow from [`Machine::snapshot_next`] while entries go on being applied.
     pub fn snapshot_begin(&mut self) -> Vec<u8> {
         if self.walking {
             self.snapshot_abort();
         }
         self.keyspace.snapshot_begin();
+        self.sessions.snapshot_begin();
         self.walking = true;
         let mut state = proto::State::new();
         state.set_clock_ms(self.clock_ms);
@@ -54,12 +56,16 @@ impl Machine {
         state.set_removed(self.members.removed.iter().copied().collect());
         let mut end = proto::End::new();
         end.set_keys(self.keyspace.len() as u64);
+        end.set_sessions(self.sessions.len() as u64);
         self.pending_end = Some(chunk(END, &bytes_of(&end)));
         chunk(STATE, &bytes_of(&state))
     }
 
     /// The next chunk, of about `target_bytes`; none after the last.
     pub fn snapshot_next(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
+        if let Some(sessions) = self.sessions.snapshot_next(target_bytes) {
+            return Some(chunk(SESSIONS, &sessions));
+        }
         if let Some(keys) = self.keyspace.snapshot_next(target_bytes) {
             return Some(chunk(KEYS, &keys));
         }
@@ -70,6 +76,7 @@ impl Machine {
     /// Gives a snapshot up.
     pub fn snapshot_abort(&mut self) {
         self.keyspace.snapshot_abort();
+        self.sessions.snapshot_abort();
         self.walking = false;
         self.pending_end = None;
     }
@@ -103,12 +110,16 @@ impl Restorer {
         }
         match (field, &mut self.machine) {
             (STATE, machine @ None) => *machine = Some(read_state(inner)?),
+            (SESSIONS, Some(machine)) => machine.sessions.restore(inner)?,
             (KEYS, Some(machine)) => machine.keyspace.restore(inner)?,
             (END, Some(machine)) => {
                 let end =
                     proto::End::parse_from_bytes(inner).map_err(|_| WireError::new("end of snapshot"))?;
                 if end.get_keys() != machine.keyspace.len() as u64 {
                     return Err(SnapshotError::Incoherent("it lacks keys, or has too many"));
+                }
+                if end.get_sessions() != machine.sessions.len() as u64 {
+                    return Err(SnapshotError::Incoherent("it lacks sessions, or has too many"));
                 }
                 self.ended = true;
             }

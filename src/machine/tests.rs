@@ -1,5 +1,7 @@
 //! The machine at its boundary: batches and units in; verdicts, replies and state out.
 
+mod once;
+
 use super::{Machine, Restorer, Verdict};
 use crate::command::Reply;
 use crate::limits;

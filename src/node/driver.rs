@@ -255,24 +255,19 @@ impl Shared {
                 info!(self.log, "snapshot installed"; "index" => index);
             }
             Event::Removed { node } => {
-                self.stop_with(NodeError::Refused(format!("node {node} was removed from the cluster")));
+                self.stop_with(NodeError::Removed(super::inbound::removed(node)));
             }
             Event::Refused { reason } => self.stop_with(NodeError::Refused(reason)),
             Event::Corrupt { index, reason } => self.stop_with(NodeError::Corrupt { index, reason }),
         }
     }
 
-    /// Members are those that the node was started with, at the addresses that they have
-    /// registered since.
+    /// The log has other members, or other addresses of them.
     fn members_changed(&self) {
         let group = self.group.borrow();
         let machine = group.machine();
         if let Some(transport) = self.transport.get() {
-            transport.set_peers(&super::start::peers(
-                self.node_id,
-                &self.first_members,
-                machine.members().all(),
-            ));
+            transport.set_peers(&self.peers());
         }
         if let Some(cluster_id) = machine.cluster_id() {
             let mut data_dir = self.data_dir.borrow_mut();

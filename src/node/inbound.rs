@@ -9,9 +9,28 @@ use crate::wire::frame::PeerMessage;
 use crate::wire::proto::peer::{Hello, Welcome};
 use raft::eraftpb::Message;
 
+/// What a node that was removed is told, by others and by itself.
+pub(super) fn removed(node: NodeId) -> String {
+    format!(
+        "node {node} was removed from the cluster, and its data directory is of no use any more: to use this \
+         machine again, start it with an empty directory and --join"
+    )
+}
+
+/// What a node is told whose id was registered with another data directory.
+fn foreign_directory(node: NodeId) -> String {
+    format!(
+        "node id {node} belongs to another data directory: start the node with its old one; if that is lost, \
+         put a new node in its place with RAFT REPLACE {node} * host:port on any node of the cluster, and start \
+         this one with an empty directory and --join"
+    )
+}
+
 impl Inbound for Shared {
     fn identity(&self) -> Identity {
-        Identity { cluster_id: self.group.borrow().machine().cluster_id() }
+        // A node that joined was told before its log could say it.
+        let told = self.data_dir.borrow().cluster_id();
+        Identity { cluster_id: self.group.borrow().machine().cluster_id().or(told) }
     }
 
     fn message(&self, from: NodeId, message: PeerMessage) {
@@ -31,33 +50,36 @@ impl Inbound for Shared {
         let group = self.group.borrow();
         let machine = group.machine();
         let refuse = |reason: String, is_final: bool| Err(Refusal { reason, is_final });
-        if let Some(ours) = machine.cluster_id()
+        let ours = machine.cluster_id().or(self.data_dir.borrow().cluster_id());
+        if let Some(ours) = ours
             && !hello.get_cluster_id().is_empty()
             && hello.get_cluster_id() != ours
         {
             return refuse("this is another cluster".to_owned(), true);
         }
         let node = hello.get_from();
-        if let Some(member) = machine.members().all().get(&node)
-            && let Some(known) = member.incarnation
+        let members = machine.members();
+        if members.removed().contains(&node) {
+            return refuse(removed(node), true);
+        }
+        let known = members.all().get(&node);
+        if let Some(known) = known.and_then(|member| member.incarnation)
             && known != hello.get_incarnation()
         {
-            let reason = format!(
-                "node id {node} belongs to another data directory: start the node with its old one, or \
-                 remove the id from the cluster and add this node under a new id"
-            );
-            return refuse(reason, true);
+            return refuse(foreign_directory(node), true);
         }
-        let is_member = machine.members().all().contains_key(&node)
-            || self.first_members.iter().any(|member| member.node == node);
-        if !is_member {
+        // An id that nobody has heard of here: this node may be behind, so it may ask again.
+        if known.is_none() && !self.first_members.iter().any(|member| member.node == node) {
             return refuse(format!("node {node} is no member of this cluster"), false);
         }
         Ok(())
     }
 
     fn welcomed(&self, welcome: &Welcome) {
-        if !welcome.get_refusal().is_empty() && welcome.get_field_final() {
+        // A node that knows that it was removed ends by itself: those who do not know yet may need
+        // its answers until then.
+        let knows = self.group.borrow().machine().members().removed().contains(&self.node_id);
+        if !welcome.get_refusal().is_empty() && welcome.get_field_final() && !knows {
             self.stop_with(super::NodeError::Refused(welcome.get_refusal().to_owned()));
         }
     }

@@ -3,12 +3,12 @@
 use super::clock::Clock;
 use super::disk::Disk;
 use super::driver::Helpers;
+use super::join::Admission;
 use super::recover::recover;
 use super::snapshots::SnapshotThread;
-use super::{Node, NodeError, Shared};
+use super::{Node, NodeError, Shared, strangers};
 use crate::group::{Group, GroupConfig};
 use crate::limits;
-use crate::machine::Member;
 use crate::storage::{self, DataDir, Expectations, FirstMember, StorageKind};
 use crate::transport::{Transport, TransportConfig};
 use crate::wire::{FIRST_GROUP, NodeId};
@@ -28,8 +28,13 @@ use tokio::sync::mpsc::unbounded_channel;
 pub struct NodeConfig {
     /// This node; one of `members`.
     pub node_id: NodeId,
-    /// The first members of the cluster.
+    /// Members as far as they are known beforehand, this node included: the first ones of a new
+    /// cluster; later, where else to look for those that are not where they were.
     pub members: Vec<FirstMember>,
+    /// Whether it was told to join a cluster, not of whom one is made.
+    pub joins: bool,
+    /// What it was told when it was let in; nothing, if it has its directory already.
+    pub admission: Option<Admission>,
     /// Where its state lives.
     pub data_dir: PathBuf,
     /// How.
@@ -69,17 +74,12 @@ impl Node {
         log: &Logger,
         raft_log: &Logger,
     ) -> Result<(Self, Helpers), NodeError> {
-        let expected = Expectations {
-            node: config.node_id,
-            storage: config.storage,
-            first_members: config.members.clone(),
-        };
-        let data_dir = DataDir::open(&config.data_dir, &expected)?;
+        let data_dir = DataDir::open(&config.data_dir, &expectations(config))?;
         let (mut store, snapshot_store) = storage::open(config.storage, &data_dir)?;
-        refuse_strangers(config, &data_dir)?;
-        let first_members = data_dir.first_members();
-        let voters: Vec<NodeId> = first_members.iter().map(|member| member.node).collect();
+        let voters = data_dir.first_voters();
         let recovered = recover(&mut *store, &*snapshot_store, FIRST_GROUP, &voters, log)?;
+        strangers::refuse(config, &data_dir, &recovered)?;
+        let first_members = data_dir.first_members();
         let group_config = group_config(config, &data_dir)?;
         let group = Group::new(group_config, recovered, raft_log)
             .map_err(|error| NodeError::Incoherent(error.to_string()))?;
@@ -93,6 +93,7 @@ impl Node {
             group_id: FIRST_GROUP,
             storage: config.storage.name(),
             first_members,
+            hints: config.members.clone(),
             group: RefCell::new(group),
             inbox: RefCell::default(),
             wake: Notify::new(),
@@ -112,52 +113,54 @@ impl Node {
             log: log.clone(),
         });
         let transport = Transport::start(transport_config, peer_listener, shared.clone(), log.clone());
-        let registered = shared.group.borrow().machine().members().all().clone();
-        transport.set_peers(&peers(config.node_id, &shared.first_members, &registered));
+        transport.set_peers(&shared.peers());
         let _ = shared.transport.set(transport);
         Ok((Self { shared }, Helpers { written, snapshots }))
     }
 }
 
-/// Refuses a data directory made among other members: with it this node would move into their
-/// cluster, and they would look for that node here from then on.
-fn refuse_strangers(config: &NodeConfig, data_dir: &DataDir) -> Result<(), NodeError> {
-    let others = |members: &[FirstMember]| {
-        let others = members.iter().filter(|member| member.node != config.node_id);
-        others.map(|member| member.peer_addr.clone()).collect::<Vec<_>>()
+fn expectations(config: &NodeConfig) -> Expectations {
+    let mut expected = Expectations {
+        node: config.node_id,
+        storage: config.storage,
+        first_members: config.members.clone(),
+        ..Expectations::default()
     };
-    let (known, given) = (others(&data_dir.first_members()), others(&config.members));
-    if known.is_empty() && given.is_empty() || given.iter().any(|address| known.contains(address)) {
-        return Ok(());
+    if let Some(admission) = &config.admission {
+        expected.first_members.extend(admission.members.iter().cloned());
+        expected.first_voters.clone_from(&admission.first_voters);
+        expected.cluster_id = Some(admission.cluster_id);
     }
-    let list = |addresses: Vec<String>| match addresses.is_empty() {
-        true => "without other members".to_owned(),
-        false => format!("with other members that serve peers on {}", addresses.join(", ")),
-    };
-    Err(NodeError::Incoherent(format!(
-        "data directory {}: it is another cluster's: it was made {}, and this node was started {}. Correct \
-         --cluster, or use this node's own directory",
-        config.data_dir.display(),
-        list(known),
-        list(given)
-    )))
+    expected
 }
 
-/// Where the others are.
-pub fn peers(
-    node_id: NodeId,
-    first_members: &[FirstMember],
-    registered: &BTreeMap<NodeId, Member>,
-) -> Vec<(NodeId, String)> {
-    let first = first_members.iter().map(|member| (member.node, member.peer_addr.clone()));
-    let since = registered
-        .iter()
-        .filter(|(_, member)| !member.peer_addr.is_empty())
-        .map(|(node, member)| (*node, member.peer_addr.clone()));
-    let mut all: BTreeMap<NodeId, String> = first.collect();
-    all.extend(since);
-    all.remove(&node_id);
-    all.into_iter().collect()
+impl Shared {
+    /// Where the others are: members of the log at the addresses that they gave last; those
+    /// that the log does not place yet, where this directory was told; and those that are not
+    /// found there, where this start was told. A member that was removed is nowhere.
+    pub(super) fn peers(&self) -> Vec<(NodeId, String)> {
+        let group = self.group.borrow();
+        let members = group.machine().members();
+        let mut places: BTreeMap<NodeId, Vec<&str>> = BTreeMap::new();
+        let registered = members.all().iter().map(|(node, member)| (*node, member.peer_addr.as_str()));
+        let told = |told: &FirstMember| (told.node, told.peer_addr.clone());
+        let first: Vec<_> = self.first_members.iter().map(told).collect();
+        let hints: Vec<_> = self.hints.iter().map(told).collect();
+        for (node, addr) in registered.filter(|(_, addr)| !addr.is_empty()) {
+            places.entry(node).or_default().push(addr);
+        }
+        for (node, addr) in &first {
+            places.entry(*node).or_insert_with(|| vec![addr]);
+        }
+        for (node, addr) in &hints {
+            let known = places.entry(*node).or_default();
+            if !known.contains(&addr.as_str()) {
+                known.push(addr);
+            }
+        }
+        places.retain(|node, _| *node != self.node_id && !members.removed().contains(node));
+        places.into_iter().map(|(node, places)| (node, places.join(","))).collect()
+    }
 }
 
 fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, NodeError> {

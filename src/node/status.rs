@@ -2,8 +2,11 @@
 
 use crate::command::Reply;
 use crate::group::GroupStatus;
-use crate::machine::{Machine, Wanted};
+use crate::machine::{Machine, Member, Wanted};
+use crate::storage::FirstMember;
 use crate::wire::NodeId;
+use raft::eraftpb::ConfState;
+use std::collections::BTreeSet;
 
 /// A replica's part in its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +76,14 @@ pub struct NodeStatus {
     pub first_index: u64,
     pub snapshot_index: u64,
     pub snapshot_in_progress: bool,
+    /// Of Raft's configuration: voters and learners.
     pub members: Vec<MemberStatus>,
+    /// Asked for, and not in the configuration yet.
+    pub wished: Vec<MemberStatus>,
+    /// Raft is between two configurations.
+    pub is_joint: bool,
+    /// On the leader: why a change of the members is not made yet; empty: nothing waits.
+    pub waits: String,
     /// Ids that were removed.
     pub removed: Vec<NodeId>,
     /// The voters of the log's beginning.
@@ -104,6 +114,8 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
     let status = group.status();
     let machine = group.machine();
     let disk = shared.disk.borrow().status();
+    let conf_state = group.log().conf_state();
+    let (members, wished) = members_of(shared, &status, machine, conf_state);
     NodeStatus {
         node_id: shared.node_id,
         cluster_id: machine.cluster_id(),
@@ -116,7 +128,10 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         first_index: status.first_index,
         snapshot_index: status.snapshot_index,
         snapshot_in_progress: status.snapshot_in_progress,
-        members: members_of(shared, &status, machine),
+        members,
+        wished,
+        is_joint: !status.voters_outgoing.is_empty(),
+        waits: status.membership_waits.unwrap_or_default(),
         removed: machine.members().removed().iter().copied().collect(),
         first_voters: machine.members().first_voters().to_vec(),
         keys: machine.keyspace().len() as u64,
@@ -142,40 +157,42 @@ fn role_of(status: &GroupStatus, node_id: NodeId) -> Role {
     }
 }
 
-fn members_of(shared: &super::Shared, status: &GroupStatus, machine: &Machine) -> Vec<MemberStatus> {
+/// Those of Raft's configuration, and those that are to come into it; by id.
+fn members_of(
+    shared: &super::Shared,
+    status: &GroupStatus,
+    machine: &Machine,
+    conf_state: &ConfState,
+) -> (Vec<MemberStatus>, Vec<MemberStatus>) {
     let links = shared.transport.get().map_or_else(Vec::new, |transport| transport.status());
-    let ids = status.voters.iter().chain(&status.learners).copied();
-    let mut members: Vec<_> = ids
-        .map(|id| {
-            let first = shared.first_members.iter().find(|member| member.node == id);
-            let registered = machine.members().all().get(&id);
-            let known = status.peers.iter().find(|peer| peer.id == id);
-            let link = links.iter().find(|link| link.id == id);
-            MemberStatus {
-                id,
-                client_addr: registered
-                    .map(|member| member.client_addr.clone())
-                    .filter(|addr| !addr.is_empty())
-                    .or_else(|| first.map(|member| member.client_addr.clone()))
-                    .unwrap_or_default(),
-                peer_addr: registered
-                    .map(|member| member.peer_addr.clone())
-                    .filter(|addr| !addr.is_empty())
-                    .or_else(|| first.map(|member| member.peer_addr.clone()))
-                    .unwrap_or_default(),
-                voter: status.voters.contains(&id),
-                wanted: registered.map_or("voter", |member| match member.wanted {
-                    Wanted::VOTER => "voter",
-                    Wanted::LEARNER => "learner",
-                    Wanted::REMOVED => "removed",
-                }),
-                registered: registered.is_some_and(|member| member.incarnation.is_some()),
-                connected: id == shared.node_id || link.is_some_and(|link| link.control.is_connected),
-                match_index: known.map(|peer| peer.match_index),
-                progress: known.map(|peer| peer.progress),
-            }
-        })
-        .collect();
-    members.sort_by_key(|member| member.id);
-    members
+    let configured =
+        [&conf_state.voters, &conf_state.learners, &conf_state.voters_outgoing, &conf_state.learners_next];
+    let present: BTreeSet<NodeId> = configured.into_iter().flatten().copied().collect();
+    let row = |id: NodeId| {
+        let first = shared.first_members.iter().find(|member| member.node == id);
+        let known = machine.members().all().get(&id);
+        let peer = status.peers.iter().find(|peer| peer.id == id);
+        let link = links.iter().find(|link| link.id == id);
+        let addr = |of_log: fn(&Member) -> &String, of_first: fn(&FirstMember) -> &String| {
+            let logged = known.map(of_log).filter(|addr| !addr.is_empty());
+            logged.or_else(|| first.map(of_first)).cloned().unwrap_or_default()
+        };
+        MemberStatus {
+            id,
+            client_addr: addr(|member| &member.client_addr, |first| &first.client_addr),
+            peer_addr: addr(|member| &member.peer_addr, |first| &first.peer_addr),
+            voter: conf_state.voters.contains(&id),
+            wanted: known.map_or("voter", |member| match member.wanted {
+                Wanted::VOTER => "voter",
+                Wanted::LEARNER => "learner",
+                Wanted::REMOVED => "removed",
+            }),
+            registered: known.is_some_and(|member| member.incarnation.is_some()),
+            connected: id == shared.node_id || link.is_some_and(|link| link.control.is_connected),
+            match_index: peer.map(|peer| peer.match_index),
+            progress: peer.map(|peer| peer.progress),
+        }
+    };
+    let to_come = machine.members().all().keys().filter(|id| !present.contains(id));
+    (present.iter().map(|id| row(*id)).collect(), to_come.map(|id| row(*id)).collect())
 }

@@ -1,9 +1,11 @@
-//! Commands about the group, answered from the node's status: `ROLE`, `WAIT`, `RAFT STATUS`.
+//! Commands about the group, answered from the node's status: `ROLE`, `WAIT`, `RAFT STATUS`
+//! (those that ask something of the group: `raft_commands`).
 //! This module must never claim more than the status shows.
 
 use crate::command::{Reply, parse_i64};
 use crate::limits;
 use crate::node::{MemberStatus, NodeStatus, Role};
+use crate::wire::NodeId;
 use crate::wire::units::Args;
 use std::time::Duration;
 
@@ -104,17 +106,27 @@ pub fn raft_status(status: &NodeStatus) -> Reply {
     if let Some(id) = status.cluster_id {
         fields.push((Reply::bulk("cluster_id"), Reply::bulk(format!("{:032x}", u128::from_be_bytes(id)))));
     }
-    let members = status.members.iter().map(member_fields).collect();
-    fields.push((Reply::bulk("members"), Reply::Array(members)));
+    let ids = |ids: &[NodeId]| Reply::Array(ids.iter().map(|id| int(*id)).collect());
+    fields.push((Reply::bulk("first_voters"), ids(&status.first_voters)));
+    fields.push((Reply::bulk("removed"), ids(&status.removed)));
+    fields.push((Reply::bulk("is_joint"), Reply::Bool(status.is_joint)));
+    fields.push((Reply::bulk("waits"), Reply::bulk(&status.waits)));
+    let present = status.members.iter().map(|member| member_fields(member, true));
+    let wished = status.wished.iter().map(|member| member_fields(member, false));
+    fields.push((Reply::bulk("members"), Reply::Array(present.chain(wished).collect())));
     Reply::Map(fields)
 }
 
-fn member_fields(member: &MemberStatus) -> Reply {
+/// `present`: Raft's configuration has it, and does not only have to.
+fn member_fields(member: &MemberStatus, present: bool) -> Reply {
     let mut fields = vec![
         (Reply::bulk("id"), Reply::Int(member.id as i64)),
         (Reply::bulk("client_addr"), Reply::bulk(&member.client_addr)),
         (Reply::bulk("peer_addr"), Reply::bulk(&member.peer_addr)),
         (Reply::bulk("voter"), Reply::Bool(member.voter)),
+        (Reply::bulk("learner"), Reply::Bool(present && !member.voter)),
+        (Reply::bulk("wanted"), Reply::bulk(member.wanted)),
+        (Reply::bulk("registered"), Reply::Bool(member.registered)),
         (Reply::bulk("connected"), Reply::Bool(member.connected)),
     ];
     if let Some(index) = member.match_index {

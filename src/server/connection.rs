@@ -2,12 +2,12 @@
 //! submits it as one job, and parses on when the job has been answered. Replies do not
 //! pass through it (see `client`). This module must never hold more input than its bounds.
 
-use super::admin_commands;
 use super::client::Client;
 use super::dispatch::Flow;
 use super::session::{Queued, Session};
+use super::wait::{MemberGoal, Wait};
 use super::{Shared, TRY_AGAIN};
-use crate::command::{Reply, Request};
+use crate::command::Request;
 use crate::group::{Job, Step};
 use crate::limits;
 use crate::resp::{Decoder, Limits, ProtocolError};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
-/// How often `WAIT` looks at the status again.
+/// How often a connection that waits looks at the status again.
 const WAIT_POLL: Duration = Duration::from_millis(5);
 /// A connection silent for this long gives its buffers back.
 pub const SHRINK_AFTER: Duration = Duration::from_secs(2);
@@ -34,13 +34,8 @@ pub enum Capture {
     Watch(Vec<Vec<u8>>),
     /// The commands of an `EXEC` that the connection carries out, each with its place.
     Exec(Vec<(usize, Queued)>),
-}
-
-/// A `WAIT` under way.
-pub struct Wait {
-    pub number: i64,
-    pub index: u64,
-    pub deadline: Instant,
+    /// A wish about a member, whose effect is then waited for.
+    Member(MemberGoal),
 }
 
 /// See the module.
@@ -225,12 +220,13 @@ impl Connection {
 
     fn check_wait(&mut self) {
         let Some(wait) = &self.wait else { return };
-        let holders = admin_commands::holders(&self.shared.backend.status(), wait.index);
+        let status = self.shared.backend.status();
         let over = self.eof || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
-        if holders >= wait.number || over {
+        let given_up = || over.then(|| wait.goal.given_up(&status));
+        if let Some(reply) = wait.goal.reached(&status).or_else(given_up) {
             self.wait = None;
             self.client.blocked.set(false);
-            self.client.send(&Reply::Int(holders));
+            self.client.send(&reply);
         }
     }
 

@@ -3,14 +3,14 @@
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
 use super::admin_commands;
-use super::connection::{Capture, Connection, Wait};
+use super::connection::{Capture, Connection};
 use super::local;
 use super::session::{Queued, Session, Transaction};
+use super::wait::Goal;
 use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
 use crate::wire::units::{Args, put_command_unit};
-use std::time::Instant;
 
 /// What comes after a request.
 pub enum Flow {
@@ -126,6 +126,10 @@ impl Connection {
                 Ok(()) => return Flow::Submit,
                 Err(error) => error,
             },
+            _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
+                Ok(flow) => return flow,
+                Err(error) => error,
+            },
             _ => local::run(self, what, &args),
         };
         self.client.watched.set(self.session.watches.len());
@@ -181,14 +185,17 @@ impl Connection {
     fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
         let (number, timeout) = admin_commands::parse_wait(args)?;
         let index = self.shared.backend.status().applied_index;
-        self.wait = Some(Wait { number, index, deadline: Instant::now() + timeout });
-        self.client.blocked.set(true);
+        self.wait_for(Goal::Holders { number, index }, timeout);
         Ok(())
     }
 
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
+            (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
+                Some(reply) => reply,
+                None => return, // it is answered when the wish is in effect
+            },
             (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {
                 let numbers = pairs.chunks_exact(2).map(|pair| match pair {
                     [Reply::Int(revision), Reply::Int(seen_at)] => (*revision as u64, *seen_at as u64),

@@ -13,6 +13,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// when everything before it has been answered.
 pub fn is_barrier(what: Do) -> bool {
     matches!(what, Do::Hello | Do::Quit | Do::Readonly | Do::Readwrite | Do::Reset | Do::Wait | Do::Watch)
+        || asks_the_group(what)
+}
+
+/// Whether it asks something of the group that the connection then waits for.
+pub fn asks_the_group(what: Do) -> bool {
+    let changes = [Do::RaftAdd, Do::RaftRemove, Do::RaftPromote, Do::RaftDemote, Do::RaftReplace];
+    changes.contains(&what) || matches!(what, Do::RaftTransfer | Do::RaftSnapshot)
 }
 
 /// Whether it is carried out at once although `MULTI` came before.
@@ -24,7 +31,8 @@ const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out o
 const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
 
 /// Carries out a command that needs nothing but the connection: everything but the
-/// transaction commands, `WATCH`, `WAIT` (outside `MULTI`), `RESET` and `QUIT`.
+/// transaction commands, `WATCH`, `WAIT` (outside `MULTI`), `RESET`, `QUIT`, and those that ask
+/// the group.
 pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
     match what {
         Do::ClientId
@@ -60,9 +68,19 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
             }
             Err(error) => error,
         },
-        Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch => {
-            Reply::error("ERR Command not allowed inside a transaction")
-        }
+        Do::Discard
+        | Do::Exec
+        | Do::Multi
+        | Do::Quit
+        | Do::Reset
+        | Do::Watch
+        | Do::RaftAdd
+        | Do::RaftDemote
+        | Do::RaftPromote
+        | Do::RaftRemove
+        | Do::RaftReplace
+        | Do::RaftSnapshot
+        | Do::RaftTransfer => Reply::error("ERR Command not allowed inside a transaction"),
     }
 }
 

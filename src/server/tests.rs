@@ -4,7 +4,9 @@
 mod backend;
 mod commands;
 mod limits;
+mod once;
 mod pipelines;
+mod raft;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
@@ -38,6 +40,7 @@ fn config() -> ServerConfig {
         tcp_keepalive: Some(Duration::from_secs(300)),
         drain_timeout: Duration::from_secs(5),
         run_id: "0".repeat(40),
+        election_timeout: Duration::from_millis(400),
     }
 }
 
@@ -104,6 +107,14 @@ impl Peer {
                 shown(expected),
                 shown(&got[..len])
             );
+        }
+    }
+
+    /// Reads on to the end of `mark`.
+    async fn skip_to(&mut self, mark: &str) {
+        let mut read = Vec::new();
+        while !read.ends_with(mark.as_bytes()) {
+            read.push(timeout(PATIENCE, self.0.read_u8()).await.expect(mark).unwrap());
         }
     }
 

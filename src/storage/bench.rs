@@ -13,7 +13,7 @@ const COMPACT_EVERY: u64 = 100_000;
 fn measure(kind: StorageKind, per_batch: u64) -> (f64, Duration, Duration) {
     let root =
         tempfile::tempdir_in(std::env::var_os("BENCH_DIR").unwrap_or(std::env::temp_dir().into())).unwrap();
-    let expected = Expectations { node: 1, storage: kind, first_members: Vec::new() };
+    let expected = Expectations { node: 1, storage: kind, ..Default::default() };
     let dir = DataDir::open(&root.path().join("data"), &expected).unwrap();
     let (mut log, _) = open(kind, &dir).unwrap();
     let data = Bytes::from(vec![7; ENTRY_BYTES]);

@@ -30,7 +30,7 @@ impl Bench {
         if let Some((_, (log, _))) = self.open.take() {
             log.close().unwrap();
         }
-        let expected = Expectations { node: 1, storage: self.kind, first_members: Vec::new() };
+        let expected = Expectations { node: 1, storage: self.kind, ..Default::default() };
         let dir = DataDir::open(&self.root.path().join("data"), &expected).unwrap();
         let stores = open(self.kind, &dir).unwrap();
         self.open = Some((dir, stores));

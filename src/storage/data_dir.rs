@@ -82,7 +82,7 @@ pub struct FirstMember {
 }
 
 /// What the node was started as.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Expectations {
     /// The node's id.
     pub node: NodeId,
@@ -90,6 +90,19 @@ pub struct Expectations {
     pub storage: StorageKind,
     /// Kept when the directory is made, not compared later: the members change since.
     pub first_members: Vec<FirstMember>,
+    /// The voters of the log's beginning; kept in the same way. Empty: the first members.
+    pub first_voters: Vec<NodeId>,
+    /// The cluster that the node was let into; kept in the same way. None: a new one.
+    pub cluster_id: Option<[u8; 16]>,
+}
+
+/// Whose a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Its node's id.
+    pub node: NodeId,
+    /// Its cluster, once the node has heard of it.
+    pub cluster_id: Option<[u8; 16]>,
 }
 
 /// An open, locked data directory.
@@ -144,6 +157,20 @@ impl DataDir {
         Ok(Self { path: path.to_path_buf(), storage, incarnation, identity, is_new: true, _lock: None })
     }
 
+    /// Whose directory this is; none when there is none yet, and one could be made here. Changes
+    /// nothing.
+    pub fn owner(path: &Path) -> Result<Option<Owner>, StoreError> {
+        let Some(identity) = read_identity(path)? else {
+            if path.is_dir() {
+                refuse_foreign(path)?;
+            }
+            return Ok(None);
+        };
+        check_format(path, &identity)?;
+        let cluster_id = identity.get_cluster_id().try_into().ok();
+        Ok(Some(Owner { node: identity.get_node(), cluster_id }))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -184,6 +211,14 @@ impl DataDir {
             peer_addr: member.get_peer_addr().to_owned(),
         };
         members.map(member).collect()
+    }
+
+    /// The voters of the log's beginning: what a log without a snapshot starts from.
+    pub fn first_voters(&self) -> Vec<NodeId> {
+        match self.identity.get_first_voters() {
+            [] => self.first_members().iter().map(|member| member.node).collect(),
+            voters => voters.to_vec(),
+        }
     }
 
     /// Whether this call of `open` made the directory.

@@ -70,7 +70,7 @@ fn identity_line(path: &Path, identity: &Identity) -> String {
     };
     let members: Vec<String> = identity.get_first_members().iter().map(member).collect();
     format!(
-        r#"{{"identity":{{"format":{},"node":{},"incarnation":"{}","cluster_id":"{}","boot":{},"storage":{},"first_members":[{}],"in_use":{}}}}}"#,
+        r#"{{"identity":{{"format":{},"node":{},"incarnation":"{}","cluster_id":"{}","boot":{},"storage":{},"first_members":[{}],"first_voters":{:?},"in_use":{}}}}}"#,
         identity.get_format(),
         identity.get_node(),
         hex(identity.get_incarnation()),
@@ -78,6 +78,7 @@ fn identity_line(path: &Path, identity: &Identity) -> String {
         identity.get_boot(),
         quoted(identity.get_storage()),
         members.join(","),
+        identity.get_first_voters(),
         data_dir::is_in_use(path),
     )
 }

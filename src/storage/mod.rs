@@ -22,7 +22,7 @@ mod bench;
 #[cfg(test)]
 mod conformance;
 
-pub use data_dir::{DataDir, Expectations, FirstMember, StorageKind};
+pub use data_dir::{DataDir, Expectations, FirstMember, Owner, StorageKind};
 pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
 pub use inspect::inspect;

@@ -1,5 +1,5 @@
 //! From a peer's address to a connection that it has welcomed. This module must never try
-//! twice: when to dial again is the caller's affair.
+//! an address twice: when to dial again is the caller's affair.
 
 use super::socket::{FrameReader, set_options, write_frame};
 use super::{ConnectionError, Peer, Shared, handshake};
@@ -10,22 +10,28 @@ use std::io;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// A connection to `peer` for `lane`, within the time for a handshake.
+/// A connection to `peer` for `lane`, within the time for a handshake for each of its addresses.
 pub(super) async fn dial(
     shared: &Shared,
     peer: &Peer,
     lane: Lane,
 ) -> Result<(TcpStream, FrameReader), ConnectionError> {
-    let attempt = async {
-        let mut stream = connect(&peer.address).await?;
-        set_options(&stream, shared.config.timing.idle)?;
-        let reader = greet(shared, &mut stream, peer.id, lane).await?;
-        Ok((stream, reader))
-    };
-    match timeout(shared.config.timing.handshake, attempt).await {
-        Ok(result) => result,
-        Err(_) => Err(ConnectionError::TimedOut("answer")),
+    let mut first = None;
+    for address in peer.address.split(',') {
+        let attempt = async {
+            let mut stream = connect(address).await?;
+            set_options(&stream, shared.config.timing.idle)?;
+            let reader = greet(shared, &mut stream, peer.id, lane).await?;
+            Ok((stream, reader))
+        };
+        let outcome = timeout(shared.config.timing.handshake, attempt).await;
+        match outcome.unwrap_or(Err(ConnectionError::TimedOut("answer"))) {
+            Ok(connected) => return Ok(connected),
+            Err(error @ ConnectionError::Refused { is_final: true, .. }) => return Err(error),
+            Err(error) => first = first.or(Some(error)),
+        }
     }
+    Err(first.unwrap_or(ConnectionError::Protocol("the peer has no address".to_string())))
 }
 
 async fn connect(address: &str) -> io::Result<TcpStream> {

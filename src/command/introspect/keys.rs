@@ -4,17 +4,20 @@
 use crate::command::Reply;
 use crate::command::lookup;
 use crate::command::parse::is;
-use crate::command::row::{Command, KeySpec};
-use crate::wire::units::Args;
+use crate::command::row::KeySpec;
 
-/// The keys of `call`, a whole command.
+/// The keys of `call`, a whole command; of one that runs another, the other's.
 pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
-    let args: Args<'_> = call.into();
-    let Some(command) = find(call) else { return Reply::error("ERR Invalid command specified") };
+    let Some(command) = call.first().and_then(|name| lookup(name)?.row_of(call)) else {
+        return Reply::error("ERR Invalid command specified");
+    };
+    if command.wraps != 0 {
+        return of(call.get(command.wraps..).unwrap_or_default(), with_flags);
+    }
     let Some(spec) = &command.keys else {
         return Reply::error("ERR The command has no key arguments");
     };
-    if command.check_arity(&args).is_err() {
+    if command.check_arity(call).is_err() {
         return Reply::error("ERR Invalid number of arguments specified for command");
     }
     let flags = flags(spec, call);
@@ -26,14 +29,6 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
         Reply::Array(vec![key, Reply::Set(flags.iter().copied().map(Reply::simple).collect())])
     });
     Reply::Array(keys.collect())
-}
-
-fn find(call: &[&[u8]]) -> Option<&'static Command> {
-    let command = lookup(call.first()?)?;
-    match call.get(1) {
-        Some(name) if !command.subcommands.is_empty() => command.subcommand(name),
-        _ => Some(command),
-    }
 }
 
 fn flags(spec: &KeySpec, call: &[&[u8]]) -> &'static [&'static str] {

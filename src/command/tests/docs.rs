@@ -33,7 +33,7 @@ fn written() -> String {
         writeln!(out, "## {}{}\n", group[..1].to_ascii_uppercase(), &group[1..]).unwrap();
         out.push_str("| command | does | cost | arity | flags | since |\n|---|---|---|---|---|---|\n");
         for command in commands().filter(|command| command.group == group) {
-            if command.subcommands.is_empty() || command.arity == -1 {
+            if command.subcommands.is_empty() || command.arity == -1 || command.wraps != 0 {
                 row(&mut out, command);
             }
             command.subcommands.iter().for_each(|subcommand| row(&mut out, subcommand));

@@ -1,10 +1,13 @@
-//! A node that is a map (where `big:N` holds N bytes): carries jobs out in order, in a task of its own.
+//! A node that is a map (where `big:N` holds N bytes), and a machine for what a map cannot do:
+//! carries jobs out in order, in a task of its own.
 
 use crate::command::Reply;
 use crate::group::{Consistency, Job, Step};
+use crate::machine::Machine;
 use crate::node::{Clients, MemberStatus, NodeStatus, Role};
 use crate::server::{Backend, ClientTable};
-use crate::wire::units::{Args, Unit, Units};
+use crate::wire::NodeId;
+use crate::wire::units::{Args, Command, Unit, Units};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -16,6 +19,7 @@ type Item = (Vec<u8>, u64);
 #[derive(Default)]
 pub struct FakeBackend {
     map: RefCell<BTreeMap<Vec<u8>, Item>>,
+    machine: RefCell<Machine>,
     revision: Cell<u64>,
     jobs: RefCell<VecDeque<Job>>,
     arrived: Notify,
@@ -26,6 +30,8 @@ pub struct FakeBackend {
     pub status: RefCell<NodeStatus>,
     /// Steps of each job, and whether it may be stale.
     pub seen: RefCell<Vec<(usize, bool)>>,
+    /// What was asked besides jobs.
+    pub asked: RefCell<Vec<String>>,
 }
 
 impl FakeBackend {
@@ -101,6 +107,9 @@ impl FakeBackend {
                             transaction.commands.iter().map(|command| command.args.clone()).collect();
                         self.transaction(watches, &commands)
                     }
+                    // The id 9 is nobody; who is added without one becomes 4.
+                    Unit::Membership(it) if it.node == 9 => Reply::error("ERR there is no node 9"),
+                    Unit::Membership(it) => Reply::Int(if it.node == 0 { 4 } else { it.node as i64 }),
                     unit => panic!("{unit:?}"),
                 },
             };
@@ -155,6 +164,10 @@ impl FakeBackend {
                 self.put(args[1], (old + 1).to_string().into_bytes());
                 Reply::Int(old + 1)
             }
+            b"once" => {
+                let command = Command { args: args.clone(), db: 0 };
+                self.machine.borrow_mut().execute(&Unit::Command(command))
+            }
             name => panic!("{}", name.escape_ascii()),
         }
     }
@@ -173,5 +186,13 @@ impl Backend for FakeBackend {
 
     fn status(&self) -> NodeStatus {
         self.status.borrow().clone()
+    }
+
+    fn transfer_leader(&self, node: NodeId) {
+        self.asked.borrow_mut().push(format!("transfer {node}"));
+    }
+
+    fn take_snapshot(&self) {
+        self.asked.borrow_mut().push("snapshot".to_owned());
     }
 }

@@ -159,6 +159,6 @@ fn role_and_wait_tell_what_the_node_knows() {
         peer.ask("ROLE", "*5 $5 slave $9 127.0.0.1 :6380 $9 connected :50 ").await;
         peer.ask("WAIT 1 1000", ":1 ").await;
         peer.send("RAFT STATUS\r\nPING\r\n").await;
-        peer.expect("*32\r\n$7\r\nnode_id\r\n:1\r\n$4\r\nrole\r\n$8\r\nfollower\r\n").await;
+        peer.expect("*40\r\n$7\r\nnode_id\r\n:1\r\n$4\r\nrole\r\n$8\r\nfollower\r\n").await;
     });
 }

@@ -67,6 +67,8 @@ pub fn new_identity(expected: &Expectations) -> Result<record::Identity, StoreEr
     identity.set_node(expected.node);
     identity.set_incarnation(incarnation.to_vec());
     identity.set_storage(expected.storage.name().into());
+    identity.set_first_voters(expected.first_voters.clone());
+    identity.set_cluster_id(expected.cluster_id.map_or_else(Vec::new, |id| id.to_vec()));
     for member in &expected.first_members {
         let mut first = record::FirstMember::default();
         first.set_node(member.node);

@@ -7,7 +7,7 @@ use raft::eraftpb::{Entry, HardState};
 
 fn expected(node: NodeId, storage: StorageKind) -> Expectations {
     let first_members = vec![FirstMember { node: 1, client_addr: "a:1".into(), peer_addr: "a:\"2\"".into() }];
-    Expectations { node, storage, first_members }
+    Expectations { node, storage, first_members, ..Default::default() }
 }
 
 fn refusal(path: &Path, node: NodeId, storage: StorageKind) -> String {
@@ -44,6 +44,27 @@ fn a_directory_is_made_once_and_counts_its_starts() {
     let (_root, other) = fresh();
     let other = DataDir::open(&other, &expected(3, StorageKind::File)).unwrap();
     assert_ne!(Some(other.incarnation()), incarnation);
+}
+
+#[test]
+fn the_directory_of_a_node_that_joined_knows_its_cluster_from_the_beginning() {
+    let (_root, path) = fresh();
+    assert_eq!(DataDir::owner(&path).unwrap(), None, "it is not there");
+    assert!(!path.exists(), "looking makes nothing");
+    let joined = Expectations {
+        first_voters: vec![1, 2, 3],
+        cluster_id: Some([7; 16]),
+        ..expected(9, StorageKind::File)
+    };
+    drop(DataDir::open(&path, &joined).unwrap());
+    assert_eq!(DataDir::owner(&path).unwrap(), Some(Owner { node: 9, cluster_id: Some([7; 16]) }));
+    let dir = DataDir::open(&path, &expected(9, StorageKind::File)).unwrap();
+    assert_eq!((dir.first_voters(), dir.cluster_id()), (vec![1, 2, 3], Some([7; 16])), "they stay");
+    let (root, path) = fresh();
+    assert_eq!(DataDir::open(&path, &expected(1, StorageKind::File)).unwrap().first_voters(), [1]);
+    fs::write(root.path().join("dump.rdb"), b"REDIS").unwrap();
+    let error = DataDir::owner(root.path()).unwrap_err().to_string();
+    assert!(error.contains("not empty"), "{error}");
 }
 
 #[test]

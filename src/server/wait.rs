@@ -1,0 +1,130 @@
+//! What a connection waits for after its command was carried out: a state of the node that it
+//! looks for again and again, while other connections go on. This module must never claim more
+//! than the status shows.
+
+use super::admin_commands::{holders, leader};
+use crate::command::Reply;
+use crate::node::NodeStatus;
+use crate::wire::NodeId;
+use crate::wire::units::Change;
+use std::time::Instant;
+
+/// A wait under way.
+pub struct Wait {
+    pub goal: Goal,
+    pub deadline: Instant,
+}
+
+/// What is waited for.
+pub enum Goal {
+    /// `WAIT`: as many nodes hold everything up to this index.
+    Holders { number: i64, index: u64 },
+    /// A wish about a member is in effect.
+    Member(MemberGoal),
+    /// This node leads.
+    Leader(NodeId),
+    /// Everything up to this index is in a snapshot on disk.
+    Snapshot(u64),
+}
+
+/// A wish about a member that the log has taken.
+pub struct MemberGoal {
+    pub change: Change,
+    pub node: NodeId,
+    /// With [`Change::REPLACE`].
+    pub old: NodeId,
+    /// The reply is the id: whoever asked left it to the cluster.
+    pub tells_id: bool,
+}
+
+impl Goal {
+    /// The reply, if it is reached.
+    pub fn reached(&self, status: &NodeStatus) -> Option<Reply> {
+        match self {
+            Self::Holders { number, index } => {
+                let held = holders(status, *index);
+                (held >= *number).then_some(Reply::Int(held))
+            }
+            Self::Member(goal) => goal.reached(status),
+            Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
+            Self::Snapshot(index) => (status.snapshot_index >= *index).then_some(Reply::Ok),
+        }
+    }
+
+    /// The reply when it is not reached in time.
+    pub fn given_up(&self, status: &NodeStatus) -> Reply {
+        match self {
+            Self::Holders { index, .. } => Reply::Int(holders(status, *index)),
+            Self::Member(goal) => goal.given_up(),
+            Self::Leader(node) => {
+                let who = match leader(status) {
+                    Some(member) => format!("node {} ({}) leads", member.id, member.client_addr),
+                    None => "no leader is known at the moment".to_owned(),
+                };
+                Reply::error_owned(format!("ERR node {node} did not take over in time: {who}"))
+            }
+            Self::Snapshot(_) => Reply::error(
+                "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",
+            ),
+        }
+    }
+}
+
+impl MemberGoal {
+    fn reached(&self, status: &NodeStatus) -> Option<Reply> {
+        let member = status.members.iter().find(|member| member.id == self.node);
+        let votes = member.is_some_and(|member| member.voter) && !status.is_joint;
+        let is_there = match self.change {
+            Change::ADD => member.is_some(),
+            Change::REMOVE => member.is_none() && status.removed.contains(&self.node),
+            Change::PROMOTE => votes,
+            Change::DEMOTE => member.is_some_and(|member| !member.voter) && !status.is_joint,
+            Change::REPLACE => votes && status.removed.contains(&self.old),
+        };
+        let reply = if self.tells_id { Reply::Int(self.node as i64) } else { Reply::Ok };
+        is_there.then_some(reply)
+    }
+
+    fn given_up(&self) -> Reply {
+        let what = match self.change {
+            Change::ADD => "not a member yet".to_owned(),
+            Change::REMOVE => "still a member".to_owned(),
+            Change::PROMOTE => "not a voter yet".to_owned(),
+            Change::DEMOTE => "still a voter".to_owned(),
+            Change::REPLACE => format!("not a voter in the place of node {} yet", self.old),
+        };
+        let node = self.node;
+        Reply::Simple(format!("ACCEPTED node {node} is {what}: RAFT STATUS shows how far it is").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::MemberStatus;
+
+    fn reply(change: Change, status: &NodeStatus) -> Option<Reply> {
+        Goal::Member(MemberGoal { change, node: 4, old: 2, tells_id: change == Change::ADD }).reached(status)
+    }
+
+    #[test]
+    fn a_wish_is_in_effect_when_the_configuration_says_so_and_not_before() {
+        let member = |id, voter| MemberStatus { id, voter, ..MemberStatus::default() };
+        let changes = [Change::ADD, Change::REMOVE, Change::PROMOTE, Change::DEMOTE, Change::REPLACE];
+        let reached = |status: &NodeStatus| changes.map(|change| reply(change, status).is_some());
+        let mut status = NodeStatus { wished: vec![member(4, false)], ..NodeStatus::default() };
+        assert_eq!(reached(&status), [false; 5], "a wish alone is nothing");
+        status.members = vec![member(4, false)];
+        assert_eq!(reached(&status), [true, false, false, true, false]);
+        assert_eq!(reply(Change::ADD, &status), Some(Reply::Int(4)));
+        status.members = vec![member(4, true)];
+        assert_eq!(reached(&status), [true, false, true, false, false]);
+        status.removed = vec![2];
+        assert_eq!(reply(Change::REPLACE, &status), Some(Reply::Ok));
+        status.is_joint = true;
+        assert_eq!(reached(&status), [true, false, false, false, false], "it takes two majorities yet");
+        status.members.clear();
+        status.removed = vec![2, 4];
+        assert_eq!(reached(&status), [false, true, false, false, false]);
+    }
+}
