@@ -5,6 +5,7 @@
 pub mod command;
 pub mod config;
 pub mod group;
+pub mod history;
 pub mod keyspace;
 pub mod limits;
 pub mod logging;

@@ -3,6 +3,7 @@
 
 use bowline::config::{Cli, Command, Config, StorageKind};
 use bowline::group::Consistency;
+use bowline::history::{self, Operation};
 use bowline::limits;
 use bowline::logging;
 use bowline::node::{self, JoinRequest, Node, NodeConfig, NodeError};
@@ -10,7 +11,8 @@ use bowline::server::{ClientTable, Server, ServerConfig};
 use bowline::storage::{self, FirstMember};
 use clap::Parser as _;
 use slog::{Logger, crit, info};
-use std::io::ErrorKind;
+use std::io::{BufRead, ErrorKind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,11 +29,15 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Command::Inspect { dir }) = &cli.command {
-        return match storage::inspect(dir, &mut std::io::stdout().lock()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failure(&error.to_string(), 1),
-        };
+    match &cli.command {
+        Some(Command::Inspect { dir }) => {
+            return match storage::inspect(dir, &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failure(&error.to_string(), 1),
+            };
+        }
+        Some(Command::Check { file }) => return check(file),
+        None => {}
     }
     let config = match Config::load(cli) {
         Ok(config) => config,
@@ -60,6 +66,35 @@ fn advice(config: &Config, error: &NodeError) -> &'static str {
 fn failure(text: &str, status: u8) -> ExitCode {
     eprintln!("bowline: {text}");
     ExitCode::from(status)
+}
+
+/// Judges the history in a file.
+fn check(file: &Path) -> ExitCode {
+    let read = match file.to_str() {
+        Some("-") => read_history(std::io::stdin().lock()),
+        _ => std::fs::File::open(file)
+            .map_err(|error| error.to_string())
+            .and_then(|file| read_history(std::io::BufReader::new(file))),
+    };
+    let history = match read {
+        Ok(history) => history,
+        Err(error) => return failure(&format!("{}: {error}", file.display()), USAGE),
+    };
+    let report = history::check(&history, history::Bounds::default());
+    println!("{report}");
+    if report.is_linearizable() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn read_history(lines: impl BufRead) -> Result<Vec<Operation>, String> {
+    let mut history = Vec::new();
+    for (number, line) in (1..).zip(lines.lines()) {
+        let line = line.map_err(|error| error.to_string())?;
+        if !line.trim().is_empty() {
+            let operation = history::read_line(&line);
+            history.push(operation.map_err(|error| format!("line {number}: {error}"))?);
+        }
+    }
+    Ok(history)
 }
 
 fn io_error(what: &str) -> impl FnOnce(std::io::Error) -> NodeError {

@@ -46,7 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const KNOWN_TO_ALL: &[&str] = &["wire", "limits", "mutant"];
 
 /// Modules that must come to the same result on every replica and in every simulation.
-const PURE: &[&str] = &["wire", "limits", "keyspace", "command", "machine", "group"];
+const PURE: &[&str] = &["wire", "limits", "keyspace", "command", "machine", "group", "history"];
 /// What they must not name, as the beginning of a path.
 const IMPURE_PATHS: &[&str] =
     &["tokio", "std::fs", "std::net", "std::thread", "std::process", "std::env", "rand", "getrandom", "sled"];

@@ -47,6 +47,11 @@ pub enum Command {
         /// The data directory.
         dir: PathBuf,
     },
+    /// Judge a history of operations (JSON lines): 0 when it is linearizable, 1 when it is not.
+    Check {
+        /// The history, or - for standard input.
+        file: PathBuf,
+    },
 }
 
 /// Every setting, as far as it was given.
