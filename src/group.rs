@@ -27,7 +27,7 @@ pub use effects::{Effects, Event, Input, LogWrite, Persist};
 pub use job::{Consistency, Job, ReadTransaction, Step};
 pub use log_view::{LogPoint, LogView, SnapshotPoint};
 pub use recovered::{LogGap, log_after};
-pub use status::{GroupStatus, PeerStatus};
+pub use status::{Glance, GroupStatus, PeerStatus};
 
 use crate::limits;
 use crate::machine::Machine;

@@ -189,6 +189,9 @@ impl Keyspace {
         let mut scratch = Vec::new();
         let mut sum = 0u64;
         for (number, partition) in self.partitions.iter().enumerate() {
+            if partition.table.is_empty() && partition.tombstone == 0 {
+                continue;
+            }
             partition.for_each(|entry| {
                 scratch.clear();
                 codec::put_key(&mut scratch, entry);

@@ -10,6 +10,7 @@ mod tests;
 use crate::command::{self, Handler, ReadContext, Reply, Sessions, WriteContext};
 use crate::keyspace::Keyspace;
 use crate::limits;
+use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Transaction, Unit, Watch};
 use raft::eraftpb::ConfState;
@@ -103,6 +104,7 @@ impl Machine {
             std::cmp::Ordering::Greater => 1,
         };
         match seq.cmp(&expected) {
+            std::cmp::Ordering::Less if mutant::is(Mutant::DedupOff) => Verdict::Apply,
             std::cmp::Ordering::Less => Verdict::Duplicate,
             std::cmp::Ordering::Greater => Verdict::Gap,
             std::cmp::Ordering::Equal => {

@@ -14,6 +14,8 @@ mod status;
 mod strangers;
 
 pub use join::{Admission, JoinRequest, join};
+pub use recover::recover;
+pub use snapshots::{conf_state_of, meta_of};
 pub use start::NodeConfig;
 pub use status::{Clients, MemberStatus, NodeStatus, Role};
 

@@ -3,12 +3,14 @@
 
 use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
-use super::{Event, Group, OWN_TICKET};
+use super::{Event, Group, LogView, OWN_TICKET};
 use crate::command::{Reply, Request};
 use crate::machine::Verdict;
+use crate::mutant::{self, Mutant};
 use crate::wire::WireError;
 use crate::wire::entry::{self, BatchRef};
 use crate::wire::units::{Unit, Units, Watch};
+use raft::RawNode;
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType};
 
 const CORRUPT: Reply = Reply::error("UNKNOWN The log is damaged on this node, which is stopping");
@@ -27,15 +29,25 @@ impl Group {
             EntryType::EntryNormal if entry.data.is_empty() => Ok(()), // a leader's first
             EntryType::EntryNormal => self.apply_batches(&entry),
             EntryType::EntryConfChange => read_change::<ConfChange>(&entry)
-                .map(|change| self.raft.apply_conf_change(&change))
+                .map(|change| self.reconfigure(|raft| raft.apply_conf_change(&change)))
                 .and_then(|outcome| self.membership_changed(outcome)),
             EntryType::EntryConfChangeV2 => read_change::<ConfChangeV2>(&entry)
-                .map(|change| self.raft.apply_conf_change(&change))
+                .map(|change| self.reconfigure(|raft| raft.apply_conf_change(&change)))
                 .and_then(|outcome| self.membership_changed(outcome)),
         };
         if let Err(error) = outcome {
             self.halt(Event::Corrupt { index: entry.index, reason: error.to_string() });
         }
+    }
+
+    fn reconfigure<T>(
+        &mut self,
+        change: impl Fn(&mut RawNode<LogView>) -> raft::Result<T>,
+    ) -> raft::Result<T> {
+        if mutant::is(Mutant::ConfigChangeTwice) {
+            change(&mut self.raft)?;
+        }
+        change(&mut self.raft)
     }
 
     fn membership_changed(&mut self, outcome: raft::Result<ConfState>) -> Result<(), WireError> {

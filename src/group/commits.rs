@@ -3,6 +3,7 @@
 //! whose batch was committed, or one that was given a read index.
 
 use super::Group;
+use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use raft::eraftpb::{Message, MessageType};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,13 @@ impl Group {
     /// Tells those who wait and were not told by what left in this turn. Whether there is
     /// something to send.
     pub(super) fn tell_commits(&mut self) -> bool {
+        if mutant::is(Mutant::CommitOfStaleTerm) && self.is_leader() {
+            let (held_by_majority, _) = self.raft.raft.mut_prs().maximal_committed_index();
+            self.raft.raft.raft_log.commit_to(held_by_majority);
+            if self.raft.has_ready() {
+                return true;
+            }
+        }
         if self.commits.waiting.is_empty() {
             return false;
         }

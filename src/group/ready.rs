@@ -3,6 +3,7 @@
 //! after the write that it promises (Raft thesis, section 10.2.1).
 
 use super::{Event, Group, LogPoint, LogWrite, Persist, SnapshotPoint};
+use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
 use raft::eraftpb::{Entry, EntryType, Message, MessageType, Snapshot};
@@ -33,7 +34,9 @@ impl Group {
         // node that forgets a change of the membership may wait for ever for a vote of one that
         // was removed and is gone.
         if ready.must_sync() || log.reset.is_some() || committed.iter().any(changes_membership) {
-            log.hard_state = Some(self.raft.store().hard_state().clone());
+            let mut hard_state = self.raft.store().hard_state().clone();
+            hard_state.vote *= u64::from(!mutant::is(Mutant::VoteNotPersisted));
+            log.hard_state = Some(hard_state);
         }
         let number = ready.number();
         self.raft.advance_append_async(ready);
@@ -50,12 +53,16 @@ impl Group {
         }
     }
 
-    fn persist(&mut self, persist: Persist) {
+    fn persist(&mut self, mut persist: Persist) {
         if persist.log.is_empty() && self.unpersisted.is_empty() {
             // Everything before it is on disk already.
             self.raft.on_persist_ready(persist.number);
             self.effects.send_now.extend(persist.send_after);
             return;
+        }
+        if mutant::is(Mutant::AcknowledgeBeforeSync) {
+            self.raft.on_persist_ready(persist.number);
+            self.effects.send_now.append(&mut persist.send_after);
         }
         self.unpersisted.push_back(persist.number);
         self.effects.persists.push(persist);

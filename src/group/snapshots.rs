@@ -4,10 +4,11 @@
 use super::{Group, LogPoint, SnapshotPoint};
 use crate::limits;
 use crate::machine::Machine;
+use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
 use crate::wire::proto::peer;
-use raft::eraftpb::{Entry, Message};
+use raft::eraftpb::{ConfState, Entry, Message};
 use raft::{ProgressState, SnapshotStatus};
 
 /// What the group knows of its snapshots.
@@ -54,6 +55,10 @@ impl Snapshots {
         self.stored_index
     }
 
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -98,7 +103,10 @@ impl Group {
 
     fn begin_snapshot(&mut self, index: u64) {
         let Some(term) = self.raft.store().term_at(index) else { return };
-        let conf_state = self.raft.store().conf_state().clone();
+        let mut conf_state = self.raft.store().conf_state().clone();
+        if mutant::is(Mutant::SnapshotWithoutMembership) {
+            conf_state = ConfState::default();
+        }
         let begun = SnapshotPoint { point: LogPoint { index, term }, conf_state };
         self.snapshots.demanded = false;
         self.snapshots.first_chunk = Some(self.machine.snapshot_begin());
@@ -121,7 +129,7 @@ impl Group {
         self.snapshots.stored_bytes = size_bytes;
         self.snapshots.total += 1;
         self.raft.mut_store().snapshot_stored(stored);
-        self.effects.compact = Some(index);
+        self.effects.compact = Some(index + u64::from(mutant::is(Mutant::CompactionOffByOne)));
     }
 
     pub(super) fn snapshot_fetched(&mut self, message: Message, machine: Machine, size_bytes: u64) {

@@ -42,6 +42,18 @@ pub struct PeerStatus {
     pub progress: &'static str,
 }
 
+/// What is looked at after every turn: numbers only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    pub leads: bool,
+    pub term: u64,
+    pub applied: u64,
+    pub committed: u64,
+    pub last: u64,
+    /// The newest snapshot on disk.
+    pub snapshot: u64,
+}
+
 pub(super) fn role_name(role: StateRole) -> &'static str {
     match role {
         StateRole::Follower => "follower",
@@ -94,6 +106,28 @@ impl Group {
             is_removed: self.membership.is_removed(),
             peers,
         }
+    }
+
+    /// The replica's place in the log.
+    pub fn glance(&self) -> Glance {
+        Glance {
+            leads: self.is_leader(),
+            term: self.raft.raft.term,
+            applied: self.applied(),
+            committed: self.raft.raft.raft_log.committed,
+            last: self.raft.raft.raft_log.last_index(),
+            snapshot: self.snapshots.stored_index(),
+        }
+    }
+
+    /// Bytes of the newest snapshot on disk.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.snapshots.stored_bytes()
+    }
+
+    /// Bytes of entries in one append from now on, in place of [`crate::limits::MAX_APPEND_BYTES`].
+    pub fn limit_appends(&mut self, bytes: u64) {
+        self.raft.raft.max_msg_size = bytes;
     }
 
     /// Whether nothing that was submitted here waits for its answer.

@@ -21,11 +21,11 @@ const OUTCOME_UNKNOWN: Reply =
     Reply::error("UNKNOWN The command was sent, but its outcome is not known: it may have been applied");
 const REPLY_LOST: Reply =
     Reply::error("UNKNOWN The command was applied, but its reply was lost while this node was behind");
+const READ_LOST: Reply =
+    Reply::error("TRYAGAIN This node was behind when the command's turn came; it was not carried out");
 const REMOVED: Reply = Reply::error(
     "CLUSTERDOWN This node was removed from the cluster; the command was not applied. Ask another node",
 );
-const READ_LOST: Reply =
-    Reply::error("TRYAGAIN This node was behind when the command's turn came; it was not carried out");
 const TOO_MUCH: Reply =
     Reply::error("TRYAGAIN Too many commands are waiting on this node; the command was not applied");
 

@@ -79,6 +79,7 @@ scripts! {
     whole_cluster_restart
     grow_and_shrink
     replace_node
+    replace_only_voter
     demote_and_promote
     remove_leader
     remove_held_back

@@ -5,18 +5,78 @@ use super::history::{self, Action, Outcome as Answer};
 use super::node::UNAVAILABLE_AFTER_MS;
 use super::world::{Outcome, World};
 use bowline::command::Reply;
+use bowline::group::Group;
+use bowline::machine::Machine;
+use raft::eraftpb::ConfState;
 use std::collections::BTreeMap;
 
-/// Every so many entries the replicas' states are compared.
-const HASH_EVERY: u64 = 16;
+/// Every so many entries all of the replicas' states is compared; else only what is at hand.
+const HASH_EVERY: u64 = 128;
 /// Until everything is answered and all replicas are equal, once nothing is wrong any more.
 const RECOVERY_US: u64 = 6_000_000;
+
+/// What replicas have shown.
+#[derive(Default)]
+pub struct Known {
+    /// Who has led each term.
+    leaders: BTreeMap<u64, u64>,
+    /// By applied index.
+    states: Vec<Option<Shown>>,
+}
+
+struct Shown {
+    by: u64,
+    light: (u64, u64, usize),
+    conf_state: ConfState,
+    hash: Option<u64>,
+}
+
+fn light(machine: &Machine) -> (u64, u64, usize) {
+    (machine.clock_ms(), machine.keyspace().revision(), machine.keyspace().len())
+}
+
+impl Known {
+    fn leads(&mut self, id: u64, term: u64) -> Outcome {
+        let leader = *self.leaders.entry(term).or_insert(id);
+        if leader == id { Ok(()) } else { Err(format!("nodes {leader} and {id} both lead term {term}")) }
+    }
+
+    /// A replica that has applied `index` shows its state.
+    fn shows(&mut self, id: u64, index: u64, group: &Group) -> Outcome {
+        let at = index as usize;
+        if self.states.len() <= at {
+            self.states.resize_with(at + 1, || None);
+        }
+        let (machine, conf_state) = (group.machine(), group.log().conf_state());
+        let hash = index.is_multiple_of(HASH_EVERY).then(|| machine.state_hash());
+        match &self.states[at] {
+            None => {
+                let (light, conf_state) = (light(machine), conf_state.clone());
+                self.states[at] = Some(Shown { by: id, light, conf_state, hash });
+            }
+            Some(known) => {
+                let by = known.by;
+                if known.light != light(machine) || known.hash != hash {
+                    return Err(format!("nodes {by} and {id} differ at entry {index}"));
+                }
+                if known.conf_state != *conf_state {
+                    let other = &known.conf_state;
+                    return Err(format!(
+                        "nodes {by} and {id} have other members at entry {index}: {other:?} and {conf_state:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 impl World {
     /// An answer may take as long as the group may wait, twice (for a leader, then for it),
     /// and as long as the node was frozen meanwhile.
     pub(super) fn slowest_answer(&self, ticket: u64) -> Outcome {
-        let bound_us = 2 * 1_000 * UNAVAILABLE_AFTER_MS + 2 * MAX_FREEZE_US + 1_000_000;
+        let patience_us = 2 * 1_000 * UNAVAILABLE_AFTER_MS * 1000 / (1000 - self.profile.skew);
+        let bound_us = patience_us + 2 * MAX_FREEZE_US + 1_000_000;
         match self.clients.began_us(ticket) {
             Some(began_us) if self.now_us - began_us > bound_us => {
                 Err(format!("job {ticket} waited {} us for its answer", self.now_us - began_us))
@@ -29,11 +89,12 @@ impl World {
     pub(super) fn look_at(&mut self, id: u64) -> Outcome {
         let node = &mut self.nodes[id as usize - 1];
         let Some(group) = node.group.as_ref() else { return Ok(()) };
-        let status = group.status();
-        if status.role == "leader" {
-            let leader = *self.leaders.entry(status.term).or_insert(id);
-            if leader != id {
-                return Err(format!("nodes {leader} and {id} both lead term {}", status.term));
+        let glance = group.glance();
+        if glance.leads {
+            self.known.leads(id, glance.term)?;
+            let conf_state = group.log().conf_state();
+            if !conf_state.voters.contains(&id) && !conf_state.voters_outgoing.contains(&id) {
+                return Err(format!("node {id} leads and has no vote: {conf_state:?}"));
             }
         }
         let clock_ms = group.machine().clock_ms();
@@ -41,17 +102,12 @@ impl World {
             return Err(format!("the log's clock ran back on node {id}: {} to {clock_ms}", node.clock_ms));
         }
         node.clock_ms = clock_ms;
-        let applied = status.applied_index;
-        if applied > status.commit_index || status.commit_index > status.last_index {
-            return Err(format!("node {id} is out of order: {status:?}"));
+        if glance.applied > glance.committed || glance.committed > glance.last {
+            return Err(format!("node {id} is out of order: {glance:?}"));
         }
         // A state that a snapshot has brought is ahead of `applied` until it is persisted.
-        if applied.is_multiple_of(HASH_EVERY) && applied > 0 && status.snapshot_index <= applied {
-            let hash = group.machine().state_hash();
-            let (first, known) = *self.hashes.entry(applied).or_insert((id, hash));
-            if known != hash {
-                return Err(format!("nodes {first} and {id} differ at entry {applied}"));
-            }
+        if glance.applied > 0 && glance.snapshot <= glance.applied {
+            self.known.shows(id, glance.applied, group)?;
         }
         Ok(())
     }
@@ -64,38 +120,45 @@ impl World {
             recovered_us += 100_000;
             self.run_until(self.profile.faulty_us + recovered_us)?;
         }
-        if !self.clients.open.is_empty() {
-            let (ticket, open) = self.clients.open.iter().next().expect("it is not empty");
+        if let Some((ticket, open)) = self.clients.open.first_key_value() {
             return Err(format!("job {ticket} at node {} was never answered", open.node));
         }
         if !self.has_converged() {
             let states: Vec<_> =
                 self.nodes.iter().filter_map(|n| n.group.as_ref()).map(|g| g.status()).collect();
-            return Err(format!("the replicas did not come together: {states:#?}"));
+            let why = self.wishes_are_granted().err().unwrap_or_default();
+            return Err(format!("the replicas did not come together: {why}\n{states:#?}"));
         }
+        self.wishes_are_granted()?;
         self.every_node_serves()?;
         self.logs_are_bounded()?;
-        let hash = |i: usize| self.nodes[i].group.as_ref().map(|group| group.machine().state_hash());
-        if (1..self.nodes.len()).any(|i| hash(i) != hash(0)) {
+        let hash =
+            |id: u64| self.nodes[id as usize - 1].group.as_ref().map(|group| group.machine().state_hash());
+        let members = self.staying();
+        if members.iter().any(|&id| hash(id) != hash(members[0])) {
             return Err("the replicas differ in the end".to_owned());
         }
+        self.count_wishes();
         history::check(&self.clients.history, &self.final_values())
     }
 
     fn has_converged(&self) -> bool {
-        let applied = |i: usize| {
-            let status = self.nodes[i].group.as_ref()?.status();
-            (status.applied_index == status.last_index).then_some(status.applied_index)
+        let applied = |id: u64| {
+            let glance = self.nodes[id as usize - 1].group.as_ref()?.glance();
+            (glance.applied == glance.last).then_some(glance.applied)
         };
+        let members = self.staying();
         self.clients.open.is_empty()
-            && applied(0).is_some()
-            && (1..self.nodes.len()).all(|i| applied(i) == applied(0))
+            && !members.is_empty()
+            && applied(members[0]).is_some()
+            && members.iter().all(|&id| applied(id) == applied(members[0]))
+            && self.wishes_are_granted().is_ok()
     }
 
     /// A write and a read through each node, without an error.
     fn every_node_serves(&mut self) -> Outcome {
         let first = self.clients.history.len();
-        for node in 1..=self.profile.nodes {
+        for node in self.staying() {
             for read in [false, true] {
                 let key = "n0".to_owned();
                 let action = if read { Action::Get { key } } else { Action::Incr { key } };
@@ -121,13 +184,15 @@ impl World {
     }
 
     fn logs_are_bounded(&self) -> Outcome {
-        for node in &self.nodes {
-            let snapshot_bytes = node.disk.snapshot.as_ref().map_or(0, |snapshot| snapshot.size_bytes());
-            let bound = 3 * snapshot_bytes.max(self.profile.snapshot_min_log_bytes) + 65_536;
-            if node.disk.log_bytes() > bound {
-                return Err(format!("node {} has {} bytes of log on disk", node.id, node.disk.log_bytes()));
+        for id in self.staying() {
+            let node = &self.nodes[id as usize - 1];
+            let Some(group) = node.group.as_ref() else { continue };
+            let (disk_bytes, spare_bytes) = (node.disk.log_bytes(), 8 * self.profile.segment_bytes);
+            let bound = 4 * group.snapshot_bytes().max(self.profile.snapshot_min_log_bytes);
+            if disk_bytes > bound + spare_bytes + 65_536 {
+                return Err(format!("node {} has {disk_bytes} bytes of log on disk", node.id));
             }
-            let held = node.group.as_ref().map_or(0, |group| group.log().size_bytes());
+            let held = group.log().size_bytes();
             if held > self.profile.log_cache_bytes + 65_536 {
                 return Err(format!("node {} has {held} bytes of log in memory", node.id));
             }
@@ -137,29 +202,15 @@ impl World {
 
     fn final_values(&self) -> BTreeMap<String, Vec<u8>> {
         let mut values = BTreeMap::new();
-        let Some(group) = self.nodes[0].group.as_ref() else { return values };
-        let mut read = |key: String| {
+        let replica = self.nodes.iter().filter_map(|node| node.group.as_ref());
+        let Some(group) = replica.max_by_key(|group| group.glance().applied) else { return values };
+        for key in history::keys(&self.clients.history) {
             let args = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
             let value = match group.machine().read(&args, 0).0 {
                 Reply::Bulk(bytes) => bytes.to_vec(),
-                _ => return,
+                _ => continue,
             };
             values.insert(key.clone(), value);
-        };
-        for operation in &self.clients.history {
-            match &operation.action {
-                Action::Append { key, .. }
-                | Action::Get { key }
-                | Action::Incr { key }
-                | Action::GetV { key }
-                | Action::Cas { key, .. }
-                | Action::WatchedSet { key, .. } => read(key.clone()),
-                Action::AppendPair { pair, .. } => {
-                    read(format!("{pair}a"));
-                    read(format!("{pair}b"));
-                }
-                _ => {}
-            }
         }
         values
     }

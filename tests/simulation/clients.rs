@@ -1,7 +1,8 @@
-//! Clients: each with one job at a time, of one to five commands, at a node of its choice.
+//! Clients: each with one job at a time, of one to a few commands, at a node of its choice.
 //! Every write carries what tells it apart from all others.
 
 use super::history::{Action, Operation, Outcome};
+use super::operator;
 use bowline::command::{Reply, Request};
 use bowline::group::{Job, Step};
 use bowline::wire::units::{self, Args, Command, Watch};
@@ -30,11 +31,11 @@ pub struct Clients {
 
 impl Clients {
     /// A new job of a client for `node`.
-    pub fn job(&mut self, rng: &mut SmallRng, client: usize, node: u64, now_us: u64) -> Job {
+    pub fn job(&mut self, rng: &mut SmallRng, pipeline: usize, client: usize, node: u64, now_us: u64) -> Job {
         let actions = match self.follow_ups.remove(&client) {
             Some(action) => vec![action],
             None => {
-                let count = if rng.random_bool(0.5) { 1 } else { rng.random_range(1..6) };
+                let count = if rng.random_bool(0.5) { 1 } else { rng.random_range(1..=pipeline) };
                 (0..count).flat_map(|_| self.action(rng)).collect()
             }
         };
@@ -198,6 +199,10 @@ fn step(action: &Action, body: &mut Vec<u8>) -> Step {
                 vec![b"APPEND".to_vec(), key.clone().into_bytes(), token.clone().into_bytes()]
             };
             put_transaction(body, &[], &[append(&halves[0]), append(&halves[1])])
+        }
+        Action::Member { change, node, old } => {
+            operator::put_wish(body, *change, *node, *old);
+            Step::Write
         }
         Action::WatchedSet { key, watched, value } => {
             let watch =

@@ -1,22 +1,28 @@
-//! A node's disk: what is durable, and what was written and is not durable yet. It must
-//! never let a crash keep what the model says is lost, nor lose what it said is durable.
+//! A node's disk: the real file log and snapshot files, on a simulated disk each. What is
+//! written here counts as written in the moment that the world says so; a crash before that
+//! carries the write out in part. It must never let a crash keep what the disk says is lost.
 
-use bowline::group::{LogPoint, LogWrite, Recovered, SnapshotPoint, log_after};
-use bowline::machine::{Machine, Restorer};
-use raft::eraftpb::{ConfState, Entry, HardState};
+use bowline::group::{LogWrite, Recovered};
+use bowline::node;
+use bowline::storage::{Disk, DiskFile, LogBase, LogBatch, SnapshotWriter, StoreError, Stores, open_on};
+use bowline::wire::FIRST_GROUP;
+use bowline::wire::proto::snapshot::Meta;
+use rand::Rng;
+use rand::rngs::SmallRng;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
-/// A snapshot that is durable.
+#[allow(dead_code, reason = "the storage's own tests use more of it")]
+#[path = "../../src/storage/disk/sim.rs"]
+mod sim;
+
+use sim::{Failure, SimDisk};
+
+/// A snapshot on its way from one node to another.
 pub struct StoredSnapshot {
-    pub at: SnapshotPoint,
+    pub meta: Meta,
     pub chunks: Vec<Vec<u8>>,
-}
-
-impl StoredSnapshot {
-    pub fn size_bytes(&self) -> u64 {
-        self.chunks.iter().map(|chunk| chunk.len() as u64).sum()
-    }
 }
 
 pub enum Work {
@@ -25,31 +31,57 @@ pub enum Work {
 }
 
 /// See the module's text.
-pub struct Disk {
+pub struct NodeDisk {
     pub settled: bool,
     pub boot: u64,
     pub incarnation: [u8; 16],
-    hard_state: HardState,
-    base: LogPoint,
-    entries: Vec<Entry>,
-    pub snapshot: Option<Rc<StoredSnapshot>>,
+    log: SimDisk,
+    snapshots: SimDisk,
+    segment_bytes: u64,
+    stores: Option<Stores>,
+    /// The node's own snapshot, being written.
+    pub own: Option<Box<dyn SnapshotWriter>>,
+    /// A leader's, being received.
+    pub incoming: Option<Box<dyn SnapshotWriter>>,
     queue: VecDeque<Work>,
     syncing: Vec<Work>,
+    /// Something is wrong with it, and will be until it is repaired.
+    pub is_failing: bool,
 }
 
-impl Disk {
-    pub fn new(incarnation: [u8; 16]) -> Self {
+impl NodeDisk {
+    pub fn new(incarnation: [u8; 16], segment_bytes: u64, seed: u64) -> Self {
         Self {
             settled: false,
             boot: 0,
             incarnation,
-            hard_state: HardState::default(),
-            base: LogPoint::default(),
-            entries: Vec::new(),
-            snapshot: None,
+            log: SimDisk::new(seed),
+            snapshots: SimDisk::new(!seed),
+            segment_bytes,
+            stores: None,
+            own: None,
+            incoming: None,
             queue: VecDeque::new(),
             syncing: Vec::new(),
+            is_failing: false,
         }
+    }
+
+    /// Loads what there is, as a node does that starts.
+    pub fn open(&mut self, first_voters: &[u64]) -> Result<Recovered, String> {
+        self.boot += 1;
+        let (log, snapshots) = (Box::new(self.log.clone()), Arc::new(self.snapshots.clone()));
+        let mut stores = open_on(log, snapshots, &self.incarnation, self.segment_bytes)
+            .map_err(|error| error.to_string())?;
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let recovered = node::recover(&mut *stores.0, &*stores.1, FIRST_GROUP, first_voters, &logger)
+            .map_err(|error| error.to_string())?;
+        self.stores = Some(stores);
+        Ok(recovered)
+    }
+
+    pub fn stores(&mut self) -> &mut Stores {
+        self.stores.as_mut().expect("a node that runs has opened them")
     }
 
     pub fn push(&mut self, work: Work) {
@@ -65,109 +97,93 @@ impl Disk {
         true
     }
 
-    /// The sync is over: the number of the last write that is durable now.
-    pub fn sync_done(&mut self) -> Option<u64> {
-        let mut last = None;
-        for work in std::mem::take(&mut self.syncing) {
-            if let Work::Write(number, _) = &work {
-                last = Some(*number);
-            }
-            self.make_durable(work);
-        }
-        last
-    }
-
-    /// The power goes: of what was under way, the first `kept` writes happen to survive.
-    pub fn crash(&mut self, kept: usize) {
-        let under_way: Vec<_> =
-            std::mem::take(&mut self.syncing).into_iter().chain(self.queue.drain(..)).collect();
-        for work in under_way.into_iter().take(kept) {
-            self.make_durable(work);
-        }
-    }
-
-    pub fn under_way(&self) -> usize {
-        self.syncing.len() + self.queue.len()
-    }
-
-    fn make_durable(&mut self, work: Work) {
-        match work {
-            Work::Write(_, write) => {
-                if let Some(point) = write.reset {
-                    self.base = point;
-                    self.entries.clear();
+    /// The sync is over: the number of the last write that is durable now. In the order of the
+    /// real disk thread: the writes together, then what may be forgotten.
+    pub fn finish_sync(&mut self) -> Result<Option<u64>, StoreError> {
+        let (mut batches, mut compactions, mut last) = (Vec::new(), Vec::new(), None);
+        for work in self.syncing.drain(..) {
+            match work {
+                Work::Write(number, log) => {
+                    last = Some(number);
+                    let reset = log.reset.map(|point| LogBase { index: point.index, term: point.term });
+                    let batch = LogBatch { hard_state: log.hard_state, reset, entries: log.entries };
+                    if !batch.is_empty() {
+                        batches.push((FIRST_GROUP, batch));
+                    }
                 }
-                if let Some(first) = write.entries.first() {
-                    let keep = (first.index - self.base.index - 1) as usize;
-                    assert!(keep <= self.entries.len(), "a gap in the log on disk");
-                    self.entries.truncate(keep);
-                    self.entries.extend(write.entries);
-                }
-                if let Some(hard_state) = write.hard_state {
-                    self.hard_state = hard_state;
-                }
-            }
-            Work::Compact(through) => {
-                let count = (through.saturating_sub(self.base.index) as usize).min(self.entries.len());
-                if let Some(last) = self.entries.drain(..count).next_back() {
-                    self.base = LogPoint { index: last.index, term: last.term };
-                }
+                Work::Compact(through) => compactions.push(through),
             }
         }
-    }
-
-    /// The newer of two snapshots is the one that counts.
-    pub fn store_snapshot(&mut self, snapshot: Rc<StoredSnapshot>) {
-        let newest = self.snapshot.as_ref().map_or(0, |known| known.at.point.index);
-        if snapshot.at.point.index >= newest {
-            self.snapshot = Some(snapshot);
+        let log = &mut self.stores().0;
+        if !batches.is_empty() {
+            log.write(&batches)?;
         }
+        for through in compactions {
+            log.compact(FIRST_GROUP, through)?;
+        }
+        Ok(last)
     }
 
-    pub fn log_bytes(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.data.len() as u64).sum()
+    /// The process ends; with `power_loss` the machine as well. What was under way is carried
+    /// out up to some operation of the disk, or not at all.
+    pub fn crash(&mut self, rng: &mut SmallRng, power_loss: bool) {
+        self.log.plan(rng.random_range(1..8), Failure::Crash);
+        self.snapshots.plan(1, Failure::Crash);
+        if self.stores.is_some() {
+            self.syncing.extend(self.queue.drain(..));
+            let _ = self.finish_sync();
+        }
+        self.queue.clear();
+        (self.own, self.incoming, self.stores) = (None, None, None);
+        for disk in [&self.log, &self.snapshots] {
+            if power_loss {
+                disk.restart();
+            } else {
+                disk.reopen();
+            }
+        }
+        self.is_failing = false;
+    }
+
+    /// From the `after`th operation on the disk is full, or else fails to sync.
+    pub fn fail(&mut self, after: u64, is_full: bool) {
+        let failure = if is_full { Failure::NoSpace } else { Failure::SyncFails };
+        self.is_failing = true;
+        self.log.plan(after, failure);
+        self.snapshots.plan(after, failure);
+    }
+
+    pub fn repair(&mut self) {
+        self.is_failing = false;
+        self.log.reopen();
+        self.snapshots.reopen();
+    }
+
+    /// Its syncs do nothing from now on.
+    pub fn lie(&self) {
+        self.log.lie();
+        self.snapshots.lie();
     }
 
     /// The disk is replaced by an empty one, under the same identity.
-    pub fn wipe(&mut self) {
+    pub fn wipe(&mut self, seed: u64) {
         let boot = self.boot;
-        *self = Self { boot, settled: true, ..Self::new(self.incarnation) };
+        *self = Self { boot, settled: true, ..Self::new(self.incarnation, self.segment_bytes, seed) };
     }
 
-    /// The vote is forgotten, and with it the term.
-    pub fn forget_hard_state(&mut self) {
-        self.hard_state = HardState::default();
+    /// Bytes of the log's files.
+    pub fn log_bytes(&self) -> u64 {
+        self.stores.as_ref().map_or(0, |stores| stores.0.status().disk_bytes)
     }
 
-    /// What a node finds when it starts, by the rule of `node::recover`.
-    pub fn recover(&mut self, voters: &[u64]) -> Result<Recovered, String> {
-        let conf_state = ConfState { voters: voters.to_vec(), ..Default::default() };
-        let mut snapshot = SnapshotPoint { point: LogPoint::default(), conf_state };
-        let (mut machine, mut snapshot_bytes) = (Machine::new(), 0);
-        if let Some(stored) = &self.snapshot {
-            machine = restore(stored)?;
-            snapshot = stored.at.clone();
-            snapshot_bytes = stored.size_bytes();
+    /// The newest snapshot, all of it.
+    pub fn newest_snapshot(&mut self) -> Result<Option<Rc<StoredSnapshot>>, String> {
+        let opened = self.stores().1.open_latest(FIRST_GROUP);
+        let Some(mut reader) = opened.map_err(|error| error.to_string())? else { return Ok(None) };
+        let mut snapshot = StoredSnapshot { meta: reader.meta().clone(), chunks: Vec::new() };
+        while let Some(chunk) = reader.next_chunk().map_err(|error| error.to_string())? {
+            snapshot.chunks.push(chunk);
         }
-        let entries = std::mem::take(&mut self.entries);
-        let (entries, must_reset) =
-            log_after(self.base, entries, snapshot.point).map_err(|error| error.to_string())?;
-        if must_reset || self.base.index < snapshot.point.index {
-            self.base = snapshot.point;
-        }
-        if must_reset {
-            self.hard_state.commit = self.hard_state.commit.max(snapshot.point.index);
-            self.hard_state.term = self.hard_state.term.max(snapshot.point.term);
-        }
-        self.entries.clone_from(&entries);
-        Ok(Recovered { hard_state: self.hard_state.clone(), snapshot, entries, machine, snapshot_bytes })
+        Ok(Some(Rc::new(snapshot)))
     }
-}
-
-pub fn restore(stored: &StoredSnapshot) -> Result<Machine, String> {
-    let mut restorer = Restorer::default();
-    for chunk in &stored.chunks {
-        restorer.chunk(chunk).map_err(|error| error.to_string())?;
-    }
-    restorer.finish(stored.at.point.index).map_err(|error| error.to_string())
 }

@@ -1,53 +1,103 @@
 //! What goes wrong, and the end of it.
 
-use super::profile::Defect;
+use super::profile::Broken;
 use super::world::{Event, Outcome, World};
+use bowline::group::Input;
 use rand::Rng;
 
 /// The longest that a process is frozen.
 pub const MAX_FREEZE_US: u64 = 1_500_000;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The power of one node goes.
+    Crash,
+    /// The power of all nodes goes.
+    CrashAll,
+    /// A process ends; its machine goes on.
+    Kill,
+    /// Who has just voted, or stood for election, loses its power soon.
+    CrashAfterVote,
+    /// A process is frozen.
+    Pause,
+    Partition,
+    Heal,
+    /// A wall clock jumps.
+    ClockJump,
+    DiskFull,
+    SyncFails,
+    SlowDisk,
+    /// An operator moves leadership.
+    Transfer,
+    /// An operator stops a node in good order.
+    StepDown,
+    /// An operator wants a snapshot.
+    Snapshot,
+}
+
+pub const FAULTS: [Fault; 14] = [
+    Fault::Crash,
+    Fault::CrashAll,
+    Fault::Kill,
+    Fault::CrashAfterVote,
+    Fault::Pause,
+    Fault::Partition,
+    Fault::Heal,
+    Fault::ClockJump,
+    Fault::DiskFull,
+    Fault::SyncFails,
+    Fault::SlowDisk,
+    Fault::Transfer,
+    Fault::StepDown,
+    Fault::Snapshot,
+];
+
 impl World {
     pub(super) fn start(&mut self, id: u64) -> Outcome {
-        if self.node(id).group.is_some() {
-            if self.defect != Defect::ForgottenVote || self.calm {
-                return Ok(());
-            }
-            self.crash(id);
+        let node = self.node(id);
+        if node.group.is_some() || !node.has_joined || node.is_removed {
+            return Ok(());
         }
         let seed = self.rng.random();
-        let (profile, now_us) = (self.profile.clone(), self.now_us);
-        let node = self.node(id);
-        node.start(&profile, now_us, seed)?;
-        let (life, tick_us) = (node.life, node.tick_us);
+        let (profile, now_us) = (&self.profile, self.now_us);
+        let node = &mut self.nodes[id as usize - 1];
+        if let Err(error) = node.start(profile, now_us, seed) {
+            if !node.disk.is_failing {
+                return Err(format!("node {id} does not start: {error}"));
+            }
+            // It tries again until the disk is repaired.
+            node.crash(&mut self.rng, false);
+            node.disk.is_failing = true;
+            self.after(200_000, Event::Start { node: id });
+            return Ok(());
+        }
+        let (life, tick_us) = (node.life, node.tick_us());
         self.note(|| format!("node {id} starts"));
         let first_us = self.rng.random_range(0..tick_us);
         self.after(first_us, Event::Tick { node: id, life });
         Ok(())
     }
 
-    fn crash(&mut self, id: u64) {
-        if self.node(id).group.is_none() {
+    /// The process of a node ends, with or without its machine.
+    pub(super) fn crash(&mut self, id: u64, power_loss: bool) {
+        let node = &mut self.nodes[id as usize - 1];
+        if node.group.is_none() {
             return;
         }
         self.figures.crashes += 1;
-        let under_way = self.node(id).disk.under_way();
-        let kept = if self.defect == Defect::None { self.rng.random_range(0..=under_way) } else { 0 };
-        self.note(|| format!("node {id} crashes; {kept} of {under_way} writes under way survive"));
-        self.node(id).crash(kept);
-        match self.defect {
-            Defect::SettledButWiped if !self.calm => self.node(id).disk.wipe(),
-            Defect::ForgottenVote => self.node(id).disk.forget_hard_state(),
-            _ => {}
+        node.crash(&mut self.rng, power_loss);
+        self.note(|| format!("node {id} crashes; power loss: {power_loss}"));
+        if self.broken == Broken::SettledButWiped && !self.calm {
+            let seed = self.rng.random();
+            self.node(id).disk.wipe(seed);
         }
-        let now_us = self.now_us;
-        for client in self.clients.node_crashed(id, now_us) {
+        for client in self.clients.node_crashed(id, self.now_us) {
             self.client_later(client);
         }
     }
 
-    fn crash_and_restart(&mut self, id: u64) {
-        self.crash(id);
+    pub(super) fn crash_and_restart(&mut self, id: u64, power_loss: bool) {
+        self.crash(id, power_loss);
         let down_us = match self.rng.random_range(0..10) {
             0..5 => self.rng.random_range(1_000..50_000),
             5..9 => self.rng.random_range(50_000..1_000_000),
@@ -69,31 +119,50 @@ impl World {
             draw -= self.profile.weights[kind];
             kind += 1;
         }
-        match kind {
-            0 => {
-                let id = self.victim();
-                self.crash_and_restart(id);
-            }
-            1 => {
-                for id in 1..=self.profile.nodes {
-                    self.crash_and_restart(id);
+        self.inflict(FAULTS[kind]);
+    }
+
+    fn inflict(&mut self, fault: Fault) {
+        let id = self.victim();
+        self.note(|| format!("{fault:?} of node {id}"));
+        match fault {
+            Fault::Crash => self.crash_and_restart(id, true),
+            Fault::Kill => self.crash_and_restart(id, false),
+            Fault::CrashAll => {
+                for id in 1..=self.nodes.len() as u64 {
+                    self.crash_and_restart(id, true);
                 }
             }
-            2 => {
-                let id = self.victim();
+            Fault::CrashAfterVote => self.crash_after_vote = Some(id),
+            Fault::Pause => {
                 let pause_us = self.rng.random_range(5_000..MAX_FREEZE_US);
-                self.note(|| format!("node {id} freezes for {pause_us} us"));
+                self.note(|| format!("for {pause_us} us"));
                 self.node(id).paused_until_us = self.now_us + pause_us;
             }
-            3 => self.partition(),
-            4 => {
-                let id = self.victim();
-                let jump_ms = self.rng.random_range(-2_000..2_000);
-                self.note(|| format!("the clock of node {id} jumps by {jump_ms} ms"));
-                self.node(id).wall_offset_ms += jump_ms;
+            Fault::Partition => self.partition(),
+            Fault::Heal => self.network.heal(),
+            Fault::ClockJump => self.node(id).wall_offset_ms += self.rng.random_range(-2_000..2_000),
+            Fault::DiskFull => self.fail_disk(id, true),
+            Fault::SyncFails => self.fail_disk(id, false),
+            Fault::SlowDisk => self.node(id).slow_until_us = self.now_us + 1_000_000,
+            Fault::Transfer => {
+                let to = self.any_node();
+                self.input(id, Input::TransferLeader(to));
             }
-            _ => self.network.heal(),
+            Fault::StepDown => self.input(id, Input::StepDown),
+            Fault::Snapshot => self.input(id, Input::TakeSnapshot),
         }
+    }
+
+    fn fail_disk(&mut self, id: u64, is_full: bool) {
+        let after = self.rng.random_range(1..20);
+        let repaired_us = self.rng.random_range(100_000..2_000_000);
+        self.node(id).disk.fail(after, is_full);
+        self.after(repaired_us, Event::Repaired { node: id });
+    }
+
+    fn any_node(&mut self) -> u64 {
+        self.rng.random_range(1..=self.nodes.len() as u64)
     }
 
     /// Any node, or the leader, who has most to lose.
@@ -101,12 +170,12 @@ impl World {
         let leader = self.nodes.iter().find(|node| node.is_leader()).map(|node| node.id);
         match leader {
             Some(leader) if self.rng.random_bool(0.4) => leader,
-            _ => self.rng.random_range(1..=self.profile.nodes),
+            _ => self.any_node(),
         }
     }
 
     fn partition(&mut self) {
-        let nodes = self.profile.nodes;
+        let nodes = self.nodes.len() as u64;
         let one_way = self.rng.random_bool(0.3);
         let alone = self.victim();
         let minority: Vec<u64> = if self.rng.random_bool(0.6) {
@@ -138,11 +207,15 @@ impl World {
         self.calm = true;
         self.network.calm = true;
         self.network.heal();
-        for node in 1..=self.profile.nodes {
+        self.crash_after_vote = None;
+        for id in 1..=self.nodes.len() as u64 {
             let now_us = self.now_us;
-            self.node(node).paused_until_us = self.node(node).paused_until_us.min(now_us);
-            if self.node(node).group.is_none() {
-                self.after(10_000, Event::Start { node });
+            let node = self.node(id);
+            node.paused_until_us = node.paused_until_us.min(now_us);
+            node.slow_until_us = 0;
+            node.disk.repair();
+            if node.group.is_none() {
+                self.after(10_000, Event::Start { node: id });
             }
         }
     }

@@ -2,6 +2,7 @@
 //! explains it. This module must never look into a replica, except for the final values.
 
 use bowline::command::Reply;
+use bowline::wire::units::Change;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One command of a client.
@@ -33,6 +34,8 @@ pub enum Action {
     SetPx { key: String, ms: u64 },
     /// `GET key` of such a key.
     GetPx { key: String },
+    /// What an operator wants of the membership.
+    Member { change: Change, node: u64, old: u64 },
 }
 
 #[derive(Debug, Clone)]
@@ -93,7 +96,7 @@ pub fn check(history: &[Operation], finally: &BTreeMap<String, Vec<u8>>) -> Chec
             | Action::SetPx { key, .. }
             | Action::GetPx { key } => key,
             Action::AppendPair { pair, .. } | Action::ReadPair { pair } => pair,
-            Action::Watch { .. } => continue,
+            Action::Watch { .. } | Action::Member { .. } => continue,
         };
         by_key.entry(key).or_default().push(operation);
     }
@@ -110,6 +113,31 @@ pub fn check(history: &[Operation], finally: &BTreeMap<String, Vec<u8>>) -> Chec
         checked.map_err(|error| format!("key {key}: {error}"))?;
     }
     Ok(())
+}
+
+/// Every key whose final value tells something.
+pub fn keys(history: &[Operation]) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for operation in history {
+        match &operation.action {
+            Action::Append { key, .. }
+            | Action::Get { key }
+            | Action::Incr { key }
+            | Action::GetV { key }
+            | Action::Cas { key, .. }
+            | Action::WatchedSet { key, .. }
+                if !keys.contains(key) =>
+            {
+                keys.insert(key.clone());
+            }
+            Action::AppendPair { pair, .. } => {
+                keys.insert(format!("{pair}a"));
+                keys.insert(format!("{pair}b"));
+            }
+            _ => {}
+        }
+    }
+    keys
 }
 
 fn bulk(reply: &Reply) -> Result<&[u8], String> {

@@ -1,33 +1,38 @@
 //! One node of the simulated cluster: its group, its disk, its clocks.
 
-use super::disk::{Disk, StoredSnapshot};
+use super::disk::NodeDisk;
+use super::profile::Profile;
 use bowline::group::{Group, GroupConfig, Input, Now, SnapshotPoint};
 use bowline::wire::FIRST_GROUP;
 use bowline::wire::frame::PeerMessage;
+use rand::rngs::SmallRng;
 use std::collections::VecDeque;
-use std::rc::Rc;
-
-use super::profile::Profile;
 
 /// 2023-11-14.
 const EPOCH_MS: u64 = 1_700_000_000_000;
 pub const UNAVAILABLE_AFTER_MS: u64 = 1500;
+pub const ELECTION_TICKS: usize = 10;
+/// By the node's own clock.
+pub const TICK_US: u64 = 10_000;
 
 /// A snapshot that is being walked.
 pub struct Walk {
     pub at: SnapshotPoint,
-    pub chunks: Vec<Vec<u8>>,
+    pub size_bytes: u64,
 }
 
 pub struct Node {
     pub id: u64,
     /// None while it is down.
     pub group: Option<Group>,
-    pub disk: Disk,
+    pub disk: NodeDisk,
     /// How often it has started: events of an earlier life are void.
     pub life: u64,
     pub paused_until_us: u64,
-    pub tick_us: u64,
+    /// The disk is slow until then.
+    pub slow_until_us: u64,
+    /// How fast its clocks run, in thousandths.
+    pub clock_rate: u64,
     pub wall_offset_ms: i64,
     started_us: u64,
     pub inbox: Vec<Input>,
@@ -35,20 +40,24 @@ pub struct Node {
     pub promises: VecDeque<(u64, Vec<(u64, PeerMessage)>)>,
     pub walk: Option<Walk>,
     pub walks: u64,
-    pub receiving: bool,
+    /// The log's clock as last seen.
     pub clock_ms: u64,
-    pub last_vote: (u64, u64),
+    /// The cluster knows of it.
+    pub has_joined: bool,
+    /// It has heard that it is no member any more.
+    pub is_removed: bool,
 }
 
 impl Node {
-    pub fn new(id: u64, tick_us: u64) -> Self {
+    pub fn new(id: u64, clock_rate: u64, disk: NodeDisk) -> Self {
         Self {
             id,
             group: None,
-            disk: Disk::new([id as u8; 16]),
+            disk,
             life: 0,
             paused_until_us: 0,
-            tick_us,
+            slow_until_us: 0,
+            clock_rate,
             wall_offset_ms: 0,
             started_us: 0,
             inbox: Vec::new(),
@@ -56,28 +65,34 @@ impl Node {
             promises: VecDeque::new(),
             walk: None,
             walks: 0,
-            receiving: false,
             clock_ms: 0,
-            last_vote: (0, 0),
+            has_joined: false,
+            is_removed: false,
         }
     }
 
     pub fn now(&self, now_us: u64) -> Now {
-        let wall_ms = (EPOCH_MS + now_us / 1000).saturating_add_signed(self.wall_offset_ms);
-        Now { wall_ms, mono_us: now_us - self.started_us }
+        let wall_ms =
+            (EPOCH_MS + now_us * self.clock_rate / 1_000_000).saturating_add_signed(self.wall_offset_ms);
+        Now { wall_ms, mono_us: (now_us - self.started_us) * self.clock_rate / 1000 }
+    }
+
+    /// The time between two ticks.
+    pub fn tick_us(&self) -> u64 {
+        TICK_US * 1000 / self.clock_rate
     }
 
     pub fn start(&mut self, profile: &Profile, now_us: u64, seed: u64) -> Result<(), String> {
-        self.disk.boot += 1;
+        let recovered = self.disk.open(&profile.first_voters())?;
         let config = GroupConfig {
             node_id: self.id,
             group: FIRST_GROUP,
             boot: self.disk.boot,
             incarnation: self.disk.incarnation,
-            client_addr: format!("client:{}", self.id),
-            peer_addr: format!("peer:{}", self.id),
+            client_addr: client_addr(self.id),
+            peer_addr: peer_addr(self.id),
             settled: self.disk.settled,
-            election_ticks: 10,
+            election_ticks: ELECTION_TICKS,
             heartbeat_ticks: 2,
             unavailable_after_ms: UNAVAILABLE_AFTER_MS,
             seed,
@@ -86,10 +101,9 @@ impl Node {
             snapshot_min_log_bytes: profile.snapshot_min_log_bytes,
             log_cache_bytes: profile.log_cache_bytes,
         };
-        let voters: Vec<u64> = (1..=profile.nodes).collect();
-        let recovered = self.disk.recover(&voters)?;
         let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let group = Group::new(config, recovered, &logger).map_err(|error| error.to_string())?;
+        let mut group = Group::new(config, recovered, &logger).map_err(|error| error.to_string())?;
+        group.limit_appends(profile.append_bytes);
         self.clock_ms = group.machine().clock_ms();
         self.group = Some(group);
         self.life += 1;
@@ -98,28 +112,31 @@ impl Node {
         Ok(())
     }
 
-    /// Everything in memory is gone, and what was on its way to the disk but for `kept` writes.
-    pub fn crash(&mut self, kept: usize) {
+    /// The process ends: everything in memory is gone, and what was on its way to the disk.
+    pub fn crash(&mut self, rng: &mut SmallRng, power_loss: bool) {
         self.group = None;
         self.life += 1;
-        self.disk.crash(kept);
+        self.disk.crash(rng, power_loss);
         self.inbox.clear();
         self.turn_planned = false;
         self.promises.clear();
         self.walk = None;
         self.walks += 1;
-        self.receiving = false;
-    }
-
-    pub fn finished_walk(&mut self) -> Option<Rc<StoredSnapshot>> {
-        self.walk.take().map(|walk| Rc::new(StoredSnapshot { at: walk.at, chunks: walk.chunks }))
     }
 
     pub fn is_leader(&self) -> bool {
-        self.group.as_ref().is_some_and(|group| group.status().role == "leader")
+        self.group.as_ref().is_some_and(|group| group.glance().leads)
     }
 
     pub fn applied(&self) -> u64 {
-        self.group.as_ref().map_or(0, |group| group.status().applied_index)
+        self.group.as_ref().map_or(0, |group| group.glance().applied)
     }
+}
+
+pub fn client_addr(node: u64) -> String {
+    format!("client:{node}")
+}
+
+pub fn peer_addr(node: u64) -> String {
+    format!("peer:{node}")
 }

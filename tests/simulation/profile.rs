@@ -1,21 +1,23 @@
 //! What a run is made of: the sizes, delays and faults that its seed has drawn, and the
 //! deliberate defects with which the simulator shows that it can see.
 
+use super::faults::{FAULTS, Fault};
+use bowline::mutant::Mutant;
 use rand::Rng;
 use rand::rngs::SmallRng;
 
-/// A defect of the world around the group (never of the group itself).
+/// What is broken, deliberately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Defect {
-    None,
-    /// Writes are acknowledged before they are durable.
-    EarlyPersist,
+pub enum Broken {
+    Nothing,
+    /// Disks say that they have synced, and have not.
+    LyingDisk,
     /// A crashed node comes back with an empty disk that claims to be settled.
     SettledButWiped,
     /// Somebody answers rounds of reads for followers that cannot be reached.
     ForgedReadRounds,
-    /// A crashed node comes back without its vote and term.
-    ForgottenVote,
+    /// The product itself; needs the feature `mutants`.
+    Product(Mutant),
 }
 
 /// Drawn once a run.
@@ -23,9 +25,13 @@ pub enum Defect {
 pub struct Profile {
     pub nodes: u64,
     pub clients: usize,
+    /// Most commands of a job.
+    pub pipeline: usize,
     pub faulty_us: u64,
     pub snapshot_min_log_bytes: u64,
     pub log_cache_bytes: usize,
+    pub segment_bytes: u64,
+    pub append_bytes: u64,
     pub drop: f64,
     pub repeat: f64,
     pub reorder: f64,
@@ -34,22 +40,29 @@ pub struct Profile {
     pub disk_stall: f64,
     pub fault_every_us: u64,
     pub think_us: u64,
-    /// Weights of [`super::faults::Fault`]s: crash, crash all, pause, partition, clock, heal.
-    pub weights: [u32; 6],
+    /// 0: the members stay.
+    pub operator_every_us: u64,
+    /// How far the clocks' rates may be from true, in thousandths.
+    pub skew: u64,
+    /// By fault, in the order of [`FAULTS`].
+    pub weights: [u32; FAULTS.len()],
 }
 
 impl Profile {
-    pub fn draw(rng: &mut SmallRng, defect: Defect) -> Self {
+    pub fn draw(rng: &mut SmallRng, broken: Broken) -> Self {
         let often = |rng: &mut SmallRng, p: f64, most: f64| {
             if rng.random_bool(p) { rng.random_range(0.0..most) } else { 0.0 }
         };
         let lan = rng.random_bool(0.7);
         let mut profile = Self {
-            nodes: if rng.random_bool(0.6) { 3 } else { 5 },
-            clients: rng.random_range(3..12),
-            faulty_us: rng.random_range(4_000_000..12_000_000),
+            nodes: if rng.random_bool(0.7) { 3 } else { 5 },
+            clients: rng.random_range(4..24),
+            pipeline: rng.random_range(1..32),
+            faulty_us: rng.random_range(4_000_000..10_000_000),
             snapshot_min_log_bytes: rng.random_range(2_000..40_000),
             log_cache_bytes: rng.random_range(4_000..60_000),
+            segment_bytes: rng.random_range(1..=8) * 8192,
+            append_bytes: [0, 200, 1_000, 1 << 20][rng.random_range(0..4)],
             drop: often(rng, 0.5, 0.1),
             repeat: often(rng, 0.4, 0.1),
             reorder: often(rng, 0.5, 0.3),
@@ -57,24 +70,67 @@ impl Profile {
             disk_us: if rng.random_bool(0.7) { (60, 400) } else { (500, 15_000) },
             disk_stall: often(rng, 0.3, 0.01),
             fault_every_us: rng.random_range(100_000..1_500_000),
-            think_us: rng.random_range(200..30_000),
+            think_us: rng.random_range(100..4_000),
+            operator_every_us: if rng.random_bool(0.5) { rng.random_range(200_000..2_000_000) } else { 0 },
+            skew: [0, 20, 200][rng.random_range(0..3)],
             weights: std::array::from_fn(|_| rng.random_range(0..10)),
         };
-        profile.weights[5] += 2;
-        match defect {
-            Defect::None => {}
-            Defect::EarlyPersist => profile.weights[1] += 20,
-            Defect::SettledButWiped => profile.weights[0] += 40,
-            Defect::ForgedReadRounds => profile.weights[3] += 30,
-            Defect::ForgottenVote => {
-                // Votes split more often among five, and when messages are slow.
-                profile.weights[0] += 60;
-                profile.nodes = 5;
-                profile.delay_us = (500, 20_000);
-                profile.disk_us = (60, 400);
-                profile.fault_every_us = 200_000;
-            }
-        }
+        profile.raise(Fault::Heal, 2);
+        profile.provoke(broken);
         profile
+    }
+
+    fn raise(&mut self, fault: Fault, by: u32) {
+        if let Some(i) = FAULTS.iter().position(|known| *known == fault) {
+            self.weights[i] += by;
+        }
+    }
+
+    /// More of what brings a defect to light.
+    fn provoke(&mut self, broken: Broken) {
+        match broken {
+            Broken::Nothing => {}
+            Broken::LyingDisk => self.raise(Fault::CrashAll, 40),
+            Broken::SettledButWiped => self.raise(Fault::Crash, 60),
+            Broken::ForgedReadRounds => self.raise(Fault::Partition, 40),
+            Broken::Product(mutant) => self.provoke_product(mutant),
+        }
+    }
+
+    fn provoke_product(&mut self, mutant: Mutant) {
+        match mutant {
+            Mutant::AcknowledgeBeforeSync => {
+                self.raise(Fault::CrashAll, 60);
+                self.disk_us = (5_000, 60_000);
+            }
+            Mutant::ReadsWithoutQuorum | Mutant::LeaseNotChecked => {
+                self.raise(Fault::Partition, 30);
+                self.raise(Fault::Pause, 30);
+            }
+            Mutant::DedupOff | Mutant::OnceEveryTime => self.raise(Fault::Partition, 30),
+            Mutant::VoteNotPersisted => {
+                // Votes split more often among five, and when messages are slow.
+                self.raise(Fault::CrashAfterVote, 200);
+                self.nodes = 5;
+                self.delay_us = (500, 20_000);
+                self.disk_us = (60, 400);
+                self.fault_every_us = 150_000;
+            }
+            Mutant::CommitOfStaleTerm => {
+                self.append_bytes = 0;
+                self.nodes = 5;
+                self.raise(Fault::Crash, 100);
+                self.raise(Fault::Partition, 60);
+                self.fault_every_us = 100_000;
+                self.delay_us = (500, 20_000);
+            }
+            Mutant::SnapshotWithoutMembership | Mutant::CompactionOffByOne => self.raise(Fault::Crash, 40),
+            Mutant::ConfigChangeTwice => self.operator_every_us = 500_000,
+        }
+    }
+
+    /// The members of the beginning.
+    pub fn first_voters(&self) -> Vec<u64> {
+        (1..=self.nodes).collect()
     }
 }

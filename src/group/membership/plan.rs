@@ -211,9 +211,13 @@ impl View<'_> {
             ));
         }
         let mut singles = vec![single(ConfChangeType::AddNode, node)];
+        if old == Some(self.me) {
+            // Whoever takes over swaps the two. When there is nobody else, the new node has to
+            // vote beside this one first, to take over itself.
+            return self.hand_over().or(Ok(Step::Change(change(singles))));
+        }
         singles.extend(old.map(|old| single(ConfChangeType::RemoveNode, old)));
-        let step = Step::Change(change(singles));
-        if old == Some(self.me) { self.hand_over() } else { Ok(step) }
+        Ok(Step::Change(change(singles)))
     }
 
     fn retire(&self, node: NodeId) -> Result<Step, String> {

@@ -1,12 +1,14 @@
 //! A disk in memory that forgets what was not synced: a crash keeps or loses each unsynced
-//! sector and each unsynced directory change on its own, by a seeded choice. A failed sync
-//! drops its dirty pages from what will ever be written, as Linux does.
+//! sector and each unsynced directory change on its own, by a seeded choice, and may flip bits
+//! of what it keeps. A failed sync drops its dirty pages from what will ever be written, as
+//! Linux does. The simulation of whole clusters runs on it as well (`tests/simulation`).
 
 use super::{Disk, DiskFile};
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -28,6 +30,8 @@ struct Inode {
     durable: Vec<u8>,
     current: Vec<u8>,
     dirty: BTreeSet<usize>,
+    /// What was written since the last sync: nothing else may be damaged by a crash.
+    written: Vec<Range<usize>>,
 }
 
 /// One unsynced change of the directory: a name removed, then a name set.
@@ -40,8 +44,11 @@ struct State {
     unsynced: Vec<Change>,
     rng: SmallRng,
     operations: u64,
+    inodes_made: u64,
     plan: Option<(u64, Failure)>,
     is_crashed: bool,
+    /// Syncs say that they are done and do nothing.
+    lies: bool,
 }
 
 /// The disk. Clones are the same disk.
@@ -60,8 +67,10 @@ impl SimDisk {
             unsynced: Vec::new(),
             rng: SmallRng::seed_from_u64(seed),
             operations: 0,
+            inodes_made: 0,
             plan: None,
             is_crashed: false,
+            lies: false,
         };
         Self { path: PathBuf::from("/sim"), state: Arc::new(Mutex::new(state)) }
     }
@@ -76,18 +85,39 @@ impl SimDisk {
         state.plan = Some((state.operations + after, failure));
     }
 
+    /// From now on syncs say that they are done and do nothing, as some hardware does.
+    pub(in super::super) fn lie(&self) {
+        self.state().lies = true;
+    }
+
+    /// The process ends and the machine goes on: what was written is still there, synced or
+    /// not, and what was wrong with the disk is repaired.
+    pub(in super::super) fn reopen(&self) {
+        let mut state = self.state();
+        state.is_crashed = false;
+        state.plan = None;
+    }
+
     /// Loses power, if it has not, and comes back with what was durable and a part of the rest.
     pub(in super::super) fn restart(&self) {
         let state = &mut *self.state();
         // Everything, nothing or any part of what was unsynced reached the disk.
         let chance = [0.0, 0.5, 0.5, 0.9, 1.0][state.rng.random_range(0..5)];
+        let flips = state.rng.random_bool(0.3);
         for inode in state.inodes.values_mut() {
             for sector in std::mem::take(&mut inode.dirty) {
                 if state.rng.random_bool(chance) {
                     inode.persist(sector);
                 }
             }
-            inode.current = inode.durable.clone();
+            let written = std::mem::take(&mut inode.written);
+            for range in written.into_iter().filter(|range| flips && !range.is_empty()) {
+                let (at, bit) = (state.rng.random_range(range), state.rng.random_range(0..8));
+                if let Some(byte) = inode.durable.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+            inode.current.clone_from(&inode.durable);
         }
         for (removed, set) in std::mem::take(&mut state.unsynced) {
             if state.rng.random_bool(chance) {
@@ -96,6 +126,8 @@ impl SimDisk {
             }
         }
         state.names = state.durable_names.clone();
+        let named: BTreeSet<u64> = state.names.values().copied().collect();
+        state.inodes.retain(|inode, _| named.contains(inode));
         state.is_crashed = false;
         state.plan = None;
     }
@@ -169,7 +201,8 @@ impl Disk for SimDisk {
             if state.names.contains_key(name) {
                 return Err(io::Error::from(io::ErrorKind::AlreadyExists));
             }
-            let inode = state.inodes.len() as u64;
+            state.inodes_made += 1;
+            let inode = state.inodes_made;
             state.inodes.insert(inode, Inode::default());
             state.change(None, Some((name, inode)))?;
         }
@@ -194,8 +227,10 @@ impl Disk for SimDisk {
         match state.step()? {
             Some(Failure::Crash | Failure::SyncFails) => Err(io::Error::other("sync failed")),
             _ => {
-                state.durable_names = state.names.clone();
-                state.unsynced.clear();
+                if !state.lies {
+                    state.durable_names = state.names.clone();
+                    state.unsynced.clear();
+                }
                 Ok(())
             }
         }
@@ -229,7 +264,11 @@ impl DiskFile for SimFile {
         if inode.current.len() < to {
             inode.current.resize(to, 0);
         }
-        inode.current[from..to].copy_from_slice(&bytes[..written]);
+        // The same bytes once more cannot be torn or damaged: sectors are written as a whole.
+        if inode.current[from..to] != bytes[..written] {
+            inode.current[from..to].copy_from_slice(&bytes[..written]);
+            inode.written.push(from..to);
+        }
         inode.dirty.extend(from / SECTOR_BYTES..to.div_ceil(SECTOR_BYTES));
         match due {
             Some(Failure::NoSpace) => Err(io::Error::from(io::ErrorKind::StorageFull)),
@@ -244,7 +283,11 @@ impl DiskFile for SimFile {
         if due == Some(Failure::Crash) {
             return Err(io::Error::other("the power is gone"));
         }
+        if state.lies {
+            return Ok(());
+        }
         let inode = state.inodes.get_mut(&self.inode).unwrap();
+        inode.written.clear();
         let dirty = std::mem::take(&mut inode.dirty);
         if due == Some(Failure::SyncFails) {
             return Err(io::Error::other("sync failed"));

@@ -1,0 +1,164 @@
+//! What a node's loop does, in the real one's order: a turn of the group, its effects, and
+//! what its disk says. It must never do what a promise waits for before the promise is kept.
+
+use super::profile::Broken;
+use super::world::{Event, Outcome, World};
+use bowline::group::{Effects, Event as GroupEvent, Input, Persist};
+use bowline::mutant::Mutant;
+use bowline::wire::frame::PeerMessage;
+use bowline::wire::proto::peer::ReadRoundAck;
+use rand::Rng;
+
+use super::disk::Work;
+
+impl World {
+    pub(super) fn turn(&mut self, id: u64) -> Outcome {
+        let now_us = self.now_us;
+        let node = self.node(id);
+        if node.paused_until_us > now_us {
+            let (delay_us, life) = (node.paused_until_us - now_us, node.life);
+            self.after(delay_us, Event::Turn { node: id, life });
+            return Ok(());
+        }
+        node.turn_planned = false;
+        let mut inputs = std::mem::take(&mut node.inbox);
+        let now = node.now(now_us);
+        let Some(group) = node.group.as_mut() else { return Ok(()) };
+        for input in inputs.drain(..) {
+            group.step(input, now);
+        }
+        let effects = group.take_effects();
+        node.inbox = inputs;
+        self.carry_out(id, effects)?;
+        self.look_at(id)
+    }
+
+    /// In the order of the real node's driver.
+    fn carry_out(&mut self, id: u64, effects: Effects) -> Outcome {
+        if effects.settle {
+            self.node(id).disk.settled = true;
+        }
+        for persist in effects.persists {
+            self.persist(id, persist);
+        }
+        if let Some(through) = effects.compact {
+            self.node(id).disk.push(Work::Compact(through));
+        }
+        self.start_sync(id);
+        self.send(id, effects.send_now);
+        for (to, message) in effects.send_snapshots {
+            self.send_snapshot(id, to, message)?;
+        }
+        for (ticket, reply) in effects.replies {
+            self.answer(ticket, reply)?;
+        }
+        if effects.abort_snapshot {
+            self.abort_walk(id);
+        }
+        if let Some(at) = effects.start_snapshot {
+            self.begin_walk(id, at);
+        }
+        for event in effects.events {
+            self.note(|| format!("node {id} says {event:?}"));
+            match event {
+                GroupEvent::Refused { .. } | GroupEvent::Corrupt { .. } => {
+                    return Err(format!("node {id} stopped: {event:?}"));
+                }
+                GroupEvent::Removed { .. } => return self.removed(id),
+                GroupEvent::SnapshotInstalled { .. } => self.figures.snapshots_installed += 1,
+                GroupEvent::Role { role: "leader", .. } => self.figures.elections += 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self, id: u64, persist: Persist) {
+        let Persist { number, log, send_after } = persist;
+        let votes = log.hard_state.as_ref().is_some_and(|hard_state| hard_state.vote != 0);
+        if votes && log.entries.is_empty() && self.is_to_crash(id) {
+            self.crash_after_vote = None;
+            let (delay_us, life) = (self.rng.random_range(500..15_000), self.node(id).life);
+            self.after(delay_us, Event::Crash { node: id, life });
+        }
+        let node = self.node(id);
+        node.disk.push(Work::Write(number, log));
+        if !send_after.is_empty() {
+            node.promises.push_back((number, send_after));
+        }
+    }
+
+    fn is_to_crash(&mut self, id: u64) -> bool {
+        let always = self.broken == Broken::Product(Mutant::VoteNotPersisted) && !self.calm;
+        self.crash_after_vote == Some(id) || (always && self.rng.random_bool(0.5))
+    }
+
+    fn start_sync(&mut self, id: u64) {
+        let now_us = self.now_us;
+        let node = self.node(id);
+        if !node.disk.start_sync() {
+            return;
+        }
+        let (life, is_slow) = (node.life, node.slow_until_us > now_us);
+        let (least, most) = self.profile.disk_us;
+        let mut delay_us = self.rng.random_range(least..most);
+        if !self.calm && (is_slow || self.rng.random_bool(self.profile.disk_stall)) {
+            delay_us += self.rng.random_range(10_000..600_000);
+        }
+        self.after(delay_us, Event::DiskDone { node: id, life });
+    }
+
+    pub(super) fn disk_done(&mut self, id: u64) {
+        let now_us = self.now_us;
+        let node = self.node(id);
+        let (life, paused_until_us) = (node.life, node.paused_until_us);
+        if paused_until_us > now_us {
+            return self.after(paused_until_us - now_us, Event::DiskDone { node: id, life });
+        }
+        match node.disk.finish_sync() {
+            Ok(Some(number)) => {
+                while self.node(id).promises.front().is_some_and(|(waiting, _)| *waiting <= number) {
+                    let promised = self.node(id).promises.pop_front().map_or_else(Vec::new, |(_, m)| m);
+                    self.send(id, promised);
+                }
+                self.input(id, Input::Persisted(number));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                // After a failed write or sync a node stops; somebody starts it again later.
+                self.note(|| format!("the disk of node {id} fails: {error}"));
+                self.figures.disks_failed += 1;
+                return self.crash_and_restart(id, false);
+            }
+        }
+        self.start_sync(id);
+    }
+
+    fn send(&mut self, from: u64, messages: Vec<(u64, PeerMessage)>) {
+        for (to, message) in messages {
+            let [first, second] =
+                self.network.arrivals(&mut self.rng, &self.profile, self.now_us, (from, to), &message);
+            self.digest = self.digest.rotate_left(5) ^ (self.now_us.wrapping_mul(31) + to + from * 7);
+            self.note(|| format!("{from} -> {to} {} {message:?}", if first.is_none() { "LOST" } else { "" }));
+            let Some(at_us) = first else {
+                self.lost(from, to, &message);
+                continue;
+            };
+            if let Some(again_us) = second {
+                let message = message.clone();
+                self.after(again_us - self.now_us, Event::Arrive { from, to, message });
+            }
+            self.after(at_us - self.now_us, Event::Arrive { from, to, message });
+        }
+    }
+
+    fn lost(&mut self, from: u64, to: u64, message: &PeerMessage) {
+        if self.rng.random_bool(0.1) {
+            self.input(from, Input::Unreachable(to));
+        }
+        if let (PeerMessage::ReadRound(round), Broken::ForgedReadRounds) = (message, self.broken) {
+            let ack = ReadRoundAck { term: round.term, round: round.round, ..Default::default() };
+            self.after(500, Event::Arrive { from: to, to: from, message: PeerMessage::ReadRoundAck(ack) });
+        }
+    }
+}
