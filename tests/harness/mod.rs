@@ -6,7 +6,9 @@
 #![allow(dead_code, reason = "each file of tests uses its own part of the harness")]
 
 pub mod client;
+pub mod fill;
 pub mod load;
+mod members;
 mod node;
 pub mod turn;
 
@@ -125,7 +127,7 @@ impl Setup {
             let peer_addr = format!("{host}:{peer_port}");
             nodes.insert(id, Node::new(id, addr.clone(), peer_addr, data_dir, log, flags));
         }
-        Cluster { nodes, dir, _turn: turn }
+        Cluster { nodes, dir, flags: self.flags, _turn: turn }
     }
 
     /// Starts all nodes and waits until each knows the leader.
@@ -143,6 +145,8 @@ impl Setup {
 pub struct Cluster {
     nodes: BTreeMap<u64, Node>,
     dir: TempDir,
+    /// Of every node.
+    flags: Vec<String>,
     _turn: Option<turn::Turn>,
 }
 
@@ -183,6 +187,16 @@ impl Cluster {
     /// A field of `INFO raft` as a number; none when the node does not answer.
     pub fn raft(&self, id: u64, field: &str) -> Option<u64> {
         self.node(id).info(field)?.parse().ok()
+    }
+
+    /// The term of each node.
+    pub fn terms(&self) -> Vec<Option<u64>> {
+        self.ids().iter().map(|id| self.raft(*id, "raft_term")).collect()
+    }
+
+    /// How often a node has logged this.
+    pub fn logged(&self, id: u64, what: &str) -> usize {
+        self.node(id).read_log().matches(what).count()
     }
 
     /// The leader, if the node with the highest term that answers knows one.
