@@ -75,6 +75,7 @@ scripts! {
     snapshots
     no_majority
     outcomes
+    etcd_failpoints
     wiped_node
     whole_cluster_restart
     grow_and_shrink
