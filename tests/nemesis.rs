@@ -11,8 +11,12 @@ mod failover;
 mod faults;
 #[path = "nemesis/judge.rs"]
 mod judge;
+#[path = "nemesis/kind.rs"]
+mod kind;
 #[path = "nemesis/machine.rs"]
 mod machine;
+#[path = "nemesis/members.rs"]
+mod members;
 #[path = "nemesis/objects.rs"]
 mod objects;
 #[path = "nemesis/relay.rs"]

@@ -1,17 +1,19 @@
 //! One run: a cluster behind relays, clients on all nodes, faults one after the other and
 //! several at once, and in the end the verdict.
 
-use super::faults::{Kind, Nemesis};
+use super::faults::{Fault, Nemesis, Surroundings};
 use super::judge::Judge;
+use super::kind::Kind;
 use super::machine::{Clocks, SmallDisk};
 use super::objects::Band;
 use super::relay::Relays;
 use super::summary::{Episode, Summary};
 use super::workload::{Shared, Worker};
 use crate::harness::client::request;
-use crate::harness::{Cluster, Setup, own_address};
+use crate::harness::{Cluster, Setup};
 use bowline::history::{Action, Call, Operation, Outcome, What};
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -46,19 +48,20 @@ fn cluster(seed: u64) -> Nemesis {
     let clocks = Clocks::new(&dir);
     let on_small_disk = 1 + seed % cluster.ids().len() as u64;
     let disk = SmallDisk::under(cluster.node_mut(on_small_disk), &dir);
+    let mut first_places = BTreeMap::new();
     for id in cluster.ids() {
         let node = cluster.node_mut(id);
-        let port = node.peer_addr.rsplit_once(':').expect("an address").1;
-        let behind = format!("{}:{port}", own_address());
-        relays.add(id, &node.peer_addr, &behind);
-        node.flags.extend(["--peer-bind".to_owned(), behind]);
+        let behind = relays.behind(&node.peer_addr);
+        node.flags.extend(["--peer-bind".to_owned(), behind.clone()]);
+        first_places.insert(id, behind);
         if let Some(clocks) = &clocks {
             clocks.under(node);
         }
         node.start();
     }
     cluster.await_ready();
-    Nemesis::new(cluster, relays, disk.map(|disk| (on_small_disk, disk)), clocks, seed)
+    let disk = disk.map(|disk| (on_small_disk, disk));
+    Nemesis::new(cluster, Surroundings { relays, first_places, disk, clocks }, seed)
 }
 
 /// Runs it all. Panics when a node does not come back, or a process ends by itself.
@@ -136,8 +139,12 @@ fn torment(plan: &Plan, nemesis: &mut Nemesis, shared: &Shared) -> Vec<Episode> 
         std::thread::sleep(until(&mut rng));
         let kinds: Vec<Kind> = faults.iter().map(|fault| fault.kind).collect();
         let what: Vec<String> = faults.iter().map(|fault| fault.what.clone()).collect();
-        while !faults.is_empty() {
-            let fault = faults.swap_remove(rng.random_range(0..faults.len()));
+        if faults.is_empty() {
+            continue;
+        }
+        faults.shuffle(&mut rng);
+        faults.sort_by_key(Fault::is_cured_last);
+        for fault in faults {
             nemesis.heal(fault);
         }
         nemesis.assert_well();

@@ -1,7 +1,7 @@
 //! What a run came to.
 
 use super::availability::Gap;
-use super::faults::Kind;
+use super::kind::Kind;
 use super::workload::Shared;
 use bowline::history::Report;
 use std::collections::BTreeMap;
