@@ -36,6 +36,8 @@ pub struct Plan {
     pub rate: u64,
     /// How long faults and the times between them last, at most.
     pub most_hold: Duration,
+    /// Whether clients ask for reads that may be old: such a history has to be found wrong.
+    pub stale: bool,
     /// Where the history is kept; None: with the cluster, and gone with it.
     pub history: Option<PathBuf>,
 }
@@ -80,7 +82,7 @@ pub fn run(plan: &Plan) -> Summary {
         let shared = shared.clone();
         std::thread::spawn(move || judge.run(&retired, &shared.stop))
     };
-    let workers = start_clients(&nemesis.cluster, plan.seed, &bands, &shared);
+    let workers = start_clients(&nemesis.cluster, plan, &bands, &shared);
     let episodes = torment(plan, &mut nemesis, &shared);
     let lasted = Duration::from_nanos(shared.now_ns());
     shared.stop.store(true, Ordering::Relaxed);
@@ -104,7 +106,7 @@ pub fn run(plan: &Plan) -> Summary {
 
 fn start_clients(
     cluster: &Cluster,
-    seed: u64,
+    plan: &Plan,
     bands: &[Arc<Band>],
     shared: &Arc<Shared>,
 ) -> Vec<std::thread::JoinHandle<()>> {
@@ -112,7 +114,8 @@ fn start_clients(
     for band in bands {
         for (node, _) in cluster.ids().into_iter().flat_map(|id| (0..CLIENTS).map(move |i| (id, i))) {
             let (id, addr) = (workers.len() as u64 + 1, cluster.node(node).addr.clone());
-            let worker = Worker::new(id, node, addr, seed, band.clone(), shared.clone());
+            let mut worker = Worker::new(id, node, addr, plan.seed, band.clone(), shared.clone());
+            worker.stale = plan.stale;
             workers.push(std::thread::spawn(move || worker.run()));
         }
     }

@@ -61,9 +61,13 @@ impl Summary {
         self.episodes.iter().map(|episode| episode.kinds.len()).sum()
     }
 
+    pub fn is_linearizable(&self) -> bool {
+        self.report.is_linearizable() && self.violations.is_linearizable()
+    }
+
     /// Whether nothing was seen that must not be.
     pub fn is_good(&self) -> bool {
-        self.report.is_linearizable() && self.violations.is_linearizable() && self.complaints.is_empty()
+        self.is_linearizable() && self.complaints.is_empty()
     }
 
     /// What was done while nothing could be written.
