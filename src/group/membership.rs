@@ -89,12 +89,15 @@ impl Group {
     }
 
     fn peers(&self) -> BTreeMap<NodeId, Peer> {
+        let last_index = self.raft.raft.raft_log.last_index();
         let others = self.raft.raft.prs().iter().filter(|(node, _)| **node != self.config.node_id);
         let peer = |(&node, progress): (&NodeId, &raft::Progress)| {
             let registered = self.membership.registered.get(&node);
             let peer = Peer {
                 matched: progress.matched,
-                replicates: progress.state == ProgressState::Replicate,
+                // A probe of who has everything is not answered before there is something to probe with.
+                replicates: progress.state == ProgressState::Replicate
+                    || progress.state == ProgressState::Probe && progress.matched == last_index,
                 active: self.is_active(node),
                 settled: registered.is_some_and(|&index| progress.committed_index >= index),
             };

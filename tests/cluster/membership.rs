@@ -97,7 +97,7 @@ fn a_leader_removes_itself() {
     load.await_writes(100);
     let outcomes = load.stop();
     outcomes.assert_unnoticed_but(&[leader]);
-    println!("a leader removes itself: longest gap {:?}", outcomes.longest_gap(leader));
+    println!("a leader removes itself: slowest write elsewhere {:?}", outcomes.slowest_write(leader).0);
     assert_gone(&mut cluster, leader);
     outcomes.check(&mut cluster);
 }
@@ -204,14 +204,20 @@ fn a_rolling_restart_goes_unnoticed() {
             cluster.node(id).signal("TERM");
             let status = cluster.node_mut(id).wait_end(Duration::from_secs(5));
             assert_eq!(status.code(), Some(0), "the exit status, {:?} after SIGTERM", asked.elapsed());
+            let ended = asked.elapsed();
             load.await_writes(100);
+            let restarted = asked.elapsed();
             cluster.restart(id);
             cluster.await_ready();
             load.await_writes(100);
             let outcomes = load.stop();
             outcomes.assert_unnoticed_but(&[id]);
-            let gap = outcomes.longest_gap(id);
-            println!("node {id} restarted (led: {led}): longest gap of a client elsewhere {gap:?}");
+            let (gap, at) = outcomes.slowest_write(id);
+            let after = at.and_then(|at| at.checked_duration_since(asked));
+            println!(
+                "node {id} stops (led: {led}), ends after {ended:?}, starts again after {restarted:?}: the \
+                 slowest write elsewhere took {gap:?}, sent after {after:?}"
+            );
             gaps.push(gap);
             outcomes.check(&mut cluster);
         }
