@@ -72,6 +72,7 @@ scripts! {
     transactions
     expiry
     snapshots
+    installed_not_synced
     no_majority
     outcomes
     wiped_node
