@@ -8,6 +8,7 @@
 mod connection;
 mod context;
 mod counters;
+mod discovery;
 mod expiry;
 mod generic;
 mod glob;
@@ -30,6 +31,7 @@ mod versions;
 mod tests;
 
 pub use context::{ReadContext, WriteContext};
+pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use introspect::introspect;
 pub use parse::parse_i64;

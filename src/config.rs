@@ -55,6 +55,10 @@ pub struct Config {
     pub snapshot_log_bytes: u64,
     /// What peers have to know to be let in.
     pub secret: Option<Secret>,
+    /// What a node that does not lead does with commands that have keys.
+    pub redirect: Redirect,
+    /// What `SENTINEL` calls the cluster.
+    pub sentinel_name: String,
 }
 
 /// One of the first members of the cluster.
@@ -77,6 +81,17 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
+}
+
+/// What a node that does not lead does with commands that have keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Redirect {
+    /// Serves them, as every node does.
+    #[default]
+    None,
+    /// Answers `-MOVED` with the leader's address, as a node of a Redis Cluster.
+    Moved,
 }
 
 /// A named pace; see [`Timing`].

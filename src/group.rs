@@ -241,7 +241,8 @@ impl Group {
         self.election_timeout_ticks = base + self.random.below(base as u64) as usize;
     }
 
-    fn is_leader(&self) -> bool {
+    /// Whether this replica leads, as far as it knows.
+    pub fn is_leader(&self) -> bool {
         self.raft.raft.state == StateRole::Leader
     }
 

@@ -187,6 +187,8 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         election_timeout: Duration::from_millis(
             config.timing.election_ticks.end as u64 * config.timing.tick_ms,
         ),
+        redirect: config.redirect,
+        sentinel_name: config.sentinel_name.clone(),
     }
 }
 

@@ -182,6 +182,11 @@ impl Node {
         format!("{incarnation:032x}{:08x}", data_dir.boot())
     }
 
+    /// Whether this node leads its group: what [`Node::status`] says of it, for less.
+    pub fn leads(&self) -> bool {
+        self.shared.group.borrow().is_leader()
+    }
+
     /// The node as it is now.
     pub fn status(&self) -> NodeStatus {
         status::of(&self.shared)

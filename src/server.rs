@@ -6,12 +6,15 @@ mod accept;
 mod admin_commands;
 mod client;
 mod client_command;
+mod cluster_commands;
 mod config_command;
 mod connection;
 mod dispatch;
 mod info;
 mod local;
 mod raft_commands;
+mod redirect;
+mod sentinel_commands;
 mod session;
 mod stats;
 #[cfg(test)]
@@ -21,8 +24,9 @@ mod wait;
 pub use client::ClientTable;
 
 use crate::command::Reply;
+use crate::config::Redirect;
 use crate::group::{Consistency, Job};
-use crate::node::NodeStatus;
+use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
 use std::cell::Cell;
 use std::future::Future;
@@ -42,6 +46,10 @@ pub trait Backend {
     fn transfer_leader(&self, node: NodeId);
     /// Takes a snapshot of what is applied.
     fn take_snapshot(&self);
+    /// Whether the node leads, which is asked before every command when others are redirected.
+    fn leads(&self) -> bool {
+        self.status().role == Role::Leader
+    }
 }
 
 impl Backend for crate::node::Node {
@@ -62,6 +70,10 @@ impl Backend for crate::node::Node {
     fn take_snapshot(&self) {
         crate::node::Node::take_snapshot(self);
     }
+
+    fn leads(&self) -> bool {
+        crate::node::Node::leads(self)
+    }
 }
 
 /// What a server is told once, at its start.
@@ -81,6 +93,10 @@ pub struct ServerConfig {
     pub read_mode: Consistency,
     /// How long an election may take, and so `RAFT TRANSFER`.
     pub election_timeout: Duration,
+    /// What a node that does not lead does with commands that have keys.
+    pub redirect: Redirect,
+    /// What `SENTINEL` calls the group.
+    pub sentinel_name: String,
 }
 
 /// The server of one node.

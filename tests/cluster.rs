@@ -10,8 +10,12 @@ mod command_line;
 mod disk;
 #[path = "cluster/identity.rs"]
 mod identity;
+#[path = "cluster/join.rs"]
+mod join;
 #[path = "cluster/leader.rs"]
 mod leader;
+#[path = "cluster/membership.rs"]
+mod membership;
 #[path = "cluster/once.rs"]
 mod once;
 #[path = "cluster/restart.rs"]

@@ -4,6 +4,7 @@
 
 use super::Reply;
 use super::context::{ReadContext, WriteContext};
+use super::discovery::{ClusterCommand, SentinelCommand};
 use crate::wire::units::Args;
 
 /// What is known of a command.
@@ -92,6 +93,9 @@ pub enum ConnectionCommand {
     Discard,
     Watch,
     Unwatch,
+    Asking,
+    Cluster(ClusterCommand),
+    Sentinel(SentinelCommand),
 }
 
 /// A set of Redis's command flags.

@@ -3,16 +3,18 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, expiry, generic, introspect, once, scan, server, set, strings, transactions,
-    versions,
+    connection, counters, discovery, expiry, generic, introspect, once, scan, server, set, strings,
+    transactions, versions,
 };
 
-static COMMANDS: [&Command; 51] = [
+static COMMANDS: [&Command; 54] = [
     &strings::APPEND,
+    &discovery::ASKING,
     &connection::AUTH,
     &versions::CAD,
     &versions::CAS,
     &connection::CLIENT,
+    &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,
     &generic::DBSIZE,
@@ -50,6 +52,7 @@ static COMMANDS: [&Command; 51] = [
     &server::ROLE,
     &scan::SCAN,
     &connection::SELECT,
+    &discovery::SENTINEL,
     &set::SET,
     &strings::STRLEN,
     &server::TIME,

@@ -1,7 +1,7 @@
 //! The command line, and the same settings as fields of the configuration file: one struct
 //! for both, so that neither can have what the other lacks.
 
-use super::{Address, LogFormat, MemberAddress, Pace, Secret, StorageKind};
+use super::{Address, LogFormat, MemberAddress, Pace, Redirect, Secret, StorageKind};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -132,6 +132,16 @@ pub struct Settings {
     /// of the machine can read a command line. [default: none]
     #[arg(long, value_name = "TEXT")]
     pub secret: Option<Secret>,
+
+    /// What a node that does not lead does with commands that have keys. none: it serves them.
+    /// moved: it answers with the leader's address and says that it is one of a Redis Cluster,
+    /// for clients that should talk to the leader alone. [default: none]
+    #[arg(long, value_name = "HOW")]
+    pub redirect: Option<Redirect>,
+
+    /// Under what name clients of Redis Sentinel find the cluster. [default: mymaster]
+    #[arg(long, value_name = "NAME")]
+    pub sentinel_name: Option<String>,
 }
 
 impl Settings {
@@ -153,6 +163,8 @@ impl Settings {
             timeout: self.timeout.or(file.timeout),
             snapshot_log_mib: self.snapshot_log_mib.or(file.snapshot_log_mib),
             secret: self.secret.or(file.secret),
+            redirect: self.redirect.or(file.redirect),
+            sentinel_name: self.sentinel_name.or(file.sentinel_name),
         }
     }
 }

@@ -78,6 +78,7 @@ fn no_arguments_make_a_durable_cluster_of_one() {
     assert_eq!((config.max_clients, config.idle_timeout_s), (10_000, 0));
     assert_eq!(config.snapshot_log_bytes, 64 << 20);
     assert_eq!(config.secret, None);
+    assert_eq!((config.redirect, config.sentinel_name.as_str()), (Redirect::None, "mymaster"));
     assert_eq!(config.peers().count(), 0);
 }
 
@@ -86,7 +87,7 @@ fn every_flag_arrives() {
     let config = config(
         "--bind 127.0.0.2:7000 --peer-bind 127.0.0.3:7001 --node-id 1 --data-dir d --storage sled --timing \
          debug --verbose --log-format json --maxclients 5 --timeout 6 --snapshot-log-mib 7 --secret \
-         s3",
+         s3 --redirect moved --sentinel-name a.B_c-9",
     );
     assert_eq!(config.bind, address("127.0.0.2:7000"));
     assert_eq!(config.peer_bind, address("127.0.0.3:7001"));
@@ -99,6 +100,7 @@ fn every_flag_arrives() {
     assert_eq!(config.snapshot_log_bytes, 7 << 20);
     assert_eq!(config.secret.as_ref().map(Secret::reveal), Some("s3"));
     assert!(!format!("{config:?}").contains("s3"), "the secret shows");
+    assert_eq!((config.redirect, config.sentinel_name.as_str()), (Redirect::Moved, "a.B_c-9"));
 }
 
 #[test]
@@ -251,6 +253,10 @@ fn other_values_that_are_refused() {
     refused("--maxclients 1000001", "is out of range");
     refused("--snapshot-log-mib 0", "--snapshot-log-mib 0 is out of range");
     refused("--snapshot-log-mib 18446744073709551615", "is out of range");
+    refused("--redirect ask", "[possible values: none, moved]");
+    refused("--sentinel-name a/b", "--sentinel-name \"a/b\" is no name for a master");
+    file_refused("sentinel-name = \"\"", &["--sentinel-name \"\" is no name"]);
+    file_refused(&format!("sentinel-name = \"{}\"", "x".repeat(129)), &["1 to 128 letters"]);
     refused("--storage rocks", "[possible values: file, sled, memory]");
     refused("--timing slow", "[possible values: fast, debug, demo]");
     refused("--timeout -1", "--timeout");
@@ -275,11 +281,13 @@ fn the_file_says_the_same_and_the_command_line_wins() {
         timeout = 4
         snapshot-log-mib = 5
         secret = "s"
+        redirect = "moved"
+        sentinel-name = "n"
     "#;
     let file = from_file(text, "").expect("valid");
     let words = "--cluster 127.0.0.1:1,127.0.0.1:2@7 --node-id 2 --bind 127.0.0.1:2 --peer-bind 127.0.0.1:7 \
                  --data-dir d --storage sled --timing demo --verbose --log-format json --maxclients 3 \
-                 --timeout 4 --snapshot-log-mib 5 --secret s";
+                 --timeout 4 --snapshot-log-mib 5 --secret s --redirect moved --sentinel-name n";
     assert_eq!(file, config(words));
     let mixed = from_file(text, "--timeout 9 --verbose=false --storage file").expect("valid");
     assert_eq!(

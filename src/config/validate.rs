@@ -16,6 +16,12 @@ const MOST_SNAPSHOT_LOG_MIB: u64 = 1 << 20;
 /// Of `secret`, in bytes.
 const LONGEST_SECRET_BYTES: usize = 1024;
 
+/// The name in the example of a sentinel's configuration that Redis comes with.
+const DEFAULT_SENTINEL_NAME: &str = "mymaster";
+
+/// Of `sentinel-name`, in bytes.
+const LONGEST_SENTINEL_NAME_BYTES: usize = 128;
+
 impl From<AddressError> for ConfigError {
     fn from(error: AddressError) -> Self {
         ConfigError::Invalid(error.to_string())
@@ -41,6 +47,7 @@ impl Settings {
             ));
         }
         check_secret(self.secret.as_ref())?;
+        let sentinel_name = sentinel_name(self.sentinel_name.clone())?;
         let place = place(&self)?;
         Ok(Config {
             node_id: place.node_id,
@@ -57,6 +64,8 @@ impl Settings {
             idle_timeout_s: self.timeout.unwrap_or(0),
             snapshot_log_bytes: snapshot_log_mib << 20,
             secret: self.secret,
+            redirect: self.redirect.unwrap_or_default(),
+            sentinel_name,
         })
     }
 }
@@ -88,4 +97,17 @@ fn check_secret(secret: Option<&Secret>) -> Result<(), ConfigError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// The letters that Redis takes in the name of a master.
+fn sentinel_name(asked: Option<String>) -> Result<String, ConfigError> {
+    let name = asked.unwrap_or_else(|| DEFAULT_SENTINEL_NAME.to_owned());
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name.is_empty() || name.len() > LONGEST_SENTINEL_NAME_BYTES || !name.bytes().all(is_fit) {
+        return invalid(format!(
+            "--sentinel-name {name:?} is no name for a master: give 1 to {LONGEST_SENTINEL_NAME_BYTES} letters, \
+             digits, dots, underscores and hyphens, or leave it out for {DEFAULT_SENTINEL_NAME}"
+        ));
+    }
+    Ok(name)
 }

@@ -21,6 +21,8 @@ pub struct Membership {
     /// The tick at which each node has answered last. (raft-rs's `recent_active` is false for
     /// everybody for a while after each of its checks.)
     answered: BTreeMap<NodeId, u64>,
+    /// Members that are registered, and an index at which they were.
+    registered: BTreeMap<NodeId, u64>,
     waits: Option<String>,
     /// An attempt to hand leadership over stops all writes for up to an election timeout: the
     /// next one has to wait until this tick.
@@ -77,11 +79,26 @@ impl Group {
         answered.is_some_and(|tick| self.ticks - tick <= self.config.election_ticks as u64)
     }
 
+    fn note_registered(&mut self) {
+        let applied = self.applied();
+        for (&node, member) in self.machine.members().all() {
+            if member.incarnation.is_some() {
+                self.membership.registered.entry(node).or_insert(applied);
+            }
+        }
+    }
+
     fn peers(&self) -> BTreeMap<NodeId, Peer> {
         let others = self.raft.raft.prs().iter().filter(|(node, _)| **node != self.config.node_id);
         let peer = |(&node, progress): (&NodeId, &raft::Progress)| {
-            let replicates = progress.state == ProgressState::Replicate;
-            (node, Peer { matched: progress.matched, replicates, active: self.is_active(node) })
+            let registered = self.membership.registered.get(&node);
+            let peer = Peer {
+                matched: progress.matched,
+                replicates: progress.state == ProgressState::Replicate,
+                active: self.is_active(node),
+                settled: registered.is_some_and(|&index| progress.committed_index >= index),
+            };
+            (node, peer)
         };
         others.map(peer).collect()
     }
@@ -105,6 +122,7 @@ impl Group {
         if self.raft.raft.has_pending_conf() || self.raft.raft.lead_transferee.is_some() {
             return; // its end, or the next tick, brings us here again
         }
+        self.note_registered();
         let peers = self.peers();
         let plan = self.view(&peers).plan();
         self.membership.waits = plan.waits;

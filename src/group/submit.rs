@@ -203,8 +203,7 @@ impl Group {
         }
     }
 
-    /// Of batches older than `before_us`: only of one that has left this node, or stands in its
-    /// log, is the outcome unknown.
+    /// Gives up on batches older than `before_us`; `reason` is for what was certainly not applied.
     fn give_up_batches(&mut self, before_us: u64, reason: &Reply) {
         for late in self.stream.give_up_batches(before_us) {
             if !late.is_out {

@@ -1,5 +1,6 @@
 //! The machine at its boundary: batches and units in; verdicts, replies and state out.
 
+mod members;
 mod once;
 
 use super::{Machine, Restorer, Verdict};

@@ -99,6 +99,9 @@ pub struct NodeStatus {
     pub snapshots_total: u64,
     pub entries_applied_total: u64,
     pub pending_bytes: u64,
+    /// To and from peers.
+    pub messages_sent_total: u64,
+    pub messages_received_total: u64,
 }
 
 /// Who holds the clients of a node: the server.
@@ -116,6 +119,7 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
     let disk = shared.disk.borrow().status();
     let conf_state = group.log().conf_state();
     let (members, wished) = members_of(shared, &status, machine, conf_state);
+    let messages = messages_total(shared);
     NodeStatus {
         node_id: shared.node_id,
         cluster_id: machine.cluster_id(),
@@ -144,7 +148,16 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         snapshots_total: status.snapshots_total,
         entries_applied_total: status.entries_applied_total,
         pending_bytes: status.pending_bytes,
+        messages_sent_total: messages.0,
+        messages_received_total: messages.1,
     }
+}
+
+/// Sent to and received from all peers.
+fn messages_total(shared: &super::Shared) -> (u64, u64) {
+    let links = shared.transport.get().map_or_else(Vec::new, |transport| transport.status());
+    let sent = links.iter().map(|link| link.control.sent_messages + link.data.sent_messages).sum();
+    (sent, links.iter().map(|link| link.received_messages).sum())
 }
 
 fn role_of(status: &GroupStatus, node_id: NodeId) -> Role {

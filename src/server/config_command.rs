@@ -1,7 +1,7 @@
 //! `CONFIG GET`: the parameters that clients and tools ask for, with this server's true values.
 //! This module must never pretend that a parameter was set.
 
-use super::Shared;
+use super::{Shared, info};
 use crate::command::{Reply, glob_matches};
 use crate::limits;
 use std::collections::BTreeMap;
@@ -24,7 +24,6 @@ fn parameters(shared: &Shared) -> BTreeMap<&'static str, String> {
         ("maxmemory", "0"),
         ("maxmemory-policy", "noeviction"),
         ("save", ""),
-        ("cluster-enabled", "no"),
         ("lazyfree-lazy-user-del", "yes"),
         ("io-threads", "1"),
         ("requirepass", ""),
@@ -34,6 +33,7 @@ fn parameters(shared: &Shared) -> BTreeMap<&'static str, String> {
         // The Raft log is an append-only file that is synced before each reply.
         ("appendonly", if durable { "yes" } else { "no" }.to_owned()),
         ("appendfsync", if durable { "always" } else { "no" }.to_owned()),
+        ("cluster-enabled", if info::is_cluster(shared) { "yes" } else { "no" }.to_owned()),
         ("maxclients", shared.config.max_clients.to_string()),
         ("timeout", seconds(shared.config.idle_timeout)),
         ("tcp-keepalive", seconds(shared.config.tcp_keepalive)),

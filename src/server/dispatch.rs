@@ -35,6 +35,9 @@ impl Connection {
             Err(error) => return self.refuse(&request, error, job),
         };
         self.client.last_command.set(row.full_name);
+        if let Some(error) = self.redirected(&request, row) {
+            return self.refuse(&request, error, job);
+        }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
         if self.session.multi.is_some() && !runs_in_multi {
             self.queue(request, row, job);

@@ -5,6 +5,7 @@ use super::Shared;
 use super::admin_commands::{host_and_port, leader, leads, peers};
 use super::stats::{cpu_seconds, machine_memory_bytes, resident_bytes};
 use crate::command::Reply;
+use crate::config::Redirect;
 use crate::limits;
 use crate::node::{MemberStatus, NodeStatus};
 use std::fmt::{Display, Write};
@@ -77,12 +78,25 @@ fn human(bytes: u64) -> String {
     if unit == 0 { format!("{bytes}B") } else { format!("{value:.2}{}", UNITS[unit]) }
 }
 
+/// Whether this node behaves as one of a Redis Cluster: it does when it redirects. One that
+/// serves every key says that it stands alone, although it answers `CLUSTER`: a client that was
+/// told to use a cluster asks `CLUSTER SLOTS` without looking here, and one that decides by what
+/// stands here (StackExchange.Redis) would refuse commands on keys of different slots.
+pub fn is_cluster(shared: &Shared) -> bool {
+    shared.config.redirect == Redirect::Moved
+}
+
+/// As `INFO` and `HELLO` name it.
+pub fn mode(shared: &Shared) -> &'static str {
+    if is_cluster(shared) { "cluster" } else { "standalone" }
+}
+
 fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let uptime_s = shared.clients.stats().started.elapsed().as_secs();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     text.field("redis_version", REDIS_VERSION);
     text.field("bowline_version", env!("CARGO_PKG_VERSION"));
-    text.field("redis_mode", "standalone");
+    text.field("redis_mode", mode(shared));
     text.field("os", format_args!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
     text.field("arch_bits", usize::BITS);
     text.field("multiplexing_api", "epoll");
@@ -222,8 +236,8 @@ fn peer(member: &MemberStatus, last_index: u64) -> String {
     line + &format!(",connected={}", u8::from(member.connected))
 }
 
-fn cluster(text: &mut Text, _: &Shared, _: &NodeStatus) {
-    text.field("cluster_enabled", 0);
+fn cluster(text: &mut Text, shared: &Shared, _: &NodeStatus) {
+    text.field("cluster_enabled", u8::from(is_cluster(shared)));
 }
 
 fn keyspace(text: &mut Text, _: &Shared, status: &NodeStatus) {

@@ -2,7 +2,7 @@
 //! module must never see a key.
 
 use super::connection::Connection;
-use super::{admin_commands, client_command, config_command, info};
+use super::{admin_commands, client_command, cluster_commands, config_command, info, sentinel_commands};
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::group::Consistency;
 use crate::resp::Protocol;
@@ -43,7 +43,9 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         | Do::ClientList
         | Do::ClientNoEvict
         | Do::ClientNoTouch => client_command::run(connection, what, args),
+        Do::Asking => Reply::Ok,
         Do::Auth => auth(args),
+        Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
         Do::ConfigGet => config_command::get(&connection.shared, &args[2..]),
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
@@ -56,6 +58,10 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Readwrite => stale_reads(connection, false),
         Do::Role => admin_commands::role(&connection.shared.backend.status()),
         Do::Select => select(args),
+        Do::Sentinel(what) => {
+            let status = connection.shared.backend.status();
+            sentinel_commands::run(&status, &connection.shared.config.sentinel_name, what, args)
+        }
         Do::Time => time(),
         Do::Unwatch => {
             connection.session.unwatch();
@@ -157,7 +163,7 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
         (Reply::bulk("version"), Reply::bulk(info::REDIS_VERSION)),
         (Reply::bulk("proto"), Reply::Int(protocol.version())),
         (Reply::bulk("id"), Reply::Int(connection.client.id as i64)),
-        (Reply::bulk("mode"), Reply::bulk("standalone")),
+        (Reply::bulk("mode"), Reply::bulk(info::mode(&connection.shared))),
         (Reply::bulk("role"), Reply::bulk(role)),
         (Reply::bulk("modules"), Reply::Array(vec![])),
     ])

@@ -3,13 +3,16 @@
 
 mod backend;
 mod commands;
+mod discovery;
 mod limits;
 mod once;
 mod pipelines;
 mod raft;
+mod redirect;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
+use crate::config::Redirect;
 use crate::group::Consistency;
 use backend::FakeBackend;
 use std::future::Future;
@@ -41,6 +44,8 @@ fn config() -> ServerConfig {
         drain_timeout: Duration::from_secs(5),
         run_id: "0".repeat(40),
         election_timeout: Duration::from_millis(400),
+        redirect: Redirect::None,
+        sentinel_name: "mymaster".to_owned(),
     }
 }
 

@@ -44,8 +44,8 @@ struct Record {
     incremented_perhaps: u64,
     versions: u64,
     versions_perhaps: u64,
-    /// Replies that are errors, whatever they say.
-    errors: Vec<String>,
+    /// Replies that are errors, whatever they say, and the node that gave them.
+    errors: Vec<(u64, String)>,
     /// When the connection broke.
     breaks: Vec<Instant>,
     /// What must never be seen.
@@ -56,6 +56,7 @@ struct Writer {
     name: String,
     node: u64,
     addr: String,
+    read_node: u64,
     read_addr: String,
     pad: String,
     client: Option<Client>,
@@ -91,6 +92,7 @@ impl Load {
                     name: format!("{name}:{id}:{i}"),
                     node: *id,
                     addr: cluster.node(*id).addr.clone(),
+                    read_node: reader,
                     read_addr: cluster.node(reader).addr.clone(),
                     pad: "x".repeat(pad_bytes),
                     client: None,
@@ -155,7 +157,7 @@ impl Writer {
         match client.try_call(args) {
             Ok(Value::Error(text)) => {
                 let outcome = if text.starts_with("UNKNOWN") { Outcome::Unknown } else { Outcome::NotDone };
-                self.record.errors.push(format!("node {}: {}: {text}", self.node, args[0]));
+                self.record.errors.push((self.node, format!("{}: {text}", args[0])));
                 (outcome, Value::Error(text))
             }
             Ok(reply) => {
@@ -225,7 +227,7 @@ impl Writer {
         }
         let Some(reader) = &mut self.reader else { return };
         match reader.try_call(&["GET", &key]) {
-            Ok(Value::Error(text)) => self.record.errors.push(format!("{}: GET: {text}", self.read_addr)),
+            Ok(Value::Error(text)) => self.record.errors.push((self.read_node, format!("GET: {text}"))),
             Ok(reply) => self.expect(reply == Value::bulk(&expected), || {
                 let (got, tag) = (reply.text(), &expected[..expected.len().min(40)]);
                 format!("read {:?} instead of {tag:?}", &got[..got.len().min(40)])
@@ -243,7 +245,7 @@ impl Writer {
                 Ok(Value::Array(parts)) => parts[1].int() as u64,
                 Ok(Value::Nil) => 0,
                 Ok(Value::Error(text)) => {
-                    return self.record.errors.push(format!("node {}: GETV: {text}", self.node));
+                    return self.record.errors.push((self.node, format!("GETV: {text}")));
                 }
                 Ok(other) => return self.expect(false, || format!("GETV gave {other:?}")),
                 Err(error) => return self.broke(&error),
@@ -322,7 +324,23 @@ impl Outcomes {
 
     /// Replies that are errors.
     pub fn errors(&self) -> Vec<String> {
-        self.writers.iter().flat_map(|writer| writer.record.errors.clone()).collect()
+        self.errors_but(&[])
+    }
+
+    fn errors_but(&self, gone: &[u64]) -> Vec<String> {
+        let all = self.writers.iter().flat_map(|writer| &writer.record.errors);
+        let live = all.filter(|(node, _)| !gone.contains(node));
+        live.map(|(node, text)| format!("node {node}: {text}")).collect()
+    }
+
+    /// Nodes but those that are `gone` have given no error and broken no connection.
+    #[track_caller]
+    pub fn assert_unnoticed_but(&self, gone: &[u64]) {
+        let errors = self.errors_but(gone);
+        assert!(errors.is_empty(), "{} errors, such as {:?}", errors.len(), &errors[..errors.len().min(5)]);
+        for writer in self.writers.iter().filter(|writer| !gone.contains(&writer.node)) {
+            assert_eq!(writer.record.breaks.len(), 0, "connections to node {}, which lives", writer.node);
+        }
     }
 
     #[track_caller]

@@ -125,7 +125,9 @@ impl Setup {
             let peer_addr = format!("{host}:{peer_port}");
             nodes.insert(id, Node::new(id, addr.clone(), peer_addr, data_dir, log, flags));
         }
-        Cluster { nodes, dir, _turn: turn }
+        let mut common = vec!["--storage".to_owned(), self.storage.to_owned()];
+        common.extend(self.flags);
+        Cluster { nodes, dir, host, common, _turn: turn }
     }
 
     /// Starts all nodes and waits until each knows the leader.
@@ -143,6 +145,9 @@ impl Setup {
 pub struct Cluster {
     nodes: BTreeMap<u64, Node>,
     dir: TempDir,
+    host: String,
+    /// Flags of every node.
+    common: Vec<String>,
     _turn: Option<turn::Turn>,
 }
 
@@ -170,6 +175,50 @@ impl Cluster {
     pub fn client(&self, id: u64) -> Client {
         let addr = &self.node(id).addr;
         eventually(&format!("node {id} takes connections"), || Client::try_connect(addr, PATIENCE).ok())
+    }
+
+    /// A node that joins by itself, under an address and with a directory of its own; it does
+    /// not run yet. `id` is what it is called here, and asks for.
+    pub fn prepare_joining(&mut self, id: u64) -> &mut Node {
+        let ports = free_ports(&self.host, 2);
+        let (addr, peer_addr) =
+            (format!("{}:{}", self.host, ports[0]), format!("{}:{}", self.host, ports[1]));
+        let node = self.prepare_joining_at(id, addr, peer_addr);
+        node.flags.extend(["--node-id".to_owned(), id.to_string()]);
+        node
+    }
+
+    /// The same under a given address, and with whatever id the cluster gives it.
+    pub fn prepare_joining_at(&mut self, id: u64, addr: String, peer_addr: String) -> &mut Node {
+        let targets: Vec<String> = self.addrs().into_iter().filter(|target| *target != addr).collect();
+        let data_dir = self.dir.path().join(format!("n{id}"));
+        let mut flags: Vec<String> =
+            ["--join", &targets.join(","), "--bind", &addr, "--peer-bind", &peer_addr, "--data-dir"]
+                .map(str::to_owned)
+                .into();
+        flags.push(data_dir.display().to_string());
+        flags.extend(self.common.iter().cloned());
+        let log = self.dir.path().join(format!("n{id}.log"));
+        let node = Node::new(id, addr, peer_addr, data_dir, log, flags);
+        assert!(self.nodes.insert(id, node).is_none(), "there was a node {id}");
+        self.node_mut(id)
+    }
+
+    /// Forgets a node, which must not run.
+    pub fn forget(&mut self, id: u64) -> Node {
+        let mut node = self.nodes.remove(&id).expect("a node of the cluster");
+        assert!(!node.is_running(), "node {id} runs");
+        node
+    }
+
+    /// Waits until every running node sees these voters.
+    #[track_caller]
+    pub fn await_voters(&mut self, voters: &[u64]) {
+        let wanted = voters.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        for id in self.running() {
+            let what = format!("node {id} sees the voters {wanted}");
+            eventually(&what, || (self.node(id).info("raft_voters")? == wanted).then_some(()));
+        }
     }
 
     pub fn addrs(&self) -> Vec<String> {

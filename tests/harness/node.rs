@@ -16,6 +16,8 @@ pub struct Node {
     pub peer_addr: String,
     pub data_dir: PathBuf,
     pub flags: Vec<String>,
+    /// Set for its process.
+    pub env: Vec<(String, String)>,
     log: PathBuf,
     process: Option<Child>,
 }
@@ -29,7 +31,7 @@ impl Node {
         log: PathBuf,
         flags: Vec<String>,
     ) -> Self {
-        Self { id, addr, peer_addr, data_dir, flags, log, process: None }
+        Self { id, addr, peer_addr, data_dir, flags, env: Vec::new(), log, process: None }
     }
 
     /// Starts the process; its log goes on.
@@ -38,7 +40,8 @@ impl Node {
         assert!(!self.is_running(), "node {} runs already", self.id);
         let log = OpenOptions::new().create(true).append(true).open(&self.log).expect("a log file");
         let mut command = Command::new(binary());
-        command.args(&self.flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.args(&self.flags).envs(self.env.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("the binary starts"));
     }
 

@@ -17,6 +17,8 @@ pub struct Peer {
     pub replicates: bool,
     /// It has answered within an election timeout.
     pub active: bool,
+    /// It has heard that its registration is committed: until then it would not use its vote.
+    pub settled: bool,
 }
 
 /// What the leader sees.
@@ -195,6 +197,9 @@ impl View<'_> {
         let behind = self.last_index.saturating_sub(peer.matched);
         if !peer.replicates || behind > limits::MAX_PROMOTION_LAG_ENTRIES {
             return Err(format!("node {node} is catching up: it is {behind} entries behind"));
+        }
+        if !peer.settled {
+            return Err(format!("node {node} is about to hear that it is a member"));
         }
         let old = member.replaces.filter(|&old| self.is_there(old));
         let mut voters = self.voters_without(old);

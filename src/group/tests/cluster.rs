@@ -15,6 +15,7 @@ use crate::machine::Machine;
 use crate::wire::entry::Batch;
 use crate::wire::frame::PeerMessage;
 use crate::wire::units::{self, Args, Command, Watch};
+pub use membership::Strike;
 use raft::eraftpb::{ConfState, Entry, HardState, Message};
 use show::show;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -54,6 +55,9 @@ pub struct Cluster {
     last_forward: Option<(u64, u64, PeerMessage)>,
     now_ms: u64,
     tickets: u64,
+    /// Messages delivered since a strike was planned.
+    delivered: u64,
+    strike: Option<(u64, Strike)>,
     snapshot_min_log_bytes: u64,
     log_cache_bytes: usize,
 }
@@ -293,6 +297,7 @@ impl Cluster {
     fn deliver(&mut self, out: &mut String) {
         loop {
             if let Some((from, to, message)) = self.under_way.pop_front() {
+                self.strike_when_due();
                 if matches!(message, PeerMessage::Forward(_)) {
                     self.last_forward = Some((from, to, message.clone()));
                 }

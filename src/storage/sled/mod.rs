@@ -19,7 +19,7 @@ use super::{LoadedLog, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::wire::{GroupId, NodeId};
 use ::sled::{Batch, Db};
 use bytes::Bytes;
-use open::{open_db, sync_tree};
+use open::{clear, open_db, settle, sync_tree};
 use pack::{Changes, Pack};
 use raft::eraftpb::Entry;
 use sentinel::Sentinel;
@@ -80,6 +80,10 @@ impl SledLog {
                 Sentinel::create(directory, node)?
             }
         };
+        if sentinel.groups().next().is_none() {
+            clear(&path)?;
+        }
+        settle(&path)?;
         let db = open_db(&path)?;
         sync_tree(&path)?;
         sync_directory(directory)?;
@@ -215,8 +219,13 @@ impl SledLog {
         }
         self.commit(changes, COMPACTED_KEYS_PER_WRITE)?;
         let votes = batches.iter().filter_map(|(group, batch)| {
-            let mut hard_state = batch.hard_state.clone()?;
-            hard_state.commit = hard_state.commit.min(self.groups.get(group)?.shape.last_index);
+            let shape = &self.groups.get(group)?.shape;
+            let mut hard_state = batch.hard_state.clone();
+            if hard_state.is_none() && !self.sentinel.knows(*group) {
+                hard_state = Some(shape.hard_state.clone().unwrap_or_default());
+            }
+            let mut hard_state = hard_state?;
+            hard_state.commit = hard_state.commit.min(shape.last_index);
             Some((*group, hard_state))
         });
         if self.sentinel.note(&votes.collect::<Vec<_>>())? {

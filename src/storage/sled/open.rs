@@ -1,5 +1,5 @@
 //! Opening sled's database, and syncing what it made. It must never repair: what sled cannot
-//! open in one piece is refused.
+//! open in one piece is refused. What it may remove is what no acknowledgement rests on.
 
 use super::{CACHE_BYTES, SLED_SEGMENT_BYTES, failed};
 use crate::storage::StoreError;
@@ -48,10 +48,46 @@ fn open_when_free(config: &::sled::Config) -> Result<Db, ::sled::Error> {
     }
 }
 
+/// How sled names a snapshot of its page table that it has not finished.
+const UNFINISHED_SUFFIX: &str = ".generating";
+
+/// Makes a database ready to be opened after a crash. sled takes a snapshot of its page table
+/// that it never finished for its newest one, and then cannot open; and it writes a snapshot
+/// while it opens, syncs that, and relies on pages that it has not synced.
+pub(super) fn settle(path: &Path) -> Result<(), StoreError> {
+    for entry in list(path)? {
+        if entry.file_name().as_encoded_bytes().ends_with(UNFINISHED_SUFFIX.as_bytes()) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(|source| StoreError::io("remove", &path, source))?;
+        }
+    }
+    sync_tree(path)
+}
+
+/// Removes what a crash left of a database in which nothing was ever acknowledged: sled cannot
+/// open every half of one.
+pub(super) fn clear(path: &Path) -> Result<(), StoreError> {
+    for entry in list(path)? {
+        let path = entry.path();
+        let removed = if path.is_dir() {
+            clear(&path)?;
+            fs::remove_dir(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.map_err(|source| StoreError::io("remove", &path, source))?;
+    }
+    sync_directory(path)
+}
+
+fn list(path: &Path) -> Result<Vec<fs::DirEntry>, StoreError> {
+    let entries = fs::read_dir(path).and_then(Iterator::collect);
+    entries.map_err(|source| StoreError::io("list", path, source))
+}
+
 /// Syncs every file and directory of sled's: it syncs none when it makes them.
 pub(super) fn sync_tree(path: &Path) -> Result<(), StoreError> {
-    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    for entry in entries.map_err(|source| StoreError::io("list", path, source))? {
+    for entry in list(path)? {
         let path = entry.path();
         if path.is_dir() {
             sync_tree(&path)?;

@@ -1,8 +1,9 @@
 //! What sled may not forget, kept outside of it: node id, and of each group the highest term
 //! and vote, and about how far its log was committed. sled 0.34 can come back from a power cut
 //! as an older or an empty database, and leaves out all that follows a damaged page, without
-//! an error; this file notices. It must never be ahead of what sled has on disk. It is
-//! rewritten when a term or a vote changes, and now and then while the log grows: the damage
+//! an error; this file notices. It must never be ahead of what sled has on disk. As long as it
+//! names no group, nothing was acknowledged. It is rewritten with a group's first write, when
+//! a term or a vote changes, and now and then while the log grows: the damage
 //! that it misses is in entries as young as that.
 //!
 //! `"bowline guard 1\n"`, u32 LE CRC32C of the rest, u64 LE node id, then per group four
@@ -88,6 +89,11 @@ impl Sentinel {
         self.groups.keys().copied()
     }
 
+    /// Whether anything of a group was acknowledged.
+    pub(super) fn knows(&self, group: GroupId) -> bool {
+        self.groups.contains_key(&group)
+    }
+
     /// Refuses a hard state older than one that was acknowledged, and a log that ends before
     /// what was committed.
     pub(super) fn check(
@@ -120,6 +126,7 @@ impl Sentinel {
     pub(super) fn note(&mut self, changes: &[(GroupId, HardState)]) -> Result<bool, StoreError> {
         let mut is_due = false;
         for (group, hard_state) in changes {
+            is_due |= !self.knows(*group);
             let known = self.groups.entry(*group).or_default();
             let commit = known.commit.max(hard_state.commit);
             let now = Known { term: hard_state.term, vote: hard_state.vote, commit };

@@ -116,6 +116,36 @@ fn sled_that_comes_back_empty_or_alone_is_refused() {
 }
 
 #[test]
+fn what_a_crash_leaves_of_a_first_opening_is_made_again() {
+    let home = Home::new();
+    drop(home.open().unwrap());
+    let database = home.root.path().join(DIRECTORY);
+    // Of the length that it was to have, without its bytes: sled would refuse it for ever.
+    fs::write(database.join("conf"), [0; 24]).unwrap();
+    fs::write(database.join(DATA_FILE), vec![0xAB; 5000]).unwrap();
+    let mut log = home.open().unwrap();
+    log.write(&[(1, LogBatch { entries: vec![entry(1, 10)], ..LogBatch::default() })]).unwrap();
+    drop(log);
+    // Something was acknowledged, without a hard state: from now on nothing is made again.
+    assert_eq!(home.open().unwrap().load(1).unwrap().entries, [entry(1, 10)]);
+    fs::write(database.join("conf"), [0; 24]).unwrap();
+    assert!(matches!(home.open().map(drop), Err(StoreError::Forgotten { .. })));
+}
+
+#[test]
+fn a_snapshot_that_sled_did_not_finish_is_not_its_newest() {
+    let home = Home::new();
+    home.open().unwrap().write(&[(1, votes(1, 2))]).unwrap();
+    drop(home.open().unwrap());
+    let database = home.root.path().join(DIRECTORY);
+    let names = fs::read_dir(&database).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+    let snapshot =
+        names.filter(|name| name.starts_with("snap.")).max().expect("sled took one when it opened");
+    fs::write(database.join(format!("{snapshot}.generating")), b"torn").unwrap();
+    assert_eq!(home.open().unwrap().load(1).unwrap().hard_state, votes(1, 2).hard_state);
+}
+
+#[test]
 fn the_sentinel_is_written_only_for_new_votes() {
     let home = Home::new();
     let mut log = home.open().unwrap();
