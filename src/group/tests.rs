@@ -85,6 +85,7 @@ scripts! {
     remove_leader
     remove_held_back
     removed_node_returns
+    removed_node_lingers
     members_in_snapshots
     newcomer_by_snapshot
 }
