@@ -26,12 +26,21 @@ impl Group {
     }
 
     pub(super) fn may_campaign(&self) -> bool {
-        self.settled || self.log_is_empty()
+        (self.settled || self.log_is_empty()) && !self.is_installing()
+    }
+
+    /// A leader's snapshot was taken and is not on disk yet. raft-rs counts it as applied only
+    /// then, and until then panics when it campaigns: it looks for the entries before it.
+    fn is_installing(&self) -> bool {
+        self.applied() + 1 < self.raft.store().first()
     }
 
     /// Whether Raft may see this message. Also settles on the first entries of a log: what a
     /// leader of this very term appends from the start, with nothing committed.
     pub(super) fn admits(&mut self, message: &Message) -> bool {
+        if message.get_msg_type() == MessageType::MsgTimeoutNow && self.is_installing() {
+            return false;
+        }
         if self.settled {
             return true;
         }

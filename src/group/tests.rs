@@ -73,6 +73,7 @@ scripts! {
     transactions
     expiry
     snapshots
+    installed_not_synced
     no_majority
     outcomes
     etcd_failpoints
@@ -85,6 +86,7 @@ scripts! {
     remove_leader
     remove_held_back
     removed_node_returns
+    removed_node_lingers
     members_in_snapshots
     newcomer_by_snapshot
 }

@@ -1,14 +1,18 @@
 //! Clients: each with one job at a time, of one to a few commands, at a node of its choice.
-//! Every write carries what tells it apart from all others.
+//! Every write carries what tells it apart from all others. A client that uses `ONCE` repeats
+//! its command, at whichever node, until it knows what became of it, and sometimes after that.
 
-use super::history::{Action, Operation, Outcome};
+use super::history::{Action, Freshness, Operation, Outcome};
 use super::operator;
 use bowline::command::{Reply, Request};
-use bowline::group::{Job, Step};
+use bowline::group::{Consistency, Job, Step};
 use bowline::wire::units::{self, Args, Command, Watch};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use std::collections::{BTreeMap, VecDeque};
+
+/// Keys change when so many values were written: what is checked together stays small.
+const TOKENS_AN_EPOCH: u64 = 300;
 
 /// A job that is under way.
 pub struct Open {
@@ -16,6 +20,14 @@ pub struct Open {
     pub node: u64,
     operations: Vec<usize>,
     answered: usize,
+}
+
+struct Repeat {
+    operation: usize,
+    /// It may have happened in an earlier attempt.
+    is_unknown: bool,
+    /// The first reply, once it is known.
+    first: Option<Reply>,
 }
 
 #[derive(Default)]
@@ -26,20 +38,63 @@ pub struct Clients {
     tokens: u64,
     /// What a client's last answers make it do next.
     follow_ups: BTreeMap<usize, Action>,
+    /// The number that each client's session has come to.
+    sessions: BTreeMap<usize, u64>,
+    /// What a client does again, with `ONCE`: the operation.
+    repeats: BTreeMap<usize, Repeat>,
     expiring: VecDeque<String>,
 }
 
 impl Clients {
     /// A new job of a client for `node`.
     pub fn job(&mut self, rng: &mut SmallRng, pipeline: usize, client: usize, node: u64, now_us: u64) -> Job {
+        if let Some(repeat) = self.repeats.get(&client) {
+            return self.job_again(repeat.operation, client, node);
+        }
         let actions = match self.follow_ups.remove(&client) {
             Some(action) => vec![action],
+            None if rng.random_bool(0.1) => vec![self.once(rng, client)],
             None => {
                 let count = if rng.random_bool(0.5) { 1 } else { rng.random_range(1..=pipeline) };
                 (0..count).flat_map(|_| self.action(rng)).collect()
             }
         };
-        self.job_of(actions, client, node, now_us)
+        let mut job = self.job_of(actions, client, node, now_us);
+        if !job.writes() && rng.random_bool(0.2) {
+            self.relax(rng, &mut job);
+        }
+        job
+    }
+
+    /// A job that only reads is content with less.
+    fn relax(&mut self, rng: &mut SmallRng, job: &mut Job) {
+        if rng.random_bool(0.5) {
+            job.consistency = Consistency::Lease;
+            return;
+        }
+        job.consistency = Consistency::Stale { max_age_ms: None };
+        for &operation in &self.open[&job.ticket].operations {
+            self.history[operation].freshness = Freshness::Any;
+        }
+    }
+
+    fn once(&mut self, rng: &mut SmallRng, client: usize) -> Action {
+        let seq = self.sessions.entry(client).or_insert(0);
+        *seq += 1;
+        let (seq, epoch) = (*seq, self.tokens / TOKENS_AN_EPOCH);
+        let key = format!("l{}.{epoch}", rng.random_range(0..3));
+        let repeat = Repeat { operation: self.history.len(), is_unknown: false, first: None };
+        self.repeats.insert(client, repeat);
+        Action::Once { session: client, seq, key, token: self.token() }
+    }
+
+    fn job_again(&mut self, operation: usize, client: usize, node: u64) -> Job {
+        self.last_ticket += 1;
+        let mut job = Job { ticket: self.last_ticket, ..Default::default() };
+        job.steps.push(step(&self.history[operation].action, &mut job.body));
+        let open = Open { client, node, operations: vec![operation], answered: 0 };
+        self.open.insert(self.last_ticket, open);
+        job
     }
 
     /// The job of these actions.
@@ -51,7 +106,8 @@ impl Clients {
             job.steps.push(step(&action, &mut job.body));
             operations.push(self.history.len());
             let (began_us, ended_us) = (now_us, now_us);
-            self.history.push(Operation { action, node, began_us, ended_us, outcome: Outcome::Open });
+            let (outcome, freshness) = (Outcome::Open, Freshness::Last);
+            self.history.push(Operation { client, action, freshness, node, began_us, ended_us, outcome });
         }
         self.open.insert(self.last_ticket, Open { client, node, operations, answered: 0 });
         job
@@ -63,11 +119,11 @@ impl Clients {
     }
 
     fn action(&mut self, rng: &mut SmallRng) -> Vec<Action> {
-        let epoch = self.tokens / 400;
+        let epoch = self.tokens / TOKENS_AN_EPOCH;
         let which = rng.random_range(0..3);
         let list = format!("l{which}.{epoch}");
         let pair = format!("p{which}.{epoch}");
-        let register = format!("r{which}");
+        let register = format!("r{which}.{epoch}");
         vec![match rng.random_range(0..100) {
             0..18 => Action::Append { key: list, token: self.token() },
             18..38 => Action::Get { key: list },
@@ -82,7 +138,8 @@ impl Clients {
             }
             74..79 => Action::Set { key: register, value: self.token() },
             79..82 => Action::Del { key: register },
-            82..88 => Action::GetV { key: register },
+            82..86 => Action::GetV { key: register },
+            86..88 => Action::Get { key: register },
             88..92 => {
                 let key = format!("t{}", self.token());
                 self.expiring.push_back(key.clone());
@@ -103,9 +160,8 @@ impl Clients {
         let Some(open) = self.open.get_mut(&ticket) else {
             return Err(format!("a reply to job {ticket}, which is over: {reply:?}"));
         };
-        let operation = &mut self.history[open.operations[open.answered]];
-        operation.ended_us = now_us;
-        operation.outcome = match &reply {
+        let (client, index) = (open.client, open.operations[open.answered]);
+        let outcome = match &reply {
             Reply::Error(text) if text.starts_with("UNKNOWN") => Outcome::Unknown,
             Reply::Error(text) if text.starts_with("CLUSTERDOWN") || text.starts_with("TRYAGAIN") => {
                 Outcome::Failed
@@ -113,12 +169,56 @@ impl Clients {
             _ => Outcome::Done(reply),
         };
         open.answered += 1;
-        if open.answered < open.operations.len() {
+        let is_last = open.answered == open.operations.len();
+        if matches!(self.history[index].action, Action::Once { .. }) {
+            self.once_ended(client, index, outcome, now_us)?;
+        } else {
+            self.history[index].ended_us = now_us;
+            self.history[index].outcome = outcome;
+        }
+        if !is_last {
             return Ok(None);
         }
         let open = self.open.remove(&ticket).expect("it was just found");
         self.follow_up(&open);
         Ok(Some(open.client))
+    }
+
+    /// One attempt of a command with `ONCE` has ended.
+    fn once_ended(
+        &mut self,
+        client: usize,
+        index: usize,
+        outcome: Outcome,
+        now_us: u64,
+    ) -> Result<(), String> {
+        let Some(repeat) = self.repeats.get_mut(&client) else {
+            return Err(format!("client {client} has repeated nothing, and is answered"));
+        };
+        let operation = &mut self.history[index];
+        if let (Some(first), Outcome::Done(reply)) = (&repeat.first, &outcome) {
+            if first != reply {
+                return Err(format!("{operation:?} was answered {reply:?} when it was repeated"));
+            }
+            self.repeats.remove(&client);
+            return Ok(());
+        }
+        if repeat.first.is_some() {
+            return Ok(()); // its outcome is known
+        }
+        operation.ended_us = now_us;
+        repeat.is_unknown |= matches!(outcome, Outcome::Unknown);
+        operation.outcome = match outcome {
+            Outcome::Failed if repeat.is_unknown => Outcome::Unknown,
+            outcome => outcome,
+        };
+        if let Outcome::Done(reply) = &operation.outcome {
+            repeat.first = Some(reply.clone());
+            if index % 4 != 0 {
+                self.repeats.remove(&client); // some repeat it all the same
+            }
+        }
+        Ok(())
     }
 
     fn follow_up(&mut self, open: &Open) {
@@ -142,6 +242,11 @@ impl Clients {
                 };
                 Action::Cas { key, version, value: value + 1 }
             }
+            (Some((Action::GetV { key }, reply)), None) if key.starts_with('r') => {
+                let version = if let Reply::Array(parts) = &reply { int(&parts[1]) } else { 0 };
+                self.tokens += 1;
+                Action::Cas { key, version, value: self.tokens as i64 }
+            }
             (Some((Action::Watch { key }, Reply::Array(seen))), Some((Action::Get { .. }, value))) => {
                 Action::WatchedSet { key, watched: (int(&seen[0]), int(&seen[1])), value: int(&value) + 1 }
             }
@@ -164,6 +269,12 @@ impl Clients {
         for ticket in gone {
             let Some(open) = self.open.remove(&ticket) else { continue };
             for &operation in &open.operations[open.answered..] {
+                if let Some(repeat) = self.repeats.get_mut(&open.client) {
+                    repeat.is_unknown = true;
+                    if repeat.first.is_some() {
+                        continue;
+                    }
+                }
                 self.history[operation].outcome = Outcome::Unknown;
                 self.history[operation].ended_us = now_us;
             }
@@ -182,6 +293,11 @@ fn step(action: &Action, body: &mut Vec<u8>) -> Step {
     let read = |args: &[&str]| Step::Read(Request::from_args(args));
     match action {
         Action::Append { key, token } => write(&[b"APPEND", key.as_bytes(), token.as_bytes()]),
+        Action::Once { session, seq, key, token } => {
+            let (session, seq) = (format!("s{session}"), seq.to_string());
+            let head = [b"ONCE", session.as_bytes(), seq.as_bytes(), b"APPEND"];
+            write(&[head[0], head[1], head[2], head[3], key.as_bytes(), token.as_bytes()])
+        }
         Action::Incr { key } => write(&[b"INCR", key.as_bytes()]),
         Action::Set { key, value } => write(&[b"SET", key.as_bytes(), value.as_bytes()]),
         Action::Del { key } => write(&[b"DEL", key.as_bytes()]),

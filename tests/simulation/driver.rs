@@ -89,7 +89,7 @@ impl World {
     }
 
     fn is_to_crash(&mut self, id: u64) -> bool {
-        let always = self.broken == Broken::Product(Mutant::VoteNotPersisted) && !self.calm;
+        let always = self.broken.mutant() == Some(Mutant::VoteNotPersisted) && !self.calm;
         self.crash_after_vote == Some(id) || (always && self.rng.random_bool(0.5))
     }
 

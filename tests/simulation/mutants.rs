@@ -1,5 +1,6 @@
-//! The simulator proves that it can see: everything that is broken deliberately is caught
-//! within a stated number of seeds.
+//! The simulator proves that it can see: whatever is broken deliberately, in the world or, with
+//! the feature `mutants`, in the product, is caught within a stated number of seeds. They are
+//! about five times as many as were needed when they were measured.
 
 use super::profile::Broken;
 use super::run::{first_line, run_seed};
@@ -8,8 +9,7 @@ use super::run::{first_line, run_seed};
 fn is_caught(broken: Broken, within: u64) {
     let caught = (0..within).find_map(|seed| run_seed(seed, broken, false).outcome.err().map(|e| (seed, e)));
     let (seed, error) = caught.unwrap_or_else(|| panic!("{broken:?} went unseen in {within} seeds"));
-    let error = first_line(&error);
-    println!("{broken:?} was caught by seed {seed}, of {within}: {error}");
+    println!("{broken:?} was caught by seed {seed}, of {within}: {}", first_line(&error));
 }
 
 #[test]
@@ -25,4 +25,40 @@ fn a_wiped_disk_that_claims_to_be_settled_is_caught() {
 #[test]
 fn forged_read_rounds_are_caught() {
     is_caught(Broken::ForgedReadRounds, 50);
+}
+
+#[cfg(feature = "mutants")]
+mod product {
+    use super::*;
+    use bowline::mutant::Mutant;
+
+    macro_rules! mutants {
+        ($($name:ident: $mutant:ident within $seeds:literal;)*) => {
+            const MUTANTS: &[(Mutant, u64)] = &[$((Mutant::$mutant, $seeds)),*];
+
+            $(#[test] fn $name() { is_caught(Broken::Product(Mutant::$mutant), $seeds); })*
+        };
+    }
+
+    mutants! {
+        acknowledgement_before_the_sync: AcknowledgeBeforeSync within 10;
+        deduplication_off: DedupOff within 20;
+        vote_not_persisted: VoteNotPersisted within 100;
+        snapshot_without_membership: SnapshotWithoutMembership within 10;
+        commit_of_a_stale_term: CommitOfStaleTerm within 200;
+        compaction_off_by_one: CompactionOffByOne within 10;
+        configuration_change_twice: ConfigChangeTwice within 20;
+        once_every_time: OnceEveryTime within 10;
+    }
+
+    /// The same seeds find nothing wrong with the product as it is.
+    #[test]
+    fn without_a_mutant_the_same_seeds_pass() {
+        let runs =
+            MUTANTS.iter().flat_map(|&(mutant, seeds)| (0..seeds.min(30)).map(move |seed| (mutant, seed)));
+        for (mutant, seed) in runs {
+            let outcome = run_seed(seed, Broken::Provoked(mutant), false).outcome;
+            assert_eq!(outcome, Ok(()), "seed {seed}, as {mutant:?} is provoked");
+        }
+    }
 }

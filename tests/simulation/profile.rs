@@ -18,6 +18,18 @@ pub enum Broken {
     ForgedReadRounds,
     /// The product itself; needs the feature `mutants`.
     Product(Mutant),
+    /// Nothing; but everything else is as if this were.
+    Provoked(Mutant),
+}
+
+impl Broken {
+    /// What the run is to provoke.
+    pub fn mutant(self) -> Option<Mutant> {
+        match self {
+            Self::Product(mutant) | Self::Provoked(mutant) => Some(mutant),
+            _ => None,
+        }
+    }
 }
 
 /// Drawn once a run.
@@ -93,7 +105,7 @@ impl Profile {
             Broken::LyingDisk => self.raise(Fault::CrashAll, 40),
             Broken::SettledButWiped => self.raise(Fault::Crash, 60),
             Broken::ForgedReadRounds => self.raise(Fault::Partition, 40),
-            Broken::Product(mutant) => self.provoke_product(mutant),
+            Broken::Product(mutant) | Broken::Provoked(mutant) => self.provoke_product(mutant),
         }
     }
 

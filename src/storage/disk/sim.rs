@@ -85,6 +85,7 @@ impl SimDisk {
         state.plan = Some((state.operations + after, failure));
     }
 
+    #[allow(dead_code, reason = "only the simulation of clusters has such disks")]
     /// From now on syncs say that they are done and do nothing, as some hardware does.
     pub(in super::super) fn lie(&self) {
         self.state().lies = true;
