@@ -8,6 +8,7 @@ mod client;
 mod client_command;
 mod config_command;
 mod connection;
+mod consistency;
 mod dispatch;
 mod info;
 mod local;

@@ -12,6 +12,8 @@ mod disk;
 mod identity;
 #[path = "cluster/leader.rs"]
 mod leader;
+#[path = "cluster/reads.rs"]
+mod reads;
 #[path = "cluster/restart.rs"]
 mod restart;
 #[path = "cluster/snapshots.rs"]

@@ -42,6 +42,7 @@ impl Group {
         let conf_state = outcome.map_err(|_| WireError::new("membership change"))?;
         let event =
             Event::Membership { voters: conf_state.voters.clone(), learners: conf_state.learners.clone() };
+        self.lease.reconfigured(self.now.mono_us);
         self.machine.configured(&conf_state);
         self.raft.mut_store().set_conf_state(conf_state);
         self.effects.events.push(event);

@@ -3,6 +3,7 @@
 
 mod backend;
 mod commands;
+mod consistency;
 mod limits;
 mod pipelines;
 mod transactions;

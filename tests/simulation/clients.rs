@@ -3,7 +3,7 @@
 
 use super::history::{Action, Operation, Outcome};
 use bowline::command::{Reply, Request};
-use bowline::group::{Job, Step};
+use bowline::group::{Consistency, Job, Step};
 use bowline::wire::units::{self, Args, Command, Watch};
 use rand::Rng;
 use rand::rngs::SmallRng;
@@ -38,7 +38,8 @@ impl Clients {
                 (0..count).flat_map(|_| self.action(rng)).collect()
             }
         };
-        self.job_of(actions, client, node, now_us)
+        let consistency = if rng.random_bool(0.5) { Consistency::Lease } else { Consistency::Linearizable };
+        Job { consistency, ..self.job_of(actions, client, node, now_us) }
     }
 
     /// The job of these actions.

@@ -12,6 +12,8 @@ use super::profile::Profile;
 /// 2023-11-14.
 const EPOCH_MS: u64 = 1_700_000_000_000;
 pub const UNAVAILABLE_AFTER_MS: u64 = 1500;
+/// The promise behind it, 9/8 of it, is as long as nine of the shortest ticks.
+const LEASE_US: u64 = 64_000;
 
 /// A snapshot that is being walked.
 pub struct Walk {
@@ -79,6 +81,7 @@ impl Node {
             settled: self.disk.settled,
             election_ticks: 10,
             heartbeat_ticks: 2,
+            lease_us: LEASE_US,
             unavailable_after_ms: UNAVAILABLE_AFTER_MS,
             seed,
             new_cluster_id: [self.id as u8; 16],
