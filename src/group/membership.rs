@@ -149,6 +149,7 @@ impl Group {
     /// Raft's configuration has changed, at an entry that was just applied.
     pub(super) fn configured(&mut self, conf_state: ConfState) {
         let conf_state = sorted(conf_state);
+        self.lease.reconfigured(self.now.mono_us);
         self.machine.configured(&conf_state);
         self.effects.events.push(Event::Membership {
             voters: conf_state.voters.clone(),

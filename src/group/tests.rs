@@ -69,6 +69,9 @@ scripts! {
     duplicates_and_gaps
     reads
     reads_after_restart
+    leases
+    lease_promises
+    bounded_staleness
     stale_leader
     transactions
     expiry

@@ -43,6 +43,8 @@ pub struct NodeConfig {
     pub election_ticks: usize,
     /// Of heartbeats.
     pub heartbeat_ticks: usize,
+    /// How long a lease lasts.
+    pub lease_us: u64,
     /// How long commands wait without a leader.
     pub unavailable_after_ms: u64,
     /// What peers must know of each other.
@@ -178,6 +180,7 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
         settled: data_dir.settled(),
         election_ticks: config.election_ticks,
         heartbeat_ticks: config.heartbeat_ticks,
+        lease_us: config.lease_us,
         unavailable_after_ms: config.unavailable_after_ms,
         seed: u64::from_le_bytes(random()?),
         new_cluster_id: random()?,

@@ -134,8 +134,8 @@ impl Connection {
                 continue;
             }
             self.client.resume.set(more || self.eof);
-            // READONLY is a barrier: one value holds for the job.
-            job.consistency = self.session.consistency.unwrap_or(self.shared.read_mode.get());
+            // What changes it is a barrier: one value holds for the job.
+            job.consistency = self.consistency();
             self.submit(job);
         }
     }

@@ -3,6 +3,7 @@
 
 mod backend;
 mod commands;
+mod consistency;
 mod discovery;
 mod limits;
 mod once;

@@ -14,6 +14,8 @@ pub const UNAVAILABLE_AFTER_MS: u64 = 1500;
 pub const ELECTION_TICKS: usize = 10;
 /// By the node's own clock.
 pub const TICK_US: u64 = 10_000;
+/// The promise behind it, 9/8 of it, is as long as nine of the shortest ticks.
+const LEASE_US: u64 = 64_000;
 
 /// A snapshot that is being walked.
 pub struct Walk {
@@ -94,6 +96,7 @@ impl Node {
             settled: self.disk.settled,
             election_ticks: ELECTION_TICKS,
             heartbeat_ticks: 2,
+            lease_us: LEASE_US,
             unavailable_after_ms: UNAVAILABLE_AFTER_MS,
             seed,
             new_cluster_id: [self.id as u8; 16],

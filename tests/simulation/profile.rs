@@ -84,7 +84,7 @@ impl Profile {
             fault_every_us: rng.random_range(100_000..1_500_000),
             think_us: rng.random_range(100..4_000),
             operator_every_us: if rng.random_bool(0.5) { rng.random_range(200_000..2_000_000) } else { 0 },
-            skew: [0, 20, 200][rng.random_range(0..3)],
+            skew: [0, 20, 50][rng.random_range(0..3)],
             weights: std::array::from_fn(|_| rng.random_range(0..10)),
         };
         profile.raise(Fault::Heal, 2);
