@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 /// A directory. Its entries are durable after `sync_directory`.
-pub(super) trait Disk: Send + Sync {
+pub trait Disk: Send + Sync {
     /// For messages.
     fn path(&self) -> &Path;
     /// The names of all files, sorted.
@@ -28,7 +28,7 @@ pub(super) trait Disk: Send + Sync {
 }
 
 /// An open file. Its bytes and its length are durable after `sync_data`.
-pub(super) trait DiskFile: Send {
+pub trait DiskFile: Send {
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Fills `buffer` from `offset` on, or fails.

@@ -23,6 +23,7 @@ mod bench;
 mod conformance;
 
 pub use data_dir::{DataDir, Expectations, FirstMember, StorageKind};
+pub use disk::{Disk, DiskFile};
 pub use error::StoreError;
 pub use inspect::inspect;
 
@@ -159,4 +160,16 @@ pub fn open(kind: StorageKind, dir: &DataDir) -> Result<Stores, StoreError> {
     };
     let snapshots = disk::RealDisk::new(dir.path().join(snapshot_file::SNAPSHOT_DIRECTORY));
     Ok((log, Arc::new(snapshot_file::SnapshotFiles::open(Arc::new(snapshots))?)))
+}
+
+/// The backend `file` on any disk: a node's log in one directory, its snapshots in another.
+/// Files of the log are of `segment_bytes`.
+pub fn open_on(
+    log: Box<dyn Disk>,
+    snapshots: Arc<dyn Disk>,
+    incarnation: &[u8; 16],
+    segment_bytes: u64,
+) -> Result<Stores, StoreError> {
+    let log = file::FileLog::open(log, incarnation, segment_bytes)?;
+    Ok((Box::new(log), Arc::new(snapshot_file::SnapshotFiles::open(snapshots)?)))
 }
