@@ -90,7 +90,9 @@ scripts! {
     remove_held_back
     removed_node_returns
     removed_node_lingers
+    reads_without_the_removed
     members_in_snapshots
+    joint_snapshot
     newcomer_by_snapshot
 }
 
