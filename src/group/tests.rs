@@ -82,7 +82,10 @@ scripts! {
     remove_leader
     remove_held_back
     removed_node_returns
+    removed_node_lingers
+    reads_without_the_removed
     members_in_snapshots
+    joint_snapshot
     newcomer_by_snapshot
 }
 

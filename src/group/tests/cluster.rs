@@ -121,6 +121,7 @@ impl Cluster {
     fn build(&mut self, count: u64, snapshot_min_log_bytes: u64, log_cache_bytes: usize) {
         self.snapshot_min_log_bytes = snapshot_min_log_bytes;
         self.log_cache_bytes = log_cache_bytes;
+        self.nodes.clear();
         self.first_voters = (1..=count).collect();
         (1..=count).for_each(|node| self.join(node));
     }
