@@ -200,9 +200,13 @@ fn a_rolling_restart_goes_unnoticed() {
             let led = cluster.leader() == id;
             let load = Load::start(&cluster, &format!("roll{round}:{id}"), 2, 100);
             load.await_writes(200);
+            let mut idle = cluster.client(id);
+            assert_eq!(idle.get("nothing"), Value::Nil);
             let asked = Instant::now();
             cluster.node(id).signal("TERM");
             let status = cluster.node_mut(id).wait_end(Duration::from_secs(5));
+            let end = idle.read().expect_err("an end");
+            assert_eq!(end.kind(), std::io::ErrorKind::UnexpectedEof, "in good order: {end}");
             assert_eq!(status.code(), Some(0), "the exit status, {:?} after SIGTERM", asked.elapsed());
             let ended = asked.elapsed();
             load.await_writes(100);
