@@ -191,8 +191,10 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
 }
 
 fn transport_config(config: &NodeConfig, data_dir: &DataDir) -> Result<TransportConfig, NodeError> {
+    let me = config.members.iter().find(|member| member.node == config.node_id);
     Ok(TransportConfig {
         node_id: config.node_id,
+        peer_addr: me.map_or_else(String::new, |me| me.peer_addr.clone()),
         group: FIRST_GROUP,
         incarnation: data_dir.incarnation(),
         boot: data_dir.boot(),

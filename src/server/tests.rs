@@ -137,6 +137,13 @@ impl Peer {
         }
     }
 
+    /// An end that takes nothing back of what was sent before.
+    async fn expect_orderly_end(&mut self) {
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("the connection ends");
+        assert_eq!(end.expect("no reset"), 0);
+    }
+
     /// The next bulk or verbatim string.
     async fn text(&mut self) -> String {
         let mut line = Vec::new();
