@@ -18,6 +18,9 @@ const TOKENS_AN_EPOCH: u64 = 300;
 pub struct Open {
     pub client: usize,
     pub node: u64,
+    pub began_us: u64,
+    /// How long its node had been frozen before.
+    pub frozen_us: u64,
     operations: Vec<usize>,
     answered: usize,
 }
@@ -49,7 +52,7 @@ impl Clients {
     /// A new job of a client for `node`.
     pub fn job(&mut self, rng: &mut SmallRng, pipeline: usize, client: usize, node: u64, now_us: u64) -> Job {
         if let Some(repeat) = self.repeats.get(&client) {
-            return self.job_again(repeat.operation, client, node);
+            return self.job_again(repeat.operation, client, node, now_us);
         }
         let actions = match self.follow_ups.remove(&client) {
             Some(action) => vec![action],
@@ -88,11 +91,11 @@ impl Clients {
         Action::Once { session: client, seq, key, token: self.token() }
     }
 
-    fn job_again(&mut self, operation: usize, client: usize, node: u64) -> Job {
+    fn job_again(&mut self, operation: usize, client: usize, node: u64, began_us: u64) -> Job {
         self.last_ticket += 1;
         let mut job = Job { ticket: self.last_ticket, ..Default::default() };
         job.steps.push(step(&self.history[operation].action, &mut job.body));
-        let open = Open { client, node, operations: vec![operation], answered: 0 };
+        let open = Open { client, node, began_us, frozen_us: 0, operations: vec![operation], answered: 0 };
         self.open.insert(self.last_ticket, open);
         job
     }
@@ -109,7 +112,8 @@ impl Clients {
             let (outcome, freshness) = (Outcome::Open, Freshness::Last);
             self.history.push(Operation { client, action, freshness, node, began_us, ended_us, outcome });
         }
-        self.open.insert(self.last_ticket, Open { client, node, operations, answered: 0 });
+        let open = Open { client, node, began_us: now_us, frozen_us: 0, operations, answered: 0 };
+        self.open.insert(self.last_ticket, open);
         job
     }
 
@@ -253,12 +257,6 @@ impl Clients {
             _ => return,
         };
         self.follow_ups.insert(open.client, next);
-    }
-
-    /// When a job that is under way was submitted.
-    pub fn began_us(&self, ticket: u64) -> Option<u64> {
-        let open = self.open.get(&ticket)?;
-        open.operations.first().map(|first| self.history[*first].began_us)
     }
 
     /// A node has gone, and with it the connections: the clients that are free.

@@ -7,8 +7,15 @@ use super::run::{first_line, run_seed};
 
 /// Runs seeds until one of them sees the defect.
 fn is_caught(broken: Broken, within: u64) {
-    let caught = (0..within).find_map(|seed| run_seed(seed, broken, false).outcome.err().map(|e| (seed, e)));
-    let (seed, error) = caught.unwrap_or_else(|| panic!("{broken:?} went unseen in {within} seeds"));
+    let mut elections = 0;
+    let caught = (0..within).find_map(|seed| {
+        let run = run_seed(seed, broken, false);
+        elections += run.figures.elections;
+        run.outcome.err().map(|error| (seed, error))
+    });
+    let Some((seed, error)) = caught else {
+        panic!("{broken:?} went unseen in {within} seeds with {elections} elections");
+    };
     println!("{broken:?} was caught by seed {seed}, of {within}: {}", first_line(&error));
 }
 

@@ -29,6 +29,8 @@ pub struct Node {
     /// How often it has started: events of an earlier life are void.
     pub life: u64,
     pub paused_until_us: u64,
+    /// How long it has been frozen, in all its lives.
+    pub frozen_us: u64,
     /// The disk is slow until then.
     pub slow_until_us: u64,
     /// How fast its clocks run, in thousandths.
@@ -56,6 +58,7 @@ impl Node {
             disk,
             life: 0,
             paused_until_us: 0,
+            frozen_us: 0,
             slow_until_us: 0,
             clock_rate,
             wall_offset_ms: 0,

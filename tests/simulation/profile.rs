@@ -121,24 +121,30 @@ impl Profile {
             }
             Mutant::DedupOff | Mutant::OnceEveryTime => self.raise(Fault::Partition, 30),
             Mutant::VoteNotPersisted => {
-                // Votes split more often among five, and when messages are slow.
-                self.raise(Fault::CrashAfterVote, 200);
-                self.nodes = 5;
-                self.delay_us = (500, 20_000);
-                self.disk_us = (60, 400);
-                self.fault_every_us = 150_000;
+                self.many_elections();
+                self.raise(Fault::CrashAfterElection, 100);
+                self.fault_every_us = 200_000;
             }
             Mutant::CommitOfStaleTerm => {
                 self.append_bytes = 0;
-                self.nodes = 5;
-                self.raise(Fault::Crash, 100);
-                self.raise(Fault::Partition, 60);
-                self.fault_every_us = 100_000;
-                self.delay_us = (500, 20_000);
+                self.many_elections();
+                self.fault_every_us = 2_000_000;
             }
             Mutant::SnapshotWithoutMembership | Mutant::CompactionOffByOne => self.raise(Fault::Crash, 40),
             Mutant::ConfigChangeTwice => self.operator_every_us = 500_000,
         }
+    }
+
+    /// Votes split more often among five, and when messages are slow. Few clients, so that
+    /// more elections fit into a run.
+    fn many_elections(&mut self) {
+        self.nodes = 5;
+        (self.drop, self.operator_every_us) = (0.0, 0);
+        (self.delay_us, self.disk_us, self.disk_stall) = ((2_000, 20_000), (60, 400), 0.0);
+        (self.clients, self.pipeline, self.think_us) = (3, 2, 20_000);
+        self.faulty_us = 30_000_000;
+        self.weights = [0; FAULTS.len()];
+        self.raise(Fault::Heal, 2);
     }
 
     /// The members of the beginning.
