@@ -53,21 +53,21 @@ class Nodes:
         self.run("kill", str(id))
 
     def restart(self, id):
-        """Starts a node again, and waits until it serves and the others are connected to it."""
+        """Starts a node again, and waits until all nodes see each other and the leader."""
         self.run("restart", str(id))
         ports = self.ports()
-        wait("the killed node's return", lambda: all(self.sees_all(port) for port in ports))
+        wait("the killed node's return", lambda: all(sees_all(port) for port in ports))
 
-    @staticmethod
-    def sees_all(port):
-        try:
-            client = resp.Client(port)
-            text = client.ask("CLUSTER", "NODES").decode()
-            serves = not isinstance(client.ask("GET", "k"), resp.Error) or "MOVED" in client.ask("GET", "k")
-            client.close()
-            return serves and text.count(" connected") == 3
-        except (OSError, resp.Closed, AttributeError):
-            return False
+
+def sees_all(port):
+    try:
+        client = resp.Client(port)
+        connected = client.ask("CLUSTER", "NODES").count(b" connected")
+        reaches_leader = b"cluster_slots_ok:16384" in client.ask("CLUSTER", "INFO")
+        client.close()
+        return connected == 3 and reaches_leader
+    except (OSError, resp.Closed):
+        return False
 
 
 @contextlib.contextmanager

@@ -53,6 +53,20 @@ def check_map(what, nodes, ports):
     resp.report(True, f"{what}: reads from replicas")
 
 
+def names(ports):
+    """What every node calls every node: the same, and of itself MYID."""
+    tables = []
+    for port in ports:
+        client = resp.Client(port)
+        lines = client.ask("CLUSTER", "NODES").decode().splitlines()
+        tables.append({line.split()[1].split("@")[0]: line.split()[0] for line in lines})
+        resp.report(tables[-1][f"{resp.HOST}:{port}"].encode() == client.ask("CLUSTER", "MYID"), f"MYID of port {port}")
+        client.close()
+    resp.report(all(table == tables[0] for table in tables) and len(set(tables[0].values())) == 3,
+                "all nodes call each other by the same names")
+    return tables[0]
+
+
 class Writer(threading.Thread):
     """Increments counters in many slots, one after the other, until it is stopped."""
 
@@ -89,7 +103,9 @@ def check_kill(what, nodes, ports):
     # The one that was under way may have been carried out, and then again by the client.
     good = writer.acknowledged <= total <= writer.acknowledged + 1
     resp.report(good, f"{what}: {total} increments, {writer.acknowledged} acknowledged")
+    before = names([port for port in ports if port != ports[victim - 1]])
     nodes.restart(victim)
+    resp.report(names(ports) == before, f"{what}: the killed node comes back under its name")
 
 
 def run(*words, text=None):
@@ -132,6 +148,6 @@ if __name__ == "__main__":
             check_redirecting(nodes, ports)
             check_benchmark("moved", ports)
             check_kill("moved", nodes, ports)
-    except (TimeoutError, RuntimeError, subprocess.SubprocessError) as error:
+    except Exception as error:  # a client that is led astray raises anything
         resp.report(False, repr(error))
     resp.finish()

@@ -1,5 +1,7 @@
 // ioredis against the nodes in BOWLINE_PORTS: its Sentinel support with the nodes as the
 // sentinels, and its Cluster. The leader is killed under each; t_ioredis.sh starts this.
+//
+//   node t_ioredis.js TITLE [sentinel] [cluster]
 'use strict';
 const { execFileSync } = require('child_process');
 const path = require('path');
@@ -9,6 +11,7 @@ const HOST = process.env.BOWLINE_HOST || '127.0.0.1';
 const PORTS = (process.env.BOWLINE_PORTS || '6379').trim().split(/\s+/).map(Number);
 const SCRIPT = path.join(__dirname, '..', 'scripts', 'cluster.sh');
 const NODES = PORTS.map((port) => ({ host: HOST, port }));
+const [TITLE, ...PARTS] = process.argv.slice(2);
 const WRITES = 100;
 const PATIENCE_MS = 20000;
 
@@ -16,7 +19,7 @@ let failures = 0;
 
 function report(good, what) {
   failures += good ? 0 : 1;
-  console.log(`${good ? 'ok' : 'not ok'} ${what}`);
+  console.log(`${good ? 'ok' : 'not ok'} ${TITLE}: ${what}`);
 }
 
 function cluster(...words) {
@@ -49,11 +52,14 @@ async function kill() {
 
 async function restart(id) {
   cluster('restart', String(id));
-  const client = new Redis({ host: HOST, port: PORTS[id - 1], retryStrategy: () => 20 });
-  client.on('error', () => {});
-  await until('the killed node sees all', async () =>
-    (await client.cluster('NODES')).match(/ connected/g).length === 3);
-  client.disconnect();
+  for (const port of PORTS) {
+    const client = new Redis({ host: HOST, port, retryStrategy: () => 20 });
+    client.on('error', () => {});
+    await until('every node sees all others and the leader', async () =>
+      (await client.cluster('NODES')).match(/ connected/g).length === 3
+        && (await client.cluster('INFO')).includes('cluster_slots_ok:16384'));
+    client.disconnect();
+  }
 }
 
 // Increments `key` again and again; ioredis itself waits for connections that are lost.
@@ -132,10 +138,14 @@ async function clustered(scaleReads) {
   const first = new Redis(NODES[0]);
   await first.flushall();
   first.disconnect();
-  await sentinel(false);
-  await sentinel(true);
-  await clustered('master');
-  await clustered('slave');
+  if (PARTS.includes('sentinel')) {
+    await sentinel(false);
+    await sentinel(true);
+  }
+  if (PARTS.includes('cluster')) {
+    await clustered('master');
+    await clustered('slave');
+  }
 })()
   .catch((error) => report(false, String(error.stack || error)))
   .finally(() => process.exit(failures ? 1 : 0));

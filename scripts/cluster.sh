@@ -24,6 +24,9 @@ usage: scripts/cluster.sh COMMAND
   pause ID         freeze a node (SIGSTOP)
   resume ID        let a frozen node go on (SIGCONT)
   restart ID       start a node again, with its data; stop it first if it runs
+  add [FLAG...]    start one more node, which joins the cluster
+  remove ID        remove a node from the cluster; its id is never used again
+  replace ID       start a new node, which takes the place of a node that is lost
   logs ID [-f]     the end of a node's log; -f: follow it
   addr ID          print a node's client address
   pid ID           print a node's process id; fails when it does not run
@@ -45,18 +48,23 @@ die() {
 
 # -- What is known of the cluster -------------------------------------------------------
 
-# Sets BASE, COUNT and BIN from the state directory.
+# Sets BASE, COUNT, BIN and FOUNDERS (nodes from 1 that the cluster was started with) from the
+# state directory.
 load() {
     [[ -f $STATE/cluster ]] || die "there is no cluster in $STATE: start one with: scripts/cluster.sh start"
     {
         read -r BASE
         read -r COUNT
         IFS= read -r BIN
+        read -r FOUNDERS || FOUNDERS=$COUNT
     } <"$STATE/cluster"
 }
 
+save() { printf '%s\n' "$BASE" "$COUNT" "$BIN" "$FOUNDERS" >"$STATE/cluster"; }
+
 node_port() { echo $((BASE + $1 - 1)); }
 node_addr() { echo "$HOST:$(node_port "$1")"; }
+is_removed() { [[ -f $STATE/n$1/removed ]]; }
 
 need_id() {
     [[ -n ${1-} ]] || die "say which node: an id from 1 to $COUNT"
@@ -84,6 +92,7 @@ node_pid() {
 # -- A RESP client, as small as it gets --------------------------------------------------
 
 # Sends the words $2... to port $1 and prints a bulk, simple or integer reply; fails on errors.
+# A reply that takes longer than RESP_PATIENCE seconds is one.
 resp() {
     local port=$1 fd line size body word
     shift
@@ -92,7 +101,7 @@ resp() {
         printf '*%d\r\n' $#
         for word; do printf '$%d\r\n%s\r\n' "${#word}" "$word"; done
     } >&"$fd" || return 1
-    IFS= read -r -t 2 -u "$fd" line || return 1
+    IFS= read -r -t "${RESP_PATIENCE-2}" -u "$fd" line || return 1
     line=${line%$'\r'}
     case $line in
     '$-1') ;;
@@ -102,7 +111,10 @@ resp() {
         printf '%s\n' "$body"
         ;;
     [+:]*) printf '%s\n' "${line#?}" ;;
-    *) return 1 ;;
+    *)
+        printf '%s\n' "${line#?}" >&2
+        return 1
+        ;;
     esac
 }
 
@@ -219,7 +231,7 @@ cmd_start() {
         --port) base=${2-} && shift ;;
         --port=*) base=${1#*=} ;;
         --release | --debug) profile=${1#--} ;;
-        --cluster | --cluster=* | --bind | --bind=* | --node-id | --node-id=* | --data-dir | --data-dir=* | \
+        --cluster | --cluster=* | --join | --join=* | --advertise | --advertise=* | --bind | --bind=* | --node-id | --node-id=* | --data-dir | --data-dir=* | \
             --peer-bind | --peer-bind=*)
             die "${1%%=*} is chosen by cluster.sh for each node; leave it out"
             ;;
@@ -248,6 +260,7 @@ cmd_start() {
         base=$BASE
     fi
     COUNT=${count:-3}
+    FOUNDERS=${FOUNDERS:-$COUNT}
     BASE=${base:-6379}
     [[ $BASE != 0 ]] || BASE=$(free_base "$COUNT")
     ((BASE + COUNT - 1 + PEER_OFFSET <= 65535)) ||
@@ -260,24 +273,37 @@ cmd_start() {
     start_all "$memory" "${flags[@]}"
 }
 
+# Writes the flags of node $1; $2: not empty when it keeps nothing on disk; the rest: more flags.
+write_flags() {
+    local node=$1 memory=$2 id list=''
+    shift 2
+    mkdir -p "$STATE/n$node"
+    for ((id = 1; id <= COUNT; id++)); do
+        # The first members are listed as they were; who came later asks those who are there.
+        if ((node <= FOUNDERS ? id > FOUNDERS : id == node)); then continue; fi
+        if ((node > FOUNDERS)) && is_removed "$id"; then continue; fi
+        list+=${list:+,}$(node_addr "$id")
+    done
+    {
+        if ((node <= FOUNDERS)); then printf '%s\n' --cluster "$list"; else printf '%s\n' --join "$list"; fi
+        printf '%s\n' --bind "$(node_addr "$node")" --node-id "$node"
+        [[ $memory ]] || printf '%s\n' --data-dir "$STATE/n$node/data"
+        (($#)) && printf '%s\n' "$@"
+    } >"$STATE/n$node/flags" || true
+}
+
 # Starts COUNT nodes; $1: not empty when they keep nothing on disk; the rest: their flags.
 start_all() {
-    local memory=$1 id list='' ids=()
+    local memory=$1 id ids=()
     shift
     mkdir -p "$STATE"
     STATE=$(cd "$STATE" && pwd)
-    printf '%s\n' "$BASE" "$COUNT" "$BIN" >"$STATE/cluster"
+    save
     for ((id = 1; id <= COUNT; id++)); do
-        list+=${list:+,}$(node_addr "$id")
-        ids+=("$id")
+        is_removed "$id" || ids+=("$id")
     done
     for id in "${ids[@]}"; do
-        mkdir -p "$STATE/n$id"
-        {
-            printf '%s\n' --cluster "$list" --bind "$(node_addr "$id")" --node-id "$id"
-            [[ $memory ]] || printf '%s\n' --data-dir "$STATE/n$id/data"
-            (($#)) && printf '%s\n' "$@"
-        } >"$STATE/n$id/flags" || true
+        write_flags "$id" "$memory" "$@"
         launch "$id"
     done
     if ! (await_leader "$(patience_s "$@")" "${ids[@]}"); then
@@ -285,7 +311,7 @@ start_all() {
         die "the start failed; all nodes are stopped, their logs are in $STATE/n*/log"
     fi
     cmd_status
-    printf '\nConnect with any Redis client to any of them, such as: redis-cli -p %s\n' "$BASE"
+    printf '\nConnect with any Redis client to any of them, such as: redis-cli -p %s\n' "$(node_port "${ids[0]}")"
 }
 
 # -- Looking ----------------------------------------------------------------------------
@@ -305,6 +331,7 @@ cmd_status() {
     local -A lag=() row=()
     for ((id = 1; id <= COUNT; id++)); do
         role=stopped term=- indexes=- pid=-
+        is_removed "$id" && role=removed
         if pid=$(node_pid "$id"); then
             read -ra fields <<<"$(proc_stat "$pid")"
             if [[ ${fields[0]-} == [Tt] ]]; then
@@ -415,6 +442,7 @@ cmd_kill() {
 
 cmd_restart() {
     need_id "${1-}"
+    is_removed "$1" && die "node $1 was removed from the cluster: add a new one with: scripts/cluster.sh add"
     if [[ $(tr '\n' ' ' <"$STATE/n$1/flags") =~ --storage[\ =]memory ]] && ((COUNT > 1)); then
         die "node $1 keeps nothing on disk (--storage memory): the others do not let it come back without its votes"
     fi
@@ -430,6 +458,105 @@ cmd_restart() {
         sleep 0.05
     done
     echo "restarted: $1 ($(node_addr "$1"))"
+}
+
+# Sets VIA to the port of a node that answers and is not $1.
+other_than() {
+    local id
+    for ((id = 1; id <= COUNT; id++)); do
+        if [[ $id != "$1" ]] && node_pid "$id" >/dev/null && raft_info "$id"; then
+            VIA=$(node_port "$id")
+            return 0
+        fi
+    done
+    die "no node answers that could be asked"
+}
+
+# Makes the files of one more node, with the flags $@ besides those that the first node has, and
+# sets NEW to its id. It does not run yet.
+prepare_new() {
+    local flags=() kept=()
+    NEW=$((COUNT + 1))
+    ((NEW <= MAX_NODES)) || die "a cluster of this script has at most $MAX_NODES nodes"
+    local port
+    for port in "$(node_port "$NEW")" $(($(node_port "$NEW") + PEER_OFFSET)); do
+        ! port_taken "$port" || die "port $port, which node $NEW needs, is taken by another program"
+    done
+    mapfile -t flags <"$STATE/n1/flags"
+    local i=0 memory=yes
+    while ((i < ${#flags[@]})); do
+        case ${flags[i]} in
+        --cluster | --bind | --node-id) i=$((i + 1)) ;;
+        --data-dir) memory='' i=$((i + 1)) ;;
+        *) kept+=("${flags[i]}") ;;
+        esac
+        i=$((i + 1))
+    done
+    COUNT=$NEW
+    rm -rf "${STATE:?}/n$NEW"
+    write_flags "$NEW" "$memory" "${kept[@]}" "$@"
+}
+
+# Starts node NEW and waits until it is a voter.
+launch_new() {
+    [[ -x $BIN ]] || die "$BIN, with which the cluster was started, is gone"
+    save
+    launch "$NEW"
+    local deadline=$((SECONDS + 60))
+    until raft_info "$NEW" && [[ ,${INFO[raft_voters]-}, == *,$NEW,* ]]; do
+        if ! node_pid "$NEW" >/dev/null || ((SECONDS >= deadline)); then
+            show_log "$NEW"
+            die "node $NEW is not a voter yet; to try again: scripts/cluster.sh restart $NEW"
+        fi
+        sleep 0.05
+    done
+}
+
+cmd_add() {
+    local NEW
+    prepare_new "$@"
+    launch_new
+    echo "added: $NEW ($(node_addr "$NEW"))"
+}
+
+# Node $1 is no member any more: it ends by itself, if it runs.
+note_removed() {
+    await_gone 10 "$1" || stop_nodes "$1"
+    touch "$STATE/n$1/removed"
+}
+
+cmd_remove() {
+    need_id "${1-}"
+    is_removed "$1" && die "node $1 was removed before"
+    local VIA reply
+    other_than "$1"
+    reply=$(RESP_PATIENCE=30 resp "$VIA" RAFT REMOVE "$1") || die "node $1 was not removed"
+    [[ $reply == OK ]] || die "node $1 is on its way out, and not out yet: $reply"
+    note_removed "$1"
+    echo "removed: $1"
+}
+
+cmd_replace() {
+    need_id "${1-}"
+    is_removed "$1" && die "node $1 was removed before"
+    local VIA NEW asked
+    other_than "$1"
+    prepare_new
+    # The reply comes when the new node has caught up, so it is started meanwhile.
+    RESP_PATIENCE=90 resp "$VIA" RAFT REPLACE "$1" "$NEW" "$(node_addr "$NEW")" >/dev/null &
+    asked=$!
+    until raft_info $((VIA - BASE + 1)) && [[ ,${INFO[raft_members]-}, == *,$NEW,* ]]; do
+        if ! kill -0 "$asked" 2>/dev/null && ! wait "$asked"; then
+            rm -rf "${STATE:?}/n$NEW"
+            die "node $1 is not replaced"
+        fi
+        sleep 0.05
+    done
+    launch_new
+    wait "$asked" || true
+    until raft_info "$NEW" && [[ ,${INFO[raft_members]-}, != *,$1,* ]]; do sleep 0.05; done
+    note_removed "$1"
+    echo "replaced: $1 by $NEW ($(node_addr "$NEW"))"
 }
 
 cmd_clean() {
@@ -455,7 +582,7 @@ status | stop | leader)
     (($# == 0)) || die "$command takes no arguments"
     "cmd_$command"
     ;;
-kill | restart | logs)
+kill | restart | logs | add | remove | replace)
     load
     "cmd_$command" "$@"
     ;;

@@ -50,7 +50,8 @@ cleanup() {
     [[ -z $test ]] || kill "$test" 2>/dev/null || true
     local process mount
     for process in /proc/[0-9]*; do
-        if tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -qF -- "--data-dir $WORK/"; then
+        # It may be gone by now.
+        if { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -qF -- "--data-dir $WORK/"; then
             kill -KILL "${process#/proc/}" 2>/dev/null || true
         fi
     done

@@ -7,12 +7,14 @@
 mod address;
 mod cli;
 mod place;
+mod read_mode;
 #[cfg(test)]
 mod tests;
 mod validate;
 
 pub use address::{Address, AddressError, MemberAddress};
 pub use cli::{Cli, Command, Settings};
+pub use read_mode::ReadMode;
 
 pub use crate::storage::StorageKind;
 use crate::wire::NodeId;
@@ -47,6 +49,8 @@ pub struct Config {
     pub verbose: bool,
     /// How log messages are written.
     pub log_format: LogFormat,
+    /// How new reads are, of connections that do not say otherwise.
+    pub read_mode: ReadMode,
     /// Most clients at once.
     pub max_clients: usize,
     /// A client idle for longer is disconnected; 0: never.
@@ -116,23 +120,32 @@ pub struct Timing {
     pub election_ticks: Range<usize>,
     /// A leader speaks at least this often.
     pub heartbeat_ticks: usize,
+    /// A confirmed round of reads lets a leader answer alone for this long. Not longer at a slower
+    /// pace: a node that comes back at another one keeps to what it had promised before.
+    pub lease_us: u64,
     /// Without a leader for longer than this, commands are refused instead of kept waiting.
     pub unavailable_after_ms: u64,
     /// Whether Raft's own events (elections, changes of role) are logged without `--verbose`.
     pub narrate: bool,
 }
 
+/// The shortest tick of any pace.
+const FAST_TICK_MS: u64 = 20;
+
 impl From<Pace> for Timing {
     fn from(pace: Pace) -> Self {
         let (tick_ms, narrate) = match pace {
-            Pace::Fast => (20, false),
+            Pace::Fast => (FAST_TICK_MS, false),
             Pace::Debug => (200, false),
             Pace::Demo => (500, true),
         };
         let election_ticks = 10..20;
+        // The first of the shortest election timeout's ticks may come at once.
+        let promise_us = 1000 * FAST_TICK_MS * (election_ticks.start as u64 - 1);
+        let lease_us = promise_us / 9 * 8;
         // Ten elections, each as long as it can last, have failed by then.
         let unavailable_after_ms = 10 * election_ticks.end as u64 * tick_ms;
-        Timing { tick_ms, election_ticks, heartbeat_ticks: 2, unavailable_after_ms, narrate }
+        Timing { tick_ms, election_ticks, heartbeat_ticks: 2, lease_us, unavailable_after_ms, narrate }
     }
 }
 

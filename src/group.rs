@@ -8,9 +8,11 @@ mod config;
 mod effects;
 mod intake;
 mod job;
+mod lease;
 mod log_view;
 mod membership;
 mod peers;
+mod read_rounds;
 mod reads;
 mod ready;
 mod recovered;
@@ -35,6 +37,7 @@ use crate::wire::NodeId;
 use crate::wire::entry::Batch;
 use commits::Commits;
 use intake::Intake;
+use lease::{Lease, Promise};
 use membership::Membership;
 use raft::{RawNode, StateRole};
 use reads::Reads;
@@ -56,6 +59,8 @@ pub struct Group {
     /// Offered to this leader before it had applied everything of earlier terms.
     held: VecDeque<Batch>,
     reads: Reads,
+    lease: Lease,
+    promise: Promise,
     snapshots: Snapshots,
     membership: Membership,
     effects: Effects,
@@ -137,6 +142,8 @@ impl Group {
             settled: config.settled,
             snapshots: Snapshots::new(stored_index, snapshot_bytes, log_bytes),
             reads: Reads::new(config.boot),
+            lease: Lease::default(),
+            promise: Promise::default(),
             config,
             raft,
             machine,
@@ -166,6 +173,7 @@ impl Group {
     /// after any number of inputs: what arrived together is proposed together.
     pub fn step(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.promise.now_is(now.mono_us, &self.config);
         if self.halted {
             return;
         }
@@ -221,7 +229,7 @@ impl Group {
     fn tick(&mut self) {
         self.ticks += 1;
         self.observe();
-        if self.may_campaign() || self.is_leader() {
+        if self.is_leader() || self.may_campaign() && !self.must_not_campaign() {
             // raft-rs draws its timeout from the thread's random source: ours takes its place.
             self.raft.raft.set_randomized_election_timeout(self.election_timeout_ticks);
             self.raft.tick();
@@ -261,6 +269,7 @@ impl Group {
 
     /// Notes a change of role, term or leader, and what follows from it.
     fn observe(&mut self) {
+        self.note_transfer();
         let seen = Seen { role: self.raft.raft.state, term: self.raft.raft.term, leader: self.leader() };
         let before = std::mem::replace(&mut self.seen, seen);
         if seen.leader == 0 {

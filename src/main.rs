@@ -1,7 +1,7 @@
 //! The `bowline` binary: from the command line to a running node, and its end. Nothing is
 //! decided here that a test of the library could not reach.
 
-use bowline::config::{Cli, Command, Config, StorageKind};
+use bowline::config::{Cli, Command, Config, ReadMode, StorageKind};
 use bowline::group::Consistency;
 use bowline::history::{self, Operation};
 use bowline::limits;
@@ -183,7 +183,10 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         tcp_keepalive: Some(Duration::from_secs(limits::TCP_KEEPALIVE_S)),
         drain_timeout: Duration::from_secs(limits::DRAIN_S),
         run_id: node.run_id(),
-        read_mode: Consistency::Linearizable,
+        read_mode: match config.read_mode {
+            ReadMode::Linearizable => Consistency::Linearizable,
+            ReadMode::Lease => Consistency::Lease,
+        },
         election_timeout: Duration::from_millis(
             config.timing.election_ticks.end as u64 * config.timing.tick_ms,
         ),
@@ -220,6 +223,7 @@ fn node_config(config: &Config) -> NodeConfig {
         storage: config.storage,
         election_ticks: config.timing.election_ticks.start,
         heartbeat_ticks: config.timing.heartbeat_ticks,
+        lease_us: config.timing.lease_us,
         unavailable_after_ms: config.timing.unavailable_after_ms,
         secret: config.secret.as_ref().map(|secret| secret.reveal().to_owned()),
         snapshot_min_log_bytes: config.snapshot_log_bytes,

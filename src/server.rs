@@ -9,6 +9,7 @@ mod client_command;
 mod cluster_commands;
 mod config_command;
 mod connection;
+mod consistency;
 mod dispatch;
 mod info;
 mod local;

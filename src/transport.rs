@@ -44,6 +44,8 @@ pub struct TransportConfig {
     pub node_id: NodeId,
     /// The group that these connections serve.
     pub group: GroupId,
+    /// Where peers reach this node, `host:port`.
+    pub peer_addr: String,
     /// Of this node's data, for its life.
     pub incarnation: [u8; 16],
     /// Counts this node's starts.
@@ -155,6 +157,8 @@ struct Shared {
     /// A handful: looked through, in the order given.
     peers: RefCell<Vec<Rc<Peer>>>,
     accepted: RefCell<Accepted>,
+    /// Where greeted peers say that they are: tried when they are not found elsewhere.
+    said: RefCell<BTreeMap<NodeId, String>>,
     received: RefCell<BTreeMap<NodeId, Rc<Received>>>,
     /// `None` after shutdown.
     tasks: RefCell<Option<JoinSet<()>>>,
@@ -186,6 +190,7 @@ impl Transport {
             log,
             peers: RefCell::default(),
             accepted: RefCell::default(),
+            said: RefCell::default(),
             received: RefCell::default(),
             tasks: RefCell::new(Some(JoinSet::new())),
             lost: RefCell::default(),
@@ -215,6 +220,7 @@ impl Transport {
             if !kept.iter().any(|kept| kept.id == peer.id) {
                 self.shared.accepted.borrow_mut().close(peer.id);
                 self.shared.received.borrow_mut().remove(&peer.id);
+                self.shared.said.borrow_mut().remove(&peer.id);
             }
         }
         *self.shared.peers.borrow_mut() = kept;

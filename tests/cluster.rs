@@ -18,6 +18,8 @@ mod leader;
 mod membership;
 #[path = "cluster/once.rs"]
 mod once;
+#[path = "cluster/reads.rs"]
+mod reads;
 #[path = "cluster/restart.rs"]
 mod restart;
 #[path = "cluster/snapshots.rs"]

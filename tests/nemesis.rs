@@ -11,8 +11,12 @@ mod failover;
 mod faults;
 #[path = "nemesis/judge.rs"]
 mod judge;
+#[path = "nemesis/kind.rs"]
+mod kind;
 #[path = "nemesis/machine.rs"]
 mod machine;
+#[path = "nemesis/members.rs"]
+mod members;
 #[path = "nemesis/objects.rs"]
 mod objects;
 #[path = "nemesis/relay.rs"]
@@ -29,7 +33,9 @@ mod workload;
 use run::Plan;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use summary::Summary;
 
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -46,6 +52,16 @@ fn judge_file(path: &PathBuf) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// A run has the machine to itself.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+fn run(plan: &Plan) -> Summary {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let summary = run::run(plan);
+    println!("{summary}");
+    summary
+}
+
 #[test]
 fn a_short_run_of_all_faults_leaves_a_linearizable_history() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -55,10 +71,10 @@ fn a_short_run_of_all_faults_leaves_a_linearizable_history() {
         duration: Duration::from_secs(25),
         rate: 1500,
         most_hold: Duration::from_secs(1),
+        stale: false,
         history: Some(path.clone()),
     };
-    let summary = run::run(&plan);
-    println!("{summary}");
+    let summary = run(&plan);
     assert!(summary.is_good(), "see above; again with BOWLINE_SEED={}", plan.seed);
     assert!(summary.operations() > 2000 && summary.faults() > 3, "there was little to judge");
     let (status, said) = judge_file(&path);
@@ -75,6 +91,20 @@ fn a_short_run_of_all_faults_leaves_a_linearizable_history() {
     assert!(said.contains("not linearizable: counter:"), "{said}");
 }
 
+/// What is to be found, is it found? A read that may be old is sooner or later too old.
+#[test]
+fn a_run_with_stale_reads_is_found_out() {
+    let plan = Plan {
+        seed: seed(),
+        duration: Duration::from_secs(15),
+        rate: 1500,
+        most_hold: Duration::from_secs(1),
+        stale: true,
+        history: None,
+    };
+    assert!(!run(&plan).is_linearizable(), "old values were read, and nobody noticed");
+}
+
 /// `scripts/nemesis.sh SECONDS`.
 #[test]
 #[ignore = "takes as long as BOWLINE_NEMESIS_SECONDS says"]
@@ -84,10 +114,10 @@ fn a_long_run_of_all_faults_leaves_a_linearizable_history() {
         duration: Duration::from_secs(number_from("BOWLINE_NEMESIS_SECONDS").unwrap_or(60)),
         rate: number_from("BOWLINE_NEMESIS_RATE").unwrap_or(3000),
         most_hold: Duration::from_secs(4),
+        stale: false,
         history: std::env::var_os("BOWLINE_NEMESIS_HISTORY").map(PathBuf::from),
     };
-    let summary = run::run(&plan);
-    println!("{summary}");
+    let summary = run(&plan);
     assert!(summary.is_good(), "see above; again with BOWLINE_SEED={}", plan.seed);
 }
 

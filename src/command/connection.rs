@@ -172,5 +172,23 @@ const CLIENT_SUBCOMMANDS: &[Command] = &[
         arguments: &[Arg::one_of("enabled", &[Arg::word("on", "ON"), Arg::word("off", "OFF")])],
         ..row("no-touch", 3, CLIENT_FLAGS, Do::ClientNoTouch)
     },
+    Command {
+        full_name: "client|consistency",
+        since: "0.1.0",
+        summary: "Tells or chooses how new the reads of the connection are; stale may be bounded in milliseconds",
+        arguments: &[Arg::one_of(
+            "mode",
+            &[
+                Arg::word("linearizable", "LINEARIZABLE"),
+                Arg::word("lease", "LEASE"),
+                Arg::block(
+                    "bounded",
+                    &[Arg::word("stale", "STALE"), Arg::new("max-ms", ArgKind::Integer).optional()],
+                ),
+            ],
+        )
+        .optional()],
+        ..row("consistency", -2, CLIENT_FLAGS, Do::ClientConsistency)
+    },
     help_row("client|help", "5.0.0", "connection", CATEGORIES),
 ];

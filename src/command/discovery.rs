@@ -140,7 +140,7 @@ const CLUSTER_SUBCOMMANDS: &[Command] = &[
     },
     Command {
         tips: UNSTEADY,
-        summary: "All slots with the leader and the replicas that can be reached; nothing without a leader",
+        summary: "All slots, their owner and the replicas that can be reached; nothing without a majority",
         complexity: OF_MEMBERS,
         ..cluster_row("slots", "cluster|slots", 2, ClusterCommand::Slots)
     },

@@ -71,9 +71,11 @@ pub enum ConnectionCommand {
     ClientList,
     ClientNoEvict,
     ClientNoTouch,
+    ClientConsistency,
     /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
     Introspect,
     ConfigGet,
+    ConfigSet,
     Info,
     Time,
     Role,

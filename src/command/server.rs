@@ -23,6 +23,19 @@ pub(super) static CONFIG: Command = Command {
             arguments: &[Arg::block("parameter", &[Arg::new("parameter", ArgKind::String)]).multiple()],
             ..row("get", -3, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigGet)
         },
+        Command {
+            full_name: "config|set",
+            since: "2.0.0",
+            summary: "Sets parameters of this node until it stops: read-mode, to linearizable or lease",
+            complexity: "O(N) of the number of parameters",
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            arguments: &[Arg::block(
+                "data",
+                &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)],
+            )
+            .multiple()],
+            ..row("set", -4, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigSet)
+        },
         help_row("config|help", "5.0.0", "server", &[]),
     ],
     ..row("config", -2, Flags::NONE, Do::Introspect)

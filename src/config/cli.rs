@@ -1,7 +1,7 @@
 //! The command line, and the same settings as fields of the configuration file: one struct
 //! for both, so that neither can have what the other lacks.
 
-use super::{Address, LogFormat, MemberAddress, Pace, Redirect, Secret, StorageKind};
+use super::{Address, LogFormat, MemberAddress, Pace, ReadMode, Redirect, Secret, StorageKind};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -106,6 +106,12 @@ pub struct Settings {
     #[arg(long, value_name = "PACE")]
     pub timing: Option<Pace>,
 
+    /// How new reads are. linearizable: a quorum confirms each. lease: the leader answers alone for
+    /// up to 160 ms after a quorum has confirmed it; right as long as no machine's clock runs an
+    /// eighth faster or slower than another's. [default: linearizable]
+    #[arg(long, value_name = "MODE")]
+    pub read_mode: Option<ReadMode>,
+
     /// Log debug messages too, Raft's own among them.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub verbose: Option<bool>,
@@ -157,6 +163,7 @@ impl Settings {
             data_dir: self.data_dir.or(file.data_dir),
             storage: self.storage.or(file.storage),
             timing: self.timing.or(file.timing),
+            read_mode: self.read_mode.or(file.read_mode),
             verbose: self.verbose.or(file.verbose),
             log_format: self.log_format.or(file.log_format),
             maxclients: self.maxclients.or(file.maxclients),

@@ -75,6 +75,7 @@ fn no_arguments_make_a_durable_cluster_of_one() {
     assert_eq!(config.storage, StorageKind::File);
     assert_eq!(config.timing, Timing::from(Pace::Fast));
     assert_eq!((config.verbose, config.log_format), (false, LogFormat::Text));
+    assert_eq!(config.read_mode, ReadMode::Linearizable);
     assert_eq!((config.max_clients, config.idle_timeout_s), (10_000, 0));
     assert_eq!(config.snapshot_log_bytes, 64 << 20);
     assert_eq!(config.secret, None);
@@ -109,6 +110,10 @@ fn paces() {
     assert_eq!((fast.tick_ms, fast.election_ticks.clone(), fast.heartbeat_ticks), (20, 10..20, 2));
     assert_eq!(fast.unavailable_after_ms, 4_000);
     assert_eq!(Timing::from(Pace::Debug).tick_ms, 200);
+    // Nine ticks of the fastest pace are promised; the lease is 8/9 of that, at every pace.
+    assert_eq!((fast.lease_us, Timing::from(Pace::Demo).lease_us), (160_000, 160_000));
+    assert_eq!(config("--read-mode lease").read_mode, ReadMode::Lease);
+    refused("--read-mode stale", "[possible values: linearizable, lease]");
     let demo = config("--timing demo").timing;
     assert_eq!((demo.tick_ms, demo.narrate, fast.narrate), (500, true, false));
 }

@@ -58,6 +58,7 @@ impl Settings {
             data_dir,
             storage,
             timing: self.timing.unwrap_or_default().into(),
+            read_mode: self.read_mode.unwrap_or_default(),
             verbose: self.verbose.unwrap_or(false),
             log_format: self.log_format.unwrap_or_default(),
             max_clients,

@@ -27,6 +27,11 @@ pub struct GroupConfig {
     pub election_ticks: usize,
     /// Ticks between heartbeats.
     pub heartbeat_ticks: usize,
+    /// How long a confirmed round of reads lets a leader answer alone, by its monotonic clock; no
+    /// more than 8/9 of the shortest time in which a follower campaigns. 0: leases are off. The
+    /// same on every node at every start, or else a node that is started anew keeps less than
+    /// it had promised.
+    pub lease_us: u64,
     /// How long a command waits without a leader, or without progress, before its error.
     pub unavailable_after_ms: u64,
     /// Of election timeouts, so that a run can be repeated.
@@ -60,6 +65,6 @@ pub struct Recovered {
 pub struct Now {
     /// Unix time; may jump.
     pub wall_ms: u64,
-    /// Never goes back.
+    /// Never goes back, and counts the time in which the machine was suspended: leases rely on it.
     pub mono_us: u64,
 }

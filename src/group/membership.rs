@@ -89,12 +89,15 @@ impl Group {
     }
 
     fn peers(&self) -> BTreeMap<NodeId, Peer> {
+        let last_index = self.raft.raft.raft_log.last_index();
         let others = self.raft.raft.prs().iter().filter(|(node, _)| **node != self.config.node_id);
         let peer = |(&node, progress): (&NodeId, &raft::Progress)| {
             let registered = self.membership.registered.get(&node);
             let peer = Peer {
                 matched: progress.matched,
-                replicates: progress.state == ProgressState::Replicate,
+                // A probe of who has everything is not answered before there is something to probe with.
+                replicates: progress.state == ProgressState::Replicate
+                    || progress.state == ProgressState::Probe && progress.matched == last_index,
                 active: self.is_active(node),
                 settled: registered.is_some_and(|&index| progress.committed_index >= index),
             };
@@ -146,6 +149,7 @@ impl Group {
     /// Raft's configuration has changed, at an entry that was just applied.
     pub(super) fn configured(&mut self, conf_state: ConfState) {
         let conf_state = sorted(conf_state);
+        self.lease.reconfigured(self.now.mono_us);
         self.machine.configured(&conf_state);
         self.effects.events.push(Event::Membership {
             voters: conf_state.voters.clone(),

@@ -2,7 +2,7 @@
 //! everything that waits; and what becomes of jobs for which there is no leader.
 
 use super::intake::Offered;
-use super::job::{Consistency, Job, Step};
+use super::job::{Job, Step};
 use super::reads::{Asker, Local};
 use super::stream::JobSteps;
 use super::{Group, OWN_TICKET};
@@ -31,7 +31,7 @@ const TOO_MUCH: Reply =
 
 impl Group {
     pub(super) fn submit(&mut self, job: Job) {
-        if matches!(job.consistency, Consistency::Stale { .. }) && !job.writes() {
+        if !job.writes() && self.is_fresh_enough(&job) {
             return self.answer_job(job);
         }
         if self.membership.is_removed() {

@@ -69,6 +69,9 @@ scripts! {
     duplicates_and_gaps
     reads
     reads_after_restart
+    leases
+    lease_promises
+    bounded_staleness
     stale_leader
     transactions
     expiry
@@ -76,6 +79,7 @@ scripts! {
     installed_not_synced
     no_majority
     outcomes
+    etcd_failpoints
     wiped_node
     whole_cluster_restart
     grow_and_shrink
@@ -86,7 +90,9 @@ scripts! {
     remove_held_back
     removed_node_returns
     removed_node_lingers
+    reads_without_the_removed
     members_in_snapshots
+    joint_snapshot
     newcomer_by_snapshot
 }
 

@@ -43,6 +43,8 @@ pub struct NodeConfig {
     pub election_ticks: usize,
     /// Of heartbeats.
     pub heartbeat_ticks: usize,
+    /// How long a lease lasts.
+    pub lease_us: u64,
     /// How long commands wait without a leader.
     pub unavailable_after_ms: u64,
     /// What peers must know of each other.
@@ -178,6 +180,7 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
         settled: data_dir.settled(),
         election_ticks: config.election_ticks,
         heartbeat_ticks: config.heartbeat_ticks,
+        lease_us: config.lease_us,
         unavailable_after_ms: config.unavailable_after_ms,
         seed: u64::from_le_bytes(random()?),
         new_cluster_id: random()?,
@@ -188,8 +191,10 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
 }
 
 fn transport_config(config: &NodeConfig, data_dir: &DataDir) -> Result<TransportConfig, NodeError> {
+    let me = config.members.iter().find(|member| member.node == config.node_id);
     Ok(TransportConfig {
         node_id: config.node_id,
+        peer_addr: me.map_or_else(String::new, |me| me.peer_addr.clone()),
         group: FIRST_GROUP,
         incarnation: data_dir.incarnation(),
         boot: data_dir.boot(),

@@ -42,15 +42,11 @@ pub fn name(status: &NodeStatus, id: NodeId) -> String {
     format!("{id:016x}{:024x}", cluster >> 32)
 }
 
-/// The leader, if this node reaches it.
-pub fn reached_leader(status: &NodeStatus) -> Option<&MemberStatus> {
-    leader(status).filter(|member| member.connected && has_address(member))
-}
-
 /// Who takes the commands of all slots; see the module.
-fn owner(status: &NodeStatus) -> Option<&MemberStatus> {
+pub fn owner(status: &NodeStatus) -> Option<&MemberStatus> {
+    let reached_leader = leader(status).filter(|member| member.connected && has_address(member));
     let this = || status.members.iter().find(|member| member.id == status.node_id && has_address(member));
-    reached_leader(status).or_else(|| this().filter(|_| reached_voters(status) >= majority(status)))
+    reached_leader.or_else(|| this().filter(|_| reached_voters(status) >= majority(status)))
 }
 
 /// How many voters this node reaches, itself among them.

@@ -1,11 +1,13 @@
-//! `CONFIG GET`: the parameters that clients and tools ask for, with this server's true values.
-//! This module must never pretend that a parameter was set.
+//! `CONFIG GET` and `CONFIG SET`: the parameters that clients and tools ask for, with this
+//! server's true values. This module must never pretend that a parameter was set.
 
-use super::{Shared, info};
+use super::{Shared, consistency, info};
 use crate::command::{Reply, glob_matches};
 use crate::limits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+const READ_MODE: &str = "read-mode";
 
 /// `CONFIG GET pattern ...`.
 pub fn get(shared: &Shared, patterns: &[&[u8]]) -> Reply {
@@ -13,6 +15,43 @@ pub fn get(shared: &Shared, patterns: &[&[u8]]) -> Reply {
     let wanted = |name: &str| lower.iter().any(|pattern| glob_matches(pattern, name.as_bytes()));
     let found = parameters(shared).into_iter().filter(|(name, _)| wanted(name));
     Reply::Map(found.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+}
+
+/// `CONFIG SET name value ...`: all of them, or none.
+pub fn set(shared: &Shared, args: &[&[u8]]) -> Reply {
+    if !args.len().is_multiple_of(2) {
+        return Reply::error("ERR syntax error");
+    }
+    let known = parameters(shared);
+    let mut seen = BTreeSet::new();
+    let mut read_mode = shared.read_mode.get();
+    for pair in args.chunks_exact(2) {
+        let asked = String::from_utf8_lossy(pair[0]);
+        let name = asked.to_ascii_lowercase();
+        if !known.contains_key(name.as_str()) {
+            let reason = format!("Unknown option or number of arguments for CONFIG SET - '{asked}'");
+            return Reply::error_owned(format!("ERR {reason}"));
+        }
+        if !seen.insert(name.clone()) {
+            return failed(&asked, "duplicate parameter");
+        }
+        if name != READ_MODE {
+            return failed(&asked, "can't set immutable config");
+        }
+        match consistency::read_mode(pair[1]) {
+            Some(mode) => read_mode = mode,
+            None => {
+                let reason = "argument(s) must be one of the following: linearizable, lease";
+                return failed(&asked, reason);
+            }
+        }
+    }
+    shared.read_mode.set(read_mode);
+    Reply::Ok
+}
+
+fn failed(name: &str, reason: &str) -> Reply {
+    Reply::error_owned(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}"))
 }
 
 /// By name. Redis's own names; a value is what this server does, not what Redis would.
@@ -37,6 +76,7 @@ fn parameters(shared: &Shared) -> BTreeMap<&'static str, String> {
         ("maxclients", shared.config.max_clients.to_string()),
         ("timeout", seconds(shared.config.idle_timeout)),
         ("tcp-keepalive", seconds(shared.config.tcp_keepalive)),
+        (READ_MODE, consistency::describe(shared.read_mode.get())),
         ("port", shared.port.to_string()),
         ("proto-max-bulk-len", limits::MAX_BULK_BYTES.to_string()),
         ("client-query-buffer-limit", limits::MAX_QUERY_BUFFER_BYTES.to_string()),

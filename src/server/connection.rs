@@ -106,6 +106,13 @@ impl Connection {
                 () = poll_pause(), if self.wait.is_some() => {}
             }
         }
+        // A socket that is closed with something unread in it takes back what it has sent.
+        let mut unread = [0; limits::IDLE_BUFFER_BYTES];
+        for _ in 0..limits::READ_AHEAD_BYTES / limits::IDLE_BUFFER_BYTES {
+            if !matches!(read.try_read(&mut unread), Ok(1..)) {
+                break;
+            }
+        }
     }
 
     /// Does all that can be done without waiting.
@@ -134,8 +141,8 @@ impl Connection {
                 continue;
             }
             self.client.resume.set(more || self.eof);
-            // READONLY is a barrier: one value holds for the job.
-            job.consistency = self.session.consistency.unwrap_or(self.shared.read_mode.get());
+            // What changes it is a barrier: one value holds for the job.
+            job.consistency = self.consistency();
             self.submit(job);
         }
     }

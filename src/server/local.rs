@@ -2,9 +2,10 @@
 //! module must never see a key.
 
 use super::connection::Connection;
-use super::{admin_commands, client_command, cluster_commands, config_command, info, sentinel_commands};
+use super::{
+    admin_commands, client_command, cluster_commands, config_command, consistency, info, sentinel_commands,
+};
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
-use crate::group::Consistency;
 use crate::resp::Protocol;
 use crate::wire::units::Args;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,8 +13,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Whether it changes how the connection is answered, or needs to know what was: it runs
 /// when everything before it has been answered.
 pub fn is_barrier(what: Do) -> bool {
-    matches!(what, Do::Hello | Do::Quit | Do::Readonly | Do::Readwrite | Do::Reset | Do::Wait | Do::Watch)
-        || asks_the_group(what)
+    let alters = matches!(
+        what,
+        Do::ClientConsistency
+            | Do::ConfigSet
+            | Do::Hello
+            | Do::Quit
+            | Do::Readonly
+            | Do::Readwrite
+            | Do::Reset
+            | Do::Wait
+            | Do::Watch
+    );
+    alters || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -46,6 +58,8 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Asking => Reply::Ok,
         Do::Auth => auth(args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
+        Do::ClientConsistency => consistency::run(connection, &args[2..]),
+        Do::ConfigSet => config_command::set(&connection.shared, &args[2..]),
         Do::ConfigGet => config_command::get(&connection.shared, &args[2..]),
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
@@ -54,8 +68,8 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Ping if args.len() > 2 => Reply::error("ERR wrong number of arguments for 'ping' command"),
         Do::Ping => args.get(1).map_or(Reply::simple("PONG"), Reply::bulk),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
-        Do::Readonly => stale_reads(connection, true),
-        Do::Readwrite => stale_reads(connection, false),
+        Do::Readonly => consistency::readonly(connection),
+        Do::Readwrite => consistency::readwrite(connection),
         Do::Role => admin_commands::role(&connection.shared.backend.status()),
         Do::Select => select(args),
         Do::Sentinel(what) => {
@@ -88,11 +102,6 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         | Do::RaftSnapshot
         | Do::RaftTransfer => Reply::error("ERR Command not allowed inside a transaction"),
     }
-}
-
-fn stale_reads(connection: &mut Connection, stale: bool) -> Reply {
-    connection.session.consistency = stale.then_some(Consistency::Stale { max_age_ms: None });
-    Reply::Ok
 }
 
 fn time() -> Reply {

@@ -3,7 +3,7 @@
 //! configuration lets every node serve.
 
 use super::admin_commands::host_and_port;
-use super::cluster_commands::reached_leader;
+use super::cluster_commands::owner;
 use super::connection::Connection;
 use crate::command::{Command, Reply, Request};
 use crate::config::Redirect;
@@ -15,8 +15,8 @@ const CLUSTER_DOWN: Reply = Reply::error("CLUSTERDOWN The cluster is down");
 impl Connection {
     /// Where the client has to go with `request` instead, if it has to. An `EXEC` is carried
     /// out here even if this node has stopped to lead since its commands were queued: it is as
-    /// good here as there, and was accepted. To a leader that this node has lost nobody is sent:
-    /// most likely it is dead, and who leads instead is known soon.
+    /// good here as there, and was accepted. During an election this node takes commands, as
+    /// `CLUSTER SLOTS` says: redis-py gives up after four `-CLUSTERDOWN` within a second.
     pub(super) fn redirected(&self, request: &Request, row: &Command) -> Option<Reply> {
         if self.shared.config.redirect == Redirect::None || self.shared.backend.leads() {
             return None;
@@ -26,8 +26,11 @@ impl Connection {
             return None;
         }
         let status = self.shared.backend.status();
-        let Some(leader) = reached_leader(&status) else { return Some(CLUSTER_DOWN) };
-        let (host, port) = host_and_port(&leader.client_addr);
+        let Some(owner) = owner(&status) else { return Some(CLUSTER_DOWN) };
+        if owner.id == status.node_id {
+            return None;
+        }
+        let (host, port) = host_and_port(&owner.client_addr);
         Some(Reply::error_owned(format!("MOVED {} {host}:{port}", slot(key))))
     }
 

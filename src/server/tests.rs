@@ -3,6 +3,7 @@
 
 mod backend;
 mod commands;
+mod consistency;
 mod discovery;
 mod limits;
 mod once;
@@ -134,6 +135,13 @@ impl Peer {
             Ok(_) => assert_eq!(rest.escape_ascii().to_string(), ""),
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
+    }
+
+    /// An end that takes nothing back of what was sent before.
+    async fn expect_orderly_end(&mut self) {
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("the connection ends");
+        assert_eq!(end.expect("no reset"), 0);
     }
 
     /// The next bulk or verbatim string.

@@ -20,6 +20,8 @@ use tokio::time::timeout;
 
 /// Refusals remembered, so that a peer that keeps trying is in the log once.
 const REMEMBERED_REFUSALS: usize = 64;
+/// A host name, colon and port.
+const MAX_ADDRESS_BYTES: usize = 260;
 /// After a failed accept, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -125,6 +127,9 @@ async fn serve(shared: Rc<Shared>, mut stream: TcpStream, address: SocketAddr, i
     };
     let lane = handshake::lane(&hello);
     shared.accepted.borrow_mut().greet(id, hello.from, lane);
+    if hello.peer_addr.len() <= MAX_ADDRESS_BYTES {
+        shared.said.borrow_mut().insert(hello.from, hello.peer_addr.clone());
+    }
     shared.retry_now(hello.from);
     let log = shared.log.new(slog::o!(
         "peer" => hello.from, "address" => address, "lane" => format!("{lane:?}")

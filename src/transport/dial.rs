@@ -10,14 +10,18 @@ use std::io;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// A connection to `peer` for `lane`, within the time for a handshake for each of its addresses.
+/// A connection to `peer` for `lane`, within the time for a handshake for each of its addresses: those
+/// that it was given with, and where it says itself that it is.
 pub(super) async fn dial(
     shared: &Shared,
     peer: &Peer,
     lane: Lane,
 ) -> Result<(TcpStream, FrameReader), ConnectionError> {
     let mut first = None;
-    for address in peer.address.split(',') {
+    // An empty one is of a peer that has not said where it is.
+    let said = shared.said.borrow().get(&peer.id).cloned().filter(|said| !said.is_empty());
+    let said = said.as_deref().filter(|said| !peer.address.split(',').any(|known| known == *said));
+    for address in peer.address.split(',').chain(said) {
         let attempt = async {
             let mut stream = connect(address).await?;
             set_options(&stream, shared.config.timing.idle)?;

@@ -40,7 +40,8 @@ fn hello_proof(secret: &str, challenge: &[u8], hello: &peer::Hello) -> Hmac<Sha2
     {
         numbers.extend_from_slice(&number.to_le_bytes());
     }
-    let parts: [&[u8]; 4] = [&hello.nonce, &hello.cluster_id, &hello.incarnation, &numbers];
+    let parts: [&[u8]; 5] =
+        [&hello.nonce, &hello.cluster_id, &hello.incarnation, &numbers, hello.peer_addr.as_bytes()];
     proof(secret, DIALLER, challenge, &parts)
 }
 
@@ -84,6 +85,7 @@ pub(super) fn hello(
         boot: config.boot,
         nonce: nonce()?,
         group: config.group,
+        peer_addr: config.peer_addr.clone(),
         ..Default::default()
     };
     if let Some(secret) = &config.secret {

@@ -130,6 +130,7 @@ fn config(node_id: NodeId) -> TransportConfig {
         ..Timing::default()
     };
     TransportConfig {
+        peer_addr: String::new(),
         node_id,
         group: 1,
         incarnation: [node_id as u8; 16],

@@ -170,6 +170,25 @@ fn a_cluster_that_does_not_answer_is_given_up_on_and_joined_later() {
     cluster.await_voters(&[1, 2, 3, 4]);
 }
 
+/// It has a place, and nobody listens to it; once it knows the secret, it takes its place.
+#[test]
+fn a_node_with_another_secret_stays_outside_until_it_has_the_right_one() {
+    let mut cluster = Setup::new().flags(&["--secret", "ours"]).start();
+    let node = cluster.prepare_joining(4);
+    let at = node.flags.iter().position(|flag| flag == "ours").expect("a secret");
+    node.flags[at] = "theirs".to_owned();
+    node.start();
+    eventually("it is told why", || cluster.node(4).read_log().contains("shared secret").then_some(()));
+    let mut client = cluster.client(1);
+    client.set("meanwhile", "yes");
+    assert_eq!(cluster.node(1).info("raft_voters").as_deref(), Some("1,2,3"));
+    cluster.kill(4);
+    cluster.node_mut(4).flags[at] = "ours".to_owned();
+    cluster.restart(4);
+    cluster.await_voters(&[1, 2, 3, 4]);
+    assert_eq!(cluster.client(4).get("meanwhile"), Value::bulk("yes"));
+}
+
 #[test]
 fn a_cluster_that_is_full_says_so() {
     let mut cluster = Setup::new().nodes(1).start();

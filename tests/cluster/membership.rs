@@ -2,7 +2,7 @@
 //! stay up notice nothing.
 
 use crate::harness::load::Load;
-use crate::harness::{Cluster, PATIENCE, Setup, Value, eventually};
+use crate::harness::{Cluster, PATIENCE, Setup, Value, eventually, free_ports, own_address};
 use std::time::{Duration, Instant};
 
 const REMOVED: &str = "was removed from the cluster";
@@ -97,7 +97,7 @@ fn a_leader_removes_itself() {
     load.await_writes(100);
     let outcomes = load.stop();
     outcomes.assert_unnoticed_but(&[leader]);
-    println!("a leader removes itself: longest gap {:?}", outcomes.longest_gap(leader));
+    println!("a leader removes itself: slowest write elsewhere {:?}", outcomes.slowest_write(leader).0);
     assert_gone(&mut cluster, leader);
     outcomes.check(&mut cluster);
 }
@@ -200,18 +200,28 @@ fn a_rolling_restart_goes_unnoticed() {
             let led = cluster.leader() == id;
             let load = Load::start(&cluster, &format!("roll{round}:{id}"), 2, 100);
             load.await_writes(200);
+            let mut idle = cluster.client(id);
+            assert_eq!(idle.get("nothing"), Value::Nil);
             let asked = Instant::now();
             cluster.node(id).signal("TERM");
             let status = cluster.node_mut(id).wait_end(Duration::from_secs(5));
+            let end = idle.read().expect_err("an end");
+            assert_eq!(end.kind(), std::io::ErrorKind::UnexpectedEof, "in good order: {end}");
             assert_eq!(status.code(), Some(0), "the exit status, {:?} after SIGTERM", asked.elapsed());
+            let ended = asked.elapsed();
             load.await_writes(100);
+            let restarted = asked.elapsed();
             cluster.restart(id);
             cluster.await_ready();
             load.await_writes(100);
             let outcomes = load.stop();
             outcomes.assert_unnoticed_but(&[id]);
-            let gap = outcomes.longest_gap(id);
-            println!("node {id} restarted (led: {led}): longest gap of a client elsewhere {gap:?}");
+            let (gap, at) = outcomes.slowest_write(id);
+            let after = at.and_then(|at| at.checked_duration_since(asked));
+            println!(
+                "node {id} stops (led: {led}), ends after {ended:?}, starts again after {restarted:?}: the \
+                 slowest write elsewhere took {gap:?}, sent after {after:?}"
+            );
             gaps.push(gap);
             outcomes.check(&mut cluster);
         }
@@ -240,4 +250,38 @@ fn members_that_came_later_are_found_after_all_have_stopped() {
     cluster.kill(1);
     eventually("the two that joined go on alone", || cluster.leader_now().filter(|leader| *leader != 1));
     cluster.client(2).set("alone", "yes");
+}
+
+/// Two of three get other addresses at once: they find each other by their command lines, and
+/// the third, which has not heard of it, learns it from the log.
+#[test]
+fn a_majority_that_moves_is_found_again() {
+    let mut cluster = Setup::new().start();
+    cluster.client(1).set("before", "yes");
+    cluster.await_caught_up();
+    let host = own_address();
+    let ports = free_ports(&host, 4);
+    let member = |i: usize| format!("{host}:{}@{}", ports[i], ports[i + 2]);
+    let flags = &cluster.node(2).flags;
+    let at = flags.iter().position(|flag| flag == "--cluster").expect("a flag") + 1;
+    let first = flags[at].split(',').next().expect("node 1").to_owned();
+    for id in [2, 3] {
+        cluster.kill(id);
+    }
+    for (i, id) in [2, 3].into_iter().enumerate() {
+        let node = cluster.node_mut(id);
+        node.flags[at] = [first.clone(), member(0), member(1)].join(",");
+        node.addr = format!("{host}:{}", ports[i]);
+        node.start();
+    }
+    cluster.await_ready();
+    for id in 1..=3 {
+        assert_eq!(cluster.client(id).get("before"), Value::bulk("yes"), "on node {id}");
+        let addr = cluster.node(id).addr.clone();
+        let leader = cluster.leader();
+        eventually("node 1 names the new addresses", || {
+            let seen = cluster.node(leader).info(&format!("raft_peer{id}"));
+            (id == leader || seen?.contains(&addr)).then_some(())
+        });
+    }
 }

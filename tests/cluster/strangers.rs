@@ -2,19 +2,13 @@
 
 use crate::harness::client::request;
 use crate::harness::load::Load;
-use crate::harness::{Client, Cluster, Setup, Value, eventually};
+use crate::harness::{Cluster, Setup, Value, eventually};
 use bowline::wire::frame::{Frame, Lane};
 use bowline::wire::proto::peer;
 use bytes::BytesMut;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-#[track_caller]
-fn terms(cluster: &Cluster) -> Vec<Option<u64>> {
-    cluster.ids().iter().map(|id| cluster.raft(*id, "raft_term")).collect()
-}
 
 #[track_caller]
 fn peer_connection(cluster: &Cluster, id: u64) -> TcpStream {
@@ -60,7 +54,7 @@ fn hello(to: u64) -> peer::Hello {
 #[test]
 fn nonsense_on_the_peer_port_is_logged_and_changes_nothing() {
     let mut cluster = Setup::new().start();
-    let before = terms(&cluster);
+    let before = cluster.terms();
     let load = Load::start(&cluster, "nonsense", 1, 10);
     let whole = frame_bytes(&Frame::Hello(hello(1)));
     let mut flipped = whole.clone();
@@ -99,7 +93,7 @@ fn nonsense_on_the_peer_port_is_logged_and_changes_nothing() {
     outcomes.assert_no_errors();
     outcomes.check(&mut cluster);
     cluster.assert_running(&[1, 2, 3]);
-    assert_eq!(terms(&cluster), before, "nobody has campaigned");
+    assert_eq!(cluster.terms(), before, "nobody has campaigned");
 }
 
 #[test]
@@ -187,84 +181,4 @@ fn clients_that_never_read_cost_bounded_memory_and_nobody_else_time() {
     assert!(slowest < Duration::from_secs(3), "others wait {slowest:?}");
     eventually("they are forgotten", || (client.info("connected_clients").ok()?? == "1").then_some(()));
     cluster.assert_running(&[1]);
-}
-
-/// Writes long values through a follower while others write short ones.
-fn long_values(value_bytes: usize, timing: &str) {
-    let mut cluster = Setup::new().flags(&["--timing", timing]).start();
-    let follower = cluster.follower();
-    let before = terms(&cluster);
-    let load = Load::start(&cluster, "small", 1, 10);
-    let value = "v".repeat(value_bytes);
-    let mut client = cluster.client(follower);
-    for round in 0..3 {
-        client.set(&format!("long:{round}"), &value);
-    }
-    let outcomes = load.stop();
-    outcomes.assert_no_errors();
-    outcomes.check(&mut cluster);
-    let gap = outcomes.longest_gap(0);
-    println!("{} MiB through a follower: longest gap of another client {gap:?}", value_bytes >> 20);
-    assert_eq!(terms(&cluster), before, "nobody has campaigned");
-    for id in cluster.ids() {
-        assert_eq!(cluster.client(id).call(&["STRLEN", "long:2"]), Value::Int(value_bytes as i64));
-    }
-}
-
-/// FAILURES: redisraft d33344d (a slow forwarded command delays heartbeats, elections follow).
-#[test]
-fn a_long_value_through_a_follower_causes_no_election() {
-    long_values(8 << 20, "fast");
-}
-
-/// Copying 64 MiB takes a busy machine longer than an election of `--timing fast`, whoever
-/// sends the heartbeats; but no heartbeat may wait for the whole of its way.
-#[test]
-fn a_value_of_64_mib_through_a_follower_causes_no_election() {
-    long_values(64 << 20, "debug");
-}
-
-/// FAILURES: redisraft 49 (a race on closing a connection).
-#[test]
-fn clients_that_vanish_in_the_middle_of_a_request_leave_nothing_behind() {
-    let mut cluster = Setup::new().start();
-    let id = cluster.follower();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let busy = scope.spawn(|| {
-            let mut client = cluster.client(id);
-            let mut count = 0;
-            while !stop.load(Ordering::Relaxed) {
-                count += 1;
-                client.set("busy", count.to_string());
-                assert_eq!(client.get("busy"), Value::bulk(count.to_string()), "somebody else's reply");
-            }
-        });
-        for i in 0..200 {
-            let mut client: Client = cluster.client(id);
-            let whole = request(&["SET", &format!("gone:{i}"), &"z".repeat(100_000)]);
-            let sent = match i % 4 {
-                0 => client.stream.write_all(&whole[..whole.len() / 2]),
-                1 => client.stream.write_all(&whole),
-                2 => client.stream.write_all(&[request(&["MULTI"]), whole].concat()),
-                _ => client.stream.write_all(&request(&["GET", "busy"]).repeat(1000)),
-            };
-            sent.expect("the node reads");
-        }
-        stop.store(true, Ordering::Relaxed);
-        busy.join().expect("the other client is served");
-    });
-    let mut client = cluster.client(id);
-    eventually("they are forgotten", || (client.info("connected_clients").ok()?? == "1").then_some(()));
-    for i in 0..200 {
-        let found = client.call(&["STRLEN", &format!("gone:{i}")]);
-        // A whole request may be carried out; what was not whole may not.
-        let is_right = if i % 4 == 1 {
-            found == Value::Int(0) || found == Value::Int(100_000)
-        } else {
-            found == Value::Int(0)
-        };
-        assert!(is_right, "client {i} left {found:?}");
-    }
-    cluster.assert_running(&[1, 2, 3]);
 }

@@ -373,6 +373,14 @@ impl Outcomes {
             others.flat_map(|writer| writer.record.acks.windows(2).map(|two| two[1].acked - two[0].acked));
         gaps.max().unwrap_or_default()
     }
+
+    /// The longest that a write through another node than `but` took, and when it was sent. Not
+    /// the time in which a client waited for `but` to answer a read.
+    pub fn slowest_write(&self, but: u64) -> (Duration, Option<Instant>) {
+        let others = self.writers.iter().filter(|writer| writer.node != but);
+        let acks = others.flat_map(|writer| &writer.record.acks);
+        acks.map(|ack| (ack.acked - ack.sent, Some(ack.sent))).max().unwrap_or_default()
+    }
 }
 
 /// The middle one.

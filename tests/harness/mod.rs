@@ -6,7 +6,9 @@
 #![allow(dead_code, reason = "each file of tests uses its own part of the harness")]
 
 pub mod client;
+pub mod fill;
 pub mod load;
+mod members;
 mod node;
 pub mod turn;
 
@@ -177,50 +179,6 @@ impl Cluster {
         eventually(&format!("node {id} takes connections"), || Client::try_connect(addr, PATIENCE).ok())
     }
 
-    /// A node that joins by itself, under an address and with a directory of its own; it does
-    /// not run yet. `id` is what it is called here, and asks for.
-    pub fn prepare_joining(&mut self, id: u64) -> &mut Node {
-        let ports = free_ports(&self.host, 2);
-        let (addr, peer_addr) =
-            (format!("{}:{}", self.host, ports[0]), format!("{}:{}", self.host, ports[1]));
-        let node = self.prepare_joining_at(id, addr, peer_addr);
-        node.flags.extend(["--node-id".to_owned(), id.to_string()]);
-        node
-    }
-
-    /// The same under a given address, and with whatever id the cluster gives it.
-    pub fn prepare_joining_at(&mut self, id: u64, addr: String, peer_addr: String) -> &mut Node {
-        let targets: Vec<String> = self.addrs().into_iter().filter(|target| *target != addr).collect();
-        let data_dir = self.dir.path().join(format!("n{id}"));
-        let mut flags: Vec<String> =
-            ["--join", &targets.join(","), "--bind", &addr, "--peer-bind", &peer_addr, "--data-dir"]
-                .map(str::to_owned)
-                .into();
-        flags.push(data_dir.display().to_string());
-        flags.extend(self.common.iter().cloned());
-        let log = self.dir.path().join(format!("n{id}.log"));
-        let node = Node::new(id, addr, peer_addr, data_dir, log, flags);
-        assert!(self.nodes.insert(id, node).is_none(), "there was a node {id}");
-        self.node_mut(id)
-    }
-
-    /// Forgets a node, which must not run.
-    pub fn forget(&mut self, id: u64) -> Node {
-        let mut node = self.nodes.remove(&id).expect("a node of the cluster");
-        assert!(!node.is_running(), "node {id} runs");
-        node
-    }
-
-    /// Waits until every running node sees these voters.
-    #[track_caller]
-    pub fn await_voters(&mut self, voters: &[u64]) {
-        let wanted = voters.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        for id in self.running() {
-            let what = format!("node {id} sees the voters {wanted}");
-            eventually(&what, || (self.node(id).info("raft_voters")? == wanted).then_some(()));
-        }
-    }
-
     pub fn addrs(&self) -> Vec<String> {
         self.nodes.values().map(|node| node.addr.clone()).collect()
     }
@@ -232,6 +190,16 @@ impl Cluster {
     /// A field of `INFO raft` as a number; none when the node does not answer.
     pub fn raft(&self, id: u64, field: &str) -> Option<u64> {
         self.node(id).info(field)?.parse().ok()
+    }
+
+    /// The term of each node.
+    pub fn terms(&self) -> Vec<Option<u64>> {
+        self.ids().iter().map(|id| self.raft(*id, "raft_term")).collect()
+    }
+
+    /// How often a node has logged this.
+    pub fn logged(&self, id: u64, what: &str) -> usize {
+        self.node(id).read_log().matches(what).count()
     }
 
     /// The leader, if the node with the highest term that answers knows one.

@@ -1,83 +1,28 @@
 //! What is done to a cluster, and undone. A fault touches processes of the cluster and links
 //! between them, never a client.
 
+use super::kind::Kind;
 use super::machine::{Clocks, SmallDisk};
 use super::relay::{Link, Relays};
 use crate::harness::{Client, Cluster, PATIENCE, Value};
 use rand::rngs::SmallRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    KillLeader,
-    KillFollower,
-    KillAll,
-    StopLeader,
-    StopFollower,
-    PauseLeader,
-    PauseFollower,
-    CutLeaderOff,
-    CutFollowerOff,
-    CutOneWay,
-    StallOneWay,
-    StallFollower,
-    SlowLinks,
-    FillDisk,
-    JumpClock,
-    SkewClocks,
-    Transfer,
-    Snapshot,
-}
-
-impl Kind {
-    const ALL: [Kind; 18] = [
-        Kind::KillLeader,
-        Kind::KillFollower,
-        Kind::KillAll,
-        Kind::StopLeader,
-        Kind::StopFollower,
-        Kind::PauseLeader,
-        Kind::PauseFollower,
-        Kind::CutLeaderOff,
-        Kind::CutFollowerOff,
-        Kind::CutOneWay,
-        Kind::StallOneWay,
-        Kind::StallFollower,
-        Kind::SlowLinks,
-        Kind::FillDisk,
-        Kind::JumpClock,
-        Kind::SkewClocks,
-        Kind::Transfer,
-        Kind::Snapshot,
-    ];
-
-    /// Whether nodes themselves are its target, rather than links or clocks.
-    fn is_of_processes(self) -> bool {
-        matches!(
-            self,
-            Kind::KillLeader
-                | Kind::KillFollower
-                | Kind::KillAll
-                | Kind::StopLeader
-                | Kind::StopFollower
-                | Kind::PauseLeader
-                | Kind::PauseFollower
-                | Kind::FillDisk
-        )
-    }
-}
+/// How long an operator's request is waited for while faults go on.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a fault is undone.
-enum Cure {
+pub enum Cure {
     Start(Vec<u64>),
     Continue(u64),
     Open(Vec<(u64, u64)>),
     Room,
     Clocks(Vec<u64>),
+    Joined(u64),
+    Removed(u64),
     Nothing,
 }
 
@@ -88,29 +33,44 @@ pub struct Fault {
     cure: Cure,
 }
 
+impl Fault {
+    /// Whether it can only end well when everything else has.
+    pub fn is_cured_last(&self) -> bool {
+        matches!(self.cure, Cure::Joined(_) | Cure::Removed(_))
+    }
+}
+
+/// What a cluster is made of that faults can reach.
+pub struct Surroundings {
+    pub relays: Relays,
+    /// Where the nodes of the beginning listen for peers, behind their relays.
+    pub first_places: BTreeMap<u64, String>,
+    pub disk: Option<(u64, SmallDisk)>,
+    pub clocks: Option<Clocks>,
+}
+
 /// See the module's text.
 pub struct Nemesis {
     pub cluster: Cluster,
-    relays: Relays,
-    disk: Option<(u64, SmallDisk)>,
-    clocks: Option<Clocks>,
-    rng: SmallRng,
+    pub(super) relays: Relays,
+    pub(super) disk: Option<(u64, SmallDisk)>,
+    pub(super) clocks: Option<Clocks>,
+    pub(super) rng: SmallRng,
     deck: Vec<Kind>,
     available: Vec<Kind>,
     /// Nodes that a fault has stopped in some way.
-    down: BTreeSet<u64>,
+    pub(super) down: BTreeSet<u64>,
     cut: BTreeSet<(u64, u64)>,
+    /// Nodes that have been started to become members.
+    pub(super) joining: BTreeSet<u64>,
+    pub(super) first_places: BTreeMap<u64, String>,
+    pub(super) last_id: u64,
 }
 
 impl Nemesis {
     /// Of a cluster that runs; says what cannot be done here.
-    pub fn new(
-        cluster: Cluster,
-        relays: Relays,
-        disk: Option<(u64, SmallDisk)>,
-        clocks: Option<Clocks>,
-        seed: u64,
-    ) -> Self {
+    pub fn new(cluster: Cluster, surroundings: Surroundings, seed: u64) -> Self {
+        let Surroundings { relays, first_places, disk, clocks } = surroundings;
         let mut available = Kind::ALL.to_vec();
         let mut leave_out = |kinds: &[Kind], why: &str| {
             println!("left out: {kinds:?}: {why}");
@@ -125,11 +85,27 @@ impl Nemesis {
         let mut client = cluster.client(cluster.leader());
         let help = client.try_call(&["RAFT", "TRANSFER", "0"]).ok();
         if help.is_none_or(|reply| reply.error().is_some_and(|text| text.contains("ubcommand"))) {
-            leave_out(&[Kind::Transfer, Kind::Snapshot], "this server has no RAFT TRANSFER");
+            leave_out(
+                &[Kind::Transfer, Kind::Snapshot, Kind::Join, Kind::Remove],
+                "this server has no RAFT TRANSFER",
+            );
         }
         let rng = SmallRng::seed_from_u64(seed);
-        let (deck, down, cut) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        Self { cluster, relays, disk, clocks, rng, deck, available, down, cut }
+        let last_id = cluster.ids().into_iter().max().unwrap_or(0);
+        Self {
+            cluster,
+            relays,
+            disk,
+            clocks,
+            rng,
+            deck: Vec::new(),
+            available,
+            down: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            joining: BTreeSet::new(),
+            first_places,
+            last_id,
+        }
     }
 
     /// Every kind comes once before one comes again.
@@ -210,6 +186,8 @@ impl Nemesis {
                 }
                 Some((format!("clocks run at {rates:.2?}"), Cure::Clocks(ids)))
             }
+            Kind::Join => self.make_join(),
+            Kind::Remove => self.make_remove(),
             Kind::Transfer => self.command(&["RAFT", "TRANSFER", &target.to_string()]),
             _ => self.command(&["RAFT", "SNAPSHOT"]),
         }
@@ -233,6 +211,11 @@ impl Nemesis {
         };
         match kind {
             Kind::KillLeader | Kind::KillFollower => {
+                self.cluster.kill(target);
+                Some((format!("kill {role} {target}"), Cure::Start(vec![target])))
+            }
+            // One that is still joining has nothing to hand over.
+            Kind::StopLeader | Kind::StopFollower if self.joining.contains(&target) => {
                 self.cluster.kill(target);
                 Some((format!("kill {role} {target}"), Cure::Start(vec![target])))
             }
@@ -262,15 +245,22 @@ impl Nemesis {
         Cure::Open(pairs)
     }
 
+    /// The reply of a node that may not be able to give one.
+    pub(super) fn ask(&self, node: u64, args: &[&str]) -> String {
+        let client = Client::try_connect(&self.cluster.node(node).addr, REQUEST_PATIENCE);
+        match client.and_then(|mut client| client.try_call(args)) {
+            Ok(Value::Simple(text)) => text,
+            Ok(Value::Error(text)) => format!("-{text}"),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
     /// Something that an operator says to a node that runs; refusals are part of it.
     fn command(&mut self, args: &[&str]) -> Option<(String, Cure)> {
         let ids: Vec<u64> = self.cluster.ids().into_iter().filter(|id| !self.down.contains(id)).collect();
         let at = *ids.choose(&mut self.rng)?;
-        let mut client = Client::try_connect(&self.cluster.node(at).addr, PATIENCE).ok()?;
-        let reply = match client.try_call(args).ok()? {
-            Value::Error(text) => format!("-{text}"),
-            other => format!("{other:?}"),
-        };
+        let reply = self.ask(at, args);
         Some((format!("{} at node {at}: {reply}", args.join(" ")), Cure::Nothing))
     }
 
@@ -326,6 +316,8 @@ impl Nemesis {
                 let clocks = self.clocks.as_ref().expect("there were some");
                 ids.into_iter().for_each(|id| clocks.set(id, "+0"));
             }
+            Cure::Joined(id) => self.cure_joined(id),
+            Cure::Removed(id) => self.cure_removed(id),
             Cure::Nothing => {}
         }
     }

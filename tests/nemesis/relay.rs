@@ -3,6 +3,7 @@
 //! that they dialled, so a link has a direction, and can be cut, held up or slowed down alone.
 //! The relay must never change, drop or reorder bytes of a connection that it keeps open.
 
+use crate::harness::own_address;
 use bowline::limits::MAX_HANDSHAKE_FRAME_BYTES;
 use bowline::wire::frame::Frame;
 use bytes::BytesMut;
@@ -51,8 +52,17 @@ impl Relays {
         Self { links: watch::Sender::new(Links::new()), handle, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Takes connections for node `to` at `listen`, and hands them on to `target`.
-    pub fn add(&self, to: u64, listen: &str, target: &str) {
+    /// A relay at a node's address for peers: where the node itself has to listen, on the same
+    /// port of another address, as it insists on.
+    pub fn behind(&self, peer_addr: &str) -> String {
+        let port = peer_addr.rsplit_once(':').expect("an address").1;
+        let behind = format!("{}:{port}", own_address());
+        self.add(peer_addr, &behind);
+        behind
+    }
+
+    /// Takes connections at `listen`, and hands them on to `target`.
+    fn add(&self, listen: &str, target: &str) {
         let listener = std::net::TcpListener::bind(listen).expect("the relay's address is free");
         listener.set_nonblocking(true).expect("a socket of ours");
         let (target, links) = (target.to_owned(), self.links.subscribe());
@@ -61,7 +71,7 @@ impl Relays {
             while let Ok((dialler, _)) = listener.accept().await {
                 let (target, links) = (target.clone(), links.clone());
                 tokio::spawn(async move {
-                    let _ = relay(dialler, &target, to, links).await;
+                    let _ = relay(dialler, &target, links).await;
                 });
             }
         });
@@ -92,12 +102,7 @@ impl Drop for Relays {
 }
 
 /// Until one side ends the connection, or the link is cut.
-async fn relay(
-    dialler: TcpStream,
-    target: &str,
-    to: u64,
-    mut links: watch::Receiver<Links>,
-) -> io::Result<()> {
+async fn relay(dialler: TcpStream, target: &str, mut links: watch::Receiver<Links>) -> io::Result<()> {
     let target = TcpStream::connect(target).await?;
     dialler.set_nodelay(true)?;
     target.set_nodelay(true)?;
@@ -105,17 +110,17 @@ async fn relay(
     let (mut from_target, mut to_target) = target.into_split();
     let back = tokio::spawn(async move { tokio::io::copy(&mut from_target, &mut to_dialler).await });
     let outcome = async {
-        let (from, hello) = hello(&mut from_dialler).await?;
-        pass(&hello, (from, to), &mut to_target, &mut links).await?;
-        forward(&mut from_dialler, &mut to_target, (from, to), &mut links).await
+        let (pair, hello) = hello(&mut from_dialler).await?;
+        pass(&hello, pair, &mut to_target, &mut links).await?;
+        forward(&mut from_dialler, &mut to_target, pair, &mut links).await
     }
     .await;
     back.abort();
     outcome
 }
 
-/// The first frame of a connection: who dialled it, and its bytes.
-async fn hello(dialler: &mut OwnedReadHalf) -> io::Result<(u64, Vec<u8>)> {
+/// The first frame of a connection: who dialled it, and whom it meant; and its bytes.
+async fn hello(dialler: &mut OwnedReadHalf) -> io::Result<((u64, u64), Vec<u8>)> {
     let mut bytes = BytesMut::new();
     loop {
         if dialler.read_buf(&mut bytes).await? == 0 {
@@ -123,7 +128,7 @@ async fn hello(dialler: &mut OwnedReadHalf) -> io::Result<(u64, Vec<u8>)> {
         }
         match Frame::take(&mut bytes.clone(), MAX_HANDSHAKE_FRAME_BYTES) {
             Ok(None) => {}
-            Ok(Some(Frame::Hello(hello))) => return Ok((hello.from, bytes.to_vec())),
+            Ok(Some(Frame::Hello(hello))) => return Ok(((hello.from, hello.to), bytes.to_vec())),
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
     }

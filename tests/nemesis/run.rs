@@ -1,17 +1,19 @@
 //! One run: a cluster behind relays, clients on all nodes, faults one after the other and
 //! several at once, and in the end the verdict.
 
-use super::faults::{Kind, Nemesis};
+use super::faults::{Fault, Nemesis, Surroundings};
 use super::judge::Judge;
+use super::kind::Kind;
 use super::machine::{Clocks, SmallDisk};
 use super::objects::Band;
 use super::relay::Relays;
 use super::summary::{Episode, Summary};
 use super::workload::{Shared, Worker};
 use crate::harness::client::request;
-use crate::harness::{Cluster, Setup, own_address};
+use crate::harness::{Cluster, Setup};
 use bowline::history::{Action, Call, Operation, Outcome, What};
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -34,6 +36,8 @@ pub struct Plan {
     pub rate: u64,
     /// How long faults and the times between them last, at most.
     pub most_hold: Duration,
+    /// Whether clients ask for reads that may be old: such a history has to be found wrong.
+    pub stale: bool,
     /// Where the history is kept; None: with the cluster, and gone with it.
     pub history: Option<PathBuf>,
 }
@@ -46,19 +50,20 @@ fn cluster(seed: u64) -> Nemesis {
     let clocks = Clocks::new(&dir);
     let on_small_disk = 1 + seed % cluster.ids().len() as u64;
     let disk = SmallDisk::under(cluster.node_mut(on_small_disk), &dir);
+    let mut first_places = BTreeMap::new();
     for id in cluster.ids() {
         let node = cluster.node_mut(id);
-        let port = node.peer_addr.rsplit_once(':').expect("an address").1;
-        let behind = format!("{}:{port}", own_address());
-        relays.add(id, &node.peer_addr, &behind);
-        node.flags.extend(["--peer-bind".to_owned(), behind]);
+        let behind = relays.behind(&node.peer_addr);
+        node.flags.extend(["--peer-bind".to_owned(), behind.clone()]);
+        first_places.insert(id, behind);
         if let Some(clocks) = &clocks {
             clocks.under(node);
         }
         node.start();
     }
     cluster.await_ready();
-    Nemesis::new(cluster, relays, disk.map(|disk| (on_small_disk, disk)), clocks, seed)
+    let disk = disk.map(|disk| (on_small_disk, disk));
+    Nemesis::new(cluster, Surroundings { relays, first_places, disk, clocks }, seed)
 }
 
 /// Runs it all. Panics when a node does not come back, or a process ends by itself.
@@ -77,7 +82,7 @@ pub fn run(plan: &Plan) -> Summary {
         let shared = shared.clone();
         std::thread::spawn(move || judge.run(&retired, &shared.stop))
     };
-    let workers = start_clients(&nemesis.cluster, plan.seed, &bands, &shared);
+    let workers = start_clients(&nemesis.cluster, plan, &bands, &shared);
     let episodes = torment(plan, &mut nemesis, &shared);
     let lasted = Duration::from_nanos(shared.now_ns());
     shared.stop.store(true, Ordering::Relaxed);
@@ -101,7 +106,7 @@ pub fn run(plan: &Plan) -> Summary {
 
 fn start_clients(
     cluster: &Cluster,
-    seed: u64,
+    plan: &Plan,
     bands: &[Arc<Band>],
     shared: &Arc<Shared>,
 ) -> Vec<std::thread::JoinHandle<()>> {
@@ -109,7 +114,8 @@ fn start_clients(
     for band in bands {
         for (node, _) in cluster.ids().into_iter().flat_map(|id| (0..CLIENTS).map(move |i| (id, i))) {
             let (id, addr) = (workers.len() as u64 + 1, cluster.node(node).addr.clone());
-            let worker = Worker::new(id, node, addr, seed, band.clone(), shared.clone());
+            let mut worker = Worker::new(id, node, addr, plan.seed, band.clone(), shared.clone());
+            worker.stale = plan.stale;
             workers.push(std::thread::spawn(move || worker.run()));
         }
     }
@@ -136,8 +142,12 @@ fn torment(plan: &Plan, nemesis: &mut Nemesis, shared: &Shared) -> Vec<Episode> 
         std::thread::sleep(until(&mut rng));
         let kinds: Vec<Kind> = faults.iter().map(|fault| fault.kind).collect();
         let what: Vec<String> = faults.iter().map(|fault| fault.what.clone()).collect();
-        while !faults.is_empty() {
-            let fault = faults.swap_remove(rng.random_range(0..faults.len()));
+        if faults.is_empty() {
+            continue;
+        }
+        faults.shuffle(&mut rng);
+        faults.sort_by_key(Fault::is_cured_last);
+        for fault in faults {
             nemesis.heal(fault);
         }
         nemesis.assert_well();

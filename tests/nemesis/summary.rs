@@ -1,7 +1,7 @@
 //! What a run came to.
 
 use super::availability::Gap;
-use super::faults::Kind;
+use super::kind::Kind;
 use super::workload::Shared;
 use bowline::history::Report;
 use std::collections::BTreeMap;
@@ -61,9 +61,13 @@ impl Summary {
         self.episodes.iter().map(|episode| episode.kinds.len()).sum()
     }
 
+    pub fn is_linearizable(&self) -> bool {
+        self.report.is_linearizable() && self.violations.is_linearizable()
+    }
+
     /// Whether nothing was seen that must not be.
     pub fn is_good(&self) -> bool {
-        self.report.is_linearizable() && self.violations.is_linearizable() && self.complaints.is_empty()
+        self.is_linearizable() && self.complaints.is_empty()
     }
 
     /// What was done while nothing could be written.

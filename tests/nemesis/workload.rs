@@ -83,12 +83,25 @@ pub struct Worker {
     shared: Arc<Shared>,
     number: u64,
     last_value: Box<str>,
+    /// Whether it takes what its node has, however old.
+    pub stale: bool,
 }
 
 impl Worker {
     pub fn new(id: u64, node: u64, addr: String, seed: u64, band: Arc<Band>, shared: Arc<Shared>) -> Self {
         let rng = SmallRng::seed_from_u64(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        Self { id, node, addr, client: None, rng, band, shared, number: 0, last_value: "".into() }
+        Self {
+            id,
+            node,
+            addr,
+            client: None,
+            rng,
+            band,
+            shared,
+            number: 0,
+            last_value: "".into(),
+            stale: false,
+        }
     }
 
     pub fn run(mut self) {
@@ -99,7 +112,7 @@ impl Worker {
                 continue;
             }
             if self.client.is_none() {
-                self.client = Client::try_connect(&self.addr, REPLY_PATIENCE).ok();
+                self.client = self.connect().ok();
             }
             if self.client.is_none() {
                 std::thread::sleep(RECONNECT);
@@ -107,6 +120,14 @@ impl Worker {
             }
             self.one_operation();
         }
+    }
+
+    fn connect(&self) -> io::Result<Client> {
+        let mut client = Client::try_connect(&self.addr, REPLY_PATIENCE)?;
+        if self.stale {
+            client.try_call(&["READONLY"])?;
+        }
+        Ok(client)
     }
 
     fn one_operation(&mut self) {

@@ -4,6 +4,7 @@
 
 use super::history::{Action, Freshness, Operation, Outcome};
 use super::operator;
+use super::profile::SLOWEST_CLOCK;
 use bowline::command::{Reply, Request};
 use bowline::group::{Consistency, Job, Step};
 use bowline::wire::units::{self, Args, Command, Watch};
@@ -63,7 +64,7 @@ impl Clients {
             }
         };
         let mut job = self.job_of(actions, client, node, now_us);
-        if !job.writes() && rng.random_bool(0.2) {
+        if !job.writes() && rng.random_bool(0.5) {
             self.relax(rng, &mut job);
         }
         job
@@ -71,13 +72,16 @@ impl Clients {
 
     /// A job that only reads is content with less.
     fn relax(&mut self, rng: &mut SmallRng, job: &mut Job) {
-        if rng.random_bool(0.5) {
+        if rng.random_bool(0.6) {
             job.consistency = Consistency::Lease;
             return;
         }
-        job.consistency = Consistency::Stale { max_age_ms: None };
+        let max_age_ms = rng.random_bool(0.5).then(|| rng.random_range(0..400));
+        job.consistency = Consistency::Stale { max_age_ms };
+        // Its age is taken by a node's clock, which may run slower than time.
+        let within = max_age_ms.map(|ms| Freshness::Within { us: (ms + 1) * 1_000_000 / SLOWEST_CLOCK });
         for &operation in &self.open[&job.ticket].operations {
-            self.history[operation].freshness = Freshness::Any;
+            self.history[operation].freshness = within.unwrap_or(Freshness::Any);
         }
     }
 

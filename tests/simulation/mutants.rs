@@ -49,6 +49,8 @@ mod product {
 
     mutants! {
         acknowledgement_before_the_sync: AcknowledgeBeforeSync within 10;
+        reads_without_a_quorum: ReadsWithoutQuorum within 20;
+        lease_not_checked: LeaseNotChecked within 20;
         deduplication_off: DedupOff within 20;
         vote_not_persisted: VoteNotPersisted within 100;
         snapshot_without_membership: SnapshotWithoutMembership within 10;

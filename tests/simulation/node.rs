@@ -97,6 +97,7 @@ impl Node {
             settled: self.disk.settled,
             election_ticks: ELECTION_TICKS,
             heartbeat_ticks: 2,
+            lease_us: profile.lease_us(),
             unavailable_after_ms: UNAVAILABLE_AFTER_MS,
             seed,
             new_cluster_id: [self.id as u8; 16],

@@ -32,6 +32,13 @@ impl Broken {
     }
 }
 
+/// The rate of the slowest clock of any run, in thousandths.
+pub const SLOWEST_CLOCK: u64 = 800;
+/// The promise behind it, 9/8 of it, is as long as nine of the shortest ticks of those runs in
+/// which leases are on: with clocks whose rates differ by no more than the promise allows.
+const LEASE_US: u64 = 64_000;
+const MOST_SKEW_OF_LEASES: u64 = 50;
+
 /// Drawn once a run.
 #[derive(Debug, Clone)]
 pub struct Profile {
@@ -84,7 +91,7 @@ impl Profile {
             fault_every_us: rng.random_range(100_000..1_500_000),
             think_us: rng.random_range(100..4_000),
             operator_every_us: if rng.random_bool(0.5) { rng.random_range(200_000..2_000_000) } else { 0 },
-            skew: [0, 20, 200][rng.random_range(0..3)],
+            skew: [0, 20, 50, 1000 - SLOWEST_CLOCK][rng.random_range(0..4)],
             weights: std::array::from_fn(|_| rng.random_range(0..10)),
         };
         profile.raise(Fault::Heal, 2);
@@ -118,6 +125,7 @@ impl Profile {
             Mutant::ReadsWithoutQuorum | Mutant::LeaseNotChecked => {
                 self.raise(Fault::Partition, 30);
                 self.raise(Fault::Pause, 30);
+                self.skew = 20;
             }
             Mutant::DedupOff | Mutant::OnceEveryTime => self.raise(Fault::Partition, 30),
             Mutant::VoteNotPersisted => {
@@ -145,6 +153,11 @@ impl Profile {
         self.faulty_us = 30_000_000;
         self.weights = [0; FAULTS.len()];
         self.raise(Fault::Heal, 2);
+    }
+
+    /// 0 where the clocks are worse than leases can bear.
+    pub fn lease_us(&self) -> u64 {
+        if self.skew > MOST_SKEW_OF_LEASES { 0 } else { LEASE_US }
     }
 
     /// The members of the beginning.

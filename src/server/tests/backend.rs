@@ -28,10 +28,10 @@ pub struct FakeBackend {
     /// Every job is refused.
     pub full: Cell<bool>,
     pub status: RefCell<NodeStatus>,
-    /// Steps of each job, and whether it may be stale.
-    pub seen: RefCell<Vec<(usize, bool)>>,
     /// What was asked besides jobs.
     pub asked: RefCell<Vec<String>>,
+    /// Steps of each job, and how new its reads have to be.
+    pub seen: RefCell<Vec<(usize, Consistency)>>,
 }
 
 impl FakeBackend {
@@ -87,7 +87,7 @@ impl FakeBackend {
     }
 
     fn carry_out(&self, job: Job, clients: &ClientTable) {
-        self.seen.borrow_mut().push((job.steps.len(), job.consistency != Consistency::Linearizable));
+        self.seen.borrow_mut().push((job.steps.len(), job.consistency));
         let mut units = Units::new(&job.body);
         for step in job.steps {
             let reply = match step {

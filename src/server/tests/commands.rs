@@ -77,16 +77,6 @@ fn client_list_shows_every_connection() {
 }
 
 #[test]
-fn readonly_makes_reads_stale_until_readwrite() {
-    serve(config(), |harness| async move {
-        let mut peer = harness.connect().await;
-        peer.send("GET a\r\nREADONLY\r\nGET a\r\nGET b\r\nREADWRITE\r\nGET a\r\n").await;
-        peer.expect("$-1\r\n+OK\r\n$-1\r\n$-1\r\n+OK\r\n$-1\r\n").await;
-        assert_eq!(*harness.backend.seen.borrow(), [(1, false), (2, true), (1, false)]);
-    });
-}
-
-#[test]
 fn info_has_its_sections_and_the_raft_fields() {
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;

@@ -145,6 +145,18 @@ fn shutdown_does_not_wait_for_ever() {
 }
 
 #[test]
+fn what_comes_after_the_last_command_does_not_take_its_reply_away() {
+    serve(config(), |harness| async move {
+        for _ in 0..20 {
+            let mut peer = harness.connect().await;
+            peer.send(format!("QUIT\r\n{}", "PING\r\n".repeat(2_000))).await;
+            peer.expect("+OK\r\n").await;
+            peer.expect_orderly_end().await;
+        }
+    });
+}
+
+#[test]
 fn a_browser_is_not_served() {
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;

@@ -1,6 +1,7 @@
 //! Replies leave in the order of the requests, whatever is pipelined.
 
 use super::{config, serve};
+use crate::group::Consistency;
 use std::fmt::Write;
 use tokio::io::AsyncWriteExt;
 use tokio::task::yield_now;
@@ -18,7 +19,7 @@ fn a_mixed_pipeline_is_answered_in_order_by_one_job() {
              -ERR wrong number of arguments for 'get' command\r\n:2\r\n$3\r\nq q\r\n$-1\r\n",
         )
         .await;
-        assert_eq!(*harness.backend.seen.borrow(), [(8, false)]);
+        assert_eq!(*harness.backend.seen.borrow(), [(8, Consistency::Linearizable)]);
         peer.ask("GET a", "$1 2 ").await;
     });
 }

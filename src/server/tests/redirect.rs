@@ -85,23 +85,24 @@ fn readonly_connections_are_served_reads_here() {
 }
 
 #[test]
-fn without_a_leader_the_cluster_is_down() {
+fn an_election_is_waited_for_and_only_without_a_majority_the_cluster_is_down() {
     serve(moved(), |harness| async move {
-        {
+        let change = |role: Role, leader_id: u64, reached: [bool; 2]| {
             let mut status = harness.backend.status.borrow_mut();
-            (status.role, status.leader_id) = (Role::Candidate, 0);
-        }
+            (status.role, status.leader_id) = (role, leader_id);
+            (status.members[1].connected, status.members[2].connected) = (reached[0], reached[1]);
+        };
         let mut peer = harness.connect().await;
+        change(Role::Follower, 2, [false, true]); // the leader has died, and is not yet missed
+        peer.ask("GET a", "$-1 ").await;
+        change(Role::Candidate, 0, [false, true]);
+        peer.ask("SET a 1", "+OK ").await;
+        change(Role::Candidate, 0, [false, false]);
         peer.ask("GET a", "-CLUSTERDOWN_The_cluster_is_down ").await;
         peer.ask("SET a 1", "-CLUSTERDOWN_The_cluster_is_down ").await;
         peer.ask("PING", "+PONG ").await;
-        // A leader that does not answer is none.
-        {
-            let mut status = harness.backend.status.borrow_mut();
-            (status.role, status.leader_id) = (Role::Follower, 2);
-            status.members[1].connected = false;
-        }
-        peer.ask("GET a", "-CLUSTERDOWN_The_cluster_is_down ").await;
+        change(Role::Follower, 3, [false, true]);
+        peer.ask("GET a", "-MOVED_15495_127.0.0.1:6381 ").await;
     });
 }
 

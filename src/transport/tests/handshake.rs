@@ -121,6 +121,33 @@ fn a_wrong_node_or_cluster_at_an_address_is_not_sent_to() {
 }
 
 #[test]
+fn a_peer_is_found_at_the_first_of_its_addresses_that_is_its() {
+    run(async {
+        let empty = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let (one, two, three) = (start(config(1)).await, start(config(2)).await, start(config(3)).await);
+        one.transport.set_peers(&[(2, format!("{empty},{},{}", three.address, two.address))]);
+        until("both lanes are up", || one.transport.status()[0].data.is_connected).await;
+        assert_eq!(one.transport.status()[0].control.last_error, None);
+    });
+}
+
+#[test]
+fn a_peer_that_is_not_found_is_looked_for_where_it_says_that_it_is() {
+    run(async {
+        let empty = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer_addr = listener.local_addr().unwrap().to_string();
+        let one = start(config(1)).await;
+        one.transport.set_peers(&[(2, empty.to_string())]);
+        until("it is not there", || one.transport.status()[0].control.last_error.is_some()).await;
+        drop(listener);
+        let two = start_at(TransportConfig { peer_addr: peer_addr.clone(), ..config(2) }, &peer_addr).await;
+        two.transport.set_peers(&[(1, one.address.clone())]);
+        until("it is found", || one.transport.status()[0].data.is_connected).await;
+    });
+}
+
+#[test]
 fn a_final_refusal_ends_the_dialling_if_it_is_proved() {
     run(async {
         let (a, b) = (start(with_secret(1, "knot")).await, start(with_secret(2, "knot")).await);

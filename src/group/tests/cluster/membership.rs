@@ -96,7 +96,6 @@ impl Cluster {
             ["wish", at, "promote", node] => self.wish(id(at), Change::PROMOTE, id(node), 0, out),
             ["wish", at, "demote", node] => self.wish(id(at), Change::DEMOTE, id(node), 0, out),
             ["wish", at, "replace", old, new] => self.wish(id(at), Change::REPLACE, id(new), id(old), out),
-            ["transfer", at, to] => self.input(id(at), Input::TransferLeader(id(to)), out),
             ["snapshot", node] => self.input(id(node), Input::TakeSnapshot, out),
             ["members"] => self.members(out),
             words => panic!("no command of scripts: {words:?}"),

@@ -12,6 +12,9 @@ impl Cluster {
                 PeerMessage::Raft(message) => format!("{:?}", message.get_msg_type()),
                 PeerMessage::Forward(batch) => format!("Forward {}.{}", batch.boot, batch.seq),
                 PeerMessage::ForwardRefused(refused) => format!("ForwardRefused, from {}", refused.seq),
+                PeerMessage::ReadIndexRequest(asked) if asked.lease => {
+                    "ReadIndexRequest, by lease".to_owned()
+                }
                 PeerMessage::ReadIndexRequest(_) => "ReadIndexRequest".to_owned(),
                 PeerMessage::ReadIndexResponse(response) => format!("ReadIndexResponse {}", response.index),
                 PeerMessage::ReadRound(round) => format!("ReadRound {}", round.round),
