@@ -1,6 +1,5 @@
 //! What must hold at every turn, and what must hold in the end.
 
-use super::faults::MAX_FREEZE_US;
 use super::history::{self, Action, Outcome as Answer};
 use super::node::UNAVAILABLE_AFTER_MS;
 use super::world::{Outcome, World};
@@ -75,14 +74,14 @@ impl World {
     /// An answer may take as long as the group may wait, twice (for a leader, then for it),
     /// and as long as the node was frozen meanwhile.
     pub(super) fn slowest_answer(&self, ticket: u64) -> Outcome {
+        let Some(open) = self.clients.open.get(&ticket) else { return Ok(()) };
         let patience_us = 2 * 1_000 * UNAVAILABLE_AFTER_MS * 1000 / (1000 - self.profile.skew);
-        let bound_us = patience_us + 2 * MAX_FREEZE_US + 1_000_000;
-        match self.clients.began_us(ticket) {
-            Some(began_us) if self.now_us - began_us > bound_us => {
-                Err(format!("job {ticket} waited {} us for its answer", self.now_us - began_us))
-            }
-            _ => Ok(()),
+        let frozen_us = self.nodes[open.node as usize - 1].frozen_us - open.frozen_us;
+        let waited_us = self.now_us - open.began_us;
+        if waited_us > patience_us + frozen_us + 1_000_000 {
+            return Err(format!("job {ticket} waited {waited_us} us for its answer"));
         }
+        Ok(())
     }
 
     /// After each turn of a node.

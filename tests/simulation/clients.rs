@@ -4,6 +4,7 @@
 
 use super::history::{Action, Freshness, Operation, Outcome};
 use super::operator;
+use super::profile::SLOWEST_CLOCK;
 use bowline::command::{Reply, Request};
 use bowline::group::{Consistency, Job, Step};
 use bowline::wire::units::{self, Args, Command, Watch};
@@ -18,6 +19,9 @@ const TOKENS_AN_EPOCH: u64 = 300;
 pub struct Open {
     pub client: usize,
     pub node: u64,
+    pub began_us: u64,
+    /// How long its node had been frozen before.
+    pub frozen_us: u64,
     operations: Vec<usize>,
     answered: usize,
 }
@@ -49,7 +53,7 @@ impl Clients {
     /// A new job of a client for `node`.
     pub fn job(&mut self, rng: &mut SmallRng, pipeline: usize, client: usize, node: u64, now_us: u64) -> Job {
         if let Some(repeat) = self.repeats.get(&client) {
-            return self.job_again(repeat.operation, client, node);
+            return self.job_again(repeat.operation, client, node, now_us);
         }
         let actions = match self.follow_ups.remove(&client) {
             Some(action) => vec![action],
@@ -60,7 +64,7 @@ impl Clients {
             }
         };
         let mut job = self.job_of(actions, client, node, now_us);
-        if !job.writes() && rng.random_bool(0.2) {
+        if !job.writes() && rng.random_bool(0.5) {
             self.relax(rng, &mut job);
         }
         job
@@ -68,13 +72,16 @@ impl Clients {
 
     /// A job that only reads is content with less.
     fn relax(&mut self, rng: &mut SmallRng, job: &mut Job) {
-        if rng.random_bool(0.5) {
+        if rng.random_bool(0.6) {
             job.consistency = Consistency::Lease;
             return;
         }
-        job.consistency = Consistency::Stale { max_age_ms: None };
+        let max_age_ms = rng.random_bool(0.5).then(|| rng.random_range(0..400));
+        job.consistency = Consistency::Stale { max_age_ms };
+        // Its age is taken by a node's clock, which may run slower than time.
+        let within = max_age_ms.map(|ms| Freshness::Within { us: (ms + 1) * 1_000_000 / SLOWEST_CLOCK });
         for &operation in &self.open[&job.ticket].operations {
-            self.history[operation].freshness = Freshness::Any;
+            self.history[operation].freshness = within.unwrap_or(Freshness::Any);
         }
     }
 
@@ -88,11 +95,11 @@ impl Clients {
         Action::Once { session: client, seq, key, token: self.token() }
     }
 
-    fn job_again(&mut self, operation: usize, client: usize, node: u64) -> Job {
+    fn job_again(&mut self, operation: usize, client: usize, node: u64, began_us: u64) -> Job {
         self.last_ticket += 1;
         let mut job = Job { ticket: self.last_ticket, ..Default::default() };
         job.steps.push(step(&self.history[operation].action, &mut job.body));
-        let open = Open { client, node, operations: vec![operation], answered: 0 };
+        let open = Open { client, node, began_us, frozen_us: 0, operations: vec![operation], answered: 0 };
         self.open.insert(self.last_ticket, open);
         job
     }
@@ -109,7 +116,8 @@ impl Clients {
             let (outcome, freshness) = (Outcome::Open, Freshness::Last);
             self.history.push(Operation { client, action, freshness, node, began_us, ended_us, outcome });
         }
-        self.open.insert(self.last_ticket, Open { client, node, operations, answered: 0 });
+        let open = Open { client, node, began_us: now_us, frozen_us: 0, operations, answered: 0 };
+        self.open.insert(self.last_ticket, open);
         job
     }
 
@@ -253,12 +261,6 @@ impl Clients {
             _ => return,
         };
         self.follow_ups.insert(open.client, next);
-    }
-
-    /// When a job that is under way was submitted.
-    pub fn began_us(&self, ticket: u64) -> Option<u64> {
-        let open = self.open.get(&ticket)?;
-        open.operations.first().map(|first| self.history[*first].began_us)
     }
 
     /// A node has gone, and with it the connections: the clients that are free.

@@ -7,9 +7,16 @@ use bowline::group::{Effects, Event as GroupEvent, Input, Persist};
 use bowline::mutant::Mutant;
 use bowline::wire::frame::PeerMessage;
 use bowline::wire::proto::peer::ReadRoundAck;
+use raft::eraftpb::MessageType;
 use rand::Rng;
 
 use super::disk::Work;
+
+/// Whether it gives a candidate its sender's vote.
+fn is_vote(message: &PeerMessage) -> bool {
+    let PeerMessage::Raft(message) = message else { return false };
+    message.get_msg_type() == MessageType::MsgRequestVoteResponse && !message.reject
+}
 
 impl World {
     pub(super) fn turn(&mut self, id: u64) -> Outcome {
@@ -66,7 +73,7 @@ impl World {
                 }
                 GroupEvent::Removed { .. } => return self.removed(id),
                 GroupEvent::SnapshotInstalled { .. } => self.figures.snapshots_installed += 1,
-                GroupEvent::Role { role: "leader", .. } => self.figures.elections += 1,
+                GroupEvent::Role { role: "leader", .. } => self.elected(id),
                 _ => {}
             }
         }
@@ -75,11 +82,12 @@ impl World {
 
     fn persist(&mut self, id: u64, persist: Persist) {
         let Persist { number, log, send_after } = persist;
-        let votes = log.hard_state.as_ref().is_some_and(|hard_state| hard_state.vote != 0);
-        if votes && log.entries.is_empty() && self.is_to_crash(id) {
+        if send_after.iter().any(|(_, message)| is_vote(message)) && self.is_to_crash(id) {
             self.crash_after_vote = None;
-            let (delay_us, life) = (self.rng.random_range(500..15_000), self.node(id).life);
-            self.after(delay_us, Event::Crash { node: id, life });
+            // It is back before what it was asked in its earlier life has arrived everywhere.
+            let (delay_us, down_us) = (self.rng.random_range(500..6_000), self.rng.random_range(100..3_000));
+            let life = self.node(id).life;
+            self.after(delay_us, Event::Crash { node: id, life, down_us });
         }
         let node = self.node(id);
         node.disk.push(Work::Write(number, log));
@@ -88,9 +96,24 @@ impl World {
         }
     }
 
+    /// Whether the voter that has just voted is to lose its power.
     fn is_to_crash(&mut self, id: u64) -> bool {
-        let always = self.broken.mutant() == Some(Mutant::VoteNotPersisted) && !self.calm;
-        self.crash_after_vote == Some(id) || (always && self.rng.random_bool(0.5))
+        let often = self.broken.mutant() == Some(Mutant::VoteNotPersisted) && !self.calm;
+        self.crash_after_vote == Some(id) || (often && self.rng.random_bool(0.8))
+    }
+
+    fn elected(&mut self, id: u64) {
+        self.figures.elections += 1;
+        // Before its first entries a new cluster needs all of its nodes.
+        let is_time = self.now_us > 1_500_000 && !self.calm;
+        let often = self.broken.mutant() == Some(Mutant::CommitOfStaleTerm) && is_time;
+        if std::mem::take(&mut self.crash_after_election) || (often && self.rng.random_bool(0.8)) {
+            // Long enough for another one, and not always for a third.
+            let (delay_us, down_us) =
+                (self.rng.random_range(500..90_000), self.rng.random_range(1_000..500_000));
+            let life = self.node(id).life;
+            self.after(delay_us, Event::Crash { node: id, life, down_us });
+        }
     }
 
     fn start_sync(&mut self, id: u64) {

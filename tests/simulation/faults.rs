@@ -5,8 +5,8 @@ use super::world::{Event, Outcome, World};
 use bowline::group::Input;
 use rand::Rng;
 
-/// The longest that a process is frozen.
-pub const MAX_FREEZE_US: u64 = 1_500_000;
+/// The longest that a process is frozen at once.
+const MAX_FREEZE_US: u64 = 1_500_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -18,6 +18,8 @@ pub enum Fault {
     Kill,
     /// Who has just voted, or stood for election, loses its power soon.
     CrashAfterVote,
+    /// Who is elected next loses its power soon.
+    CrashAfterElection,
     /// A process is frozen.
     Pause,
     Partition,
@@ -35,11 +37,12 @@ pub enum Fault {
     Snapshot,
 }
 
-pub const FAULTS: [Fault; 14] = [
+pub const FAULTS: [Fault; 15] = [
     Fault::Crash,
     Fault::CrashAll,
     Fault::Kill,
     Fault::CrashAfterVote,
+    Fault::CrashAfterElection,
     Fault::Pause,
     Fault::Partition,
     Fault::Heal,
@@ -134,10 +137,14 @@ impl World {
                 }
             }
             Fault::CrashAfterVote => self.crash_after_vote = Some(id),
+            Fault::CrashAfterElection => self.crash_after_election = true,
             Fault::Pause => {
                 let pause_us = self.rng.random_range(5_000..MAX_FREEZE_US);
                 self.note(|| format!("for {pause_us} us"));
-                self.node(id).paused_until_us = self.now_us + pause_us;
+                let now_us = self.now_us;
+                let node = self.node(id);
+                node.frozen_us += now_us + pause_us - node.paused_until_us.max(now_us).min(now_us + pause_us);
+                node.paused_until_us = node.paused_until_us.max(now_us + pause_us);
             }
             Fault::Partition => self.partition(),
             Fault::Heal => self.network.heal(),
@@ -207,7 +214,7 @@ impl World {
         self.calm = true;
         self.network.calm = true;
         self.network.heal();
-        self.crash_after_vote = None;
+        (self.crash_after_vote, self.crash_after_election) = (None, false);
         for id in 1..=self.nodes.len() as u64 {
             let now_us = self.now_us;
             let node = self.node(id);

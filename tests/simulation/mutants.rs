@@ -7,8 +7,15 @@ use super::run::{first_line, run_seed};
 
 /// Runs seeds until one of them sees the defect.
 fn is_caught(broken: Broken, within: u64) {
-    let caught = (0..within).find_map(|seed| run_seed(seed, broken, false).outcome.err().map(|e| (seed, e)));
-    let (seed, error) = caught.unwrap_or_else(|| panic!("{broken:?} went unseen in {within} seeds"));
+    let mut elections = 0;
+    let caught = (0..within).find_map(|seed| {
+        let run = run_seed(seed, broken, false);
+        elections += run.figures.elections;
+        run.outcome.err().map(|error| (seed, error))
+    });
+    let Some((seed, error)) = caught else {
+        panic!("{broken:?} went unseen in {within} seeds with {elections} elections");
+    };
     println!("{broken:?} was caught by seed {seed}, of {within}: {}", first_line(&error));
 }
 
@@ -42,6 +49,8 @@ mod product {
 
     mutants! {
         acknowledgement_before_the_sync: AcknowledgeBeforeSync within 10;
+        reads_without_a_quorum: ReadsWithoutQuorum within 20;
+        lease_not_checked: LeaseNotChecked within 20;
         deduplication_off: DedupOff within 20;
         vote_not_persisted: VoteNotPersisted within 100;
         snapshot_without_membership: SnapshotWithoutMembership within 10;

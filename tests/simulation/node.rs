@@ -14,8 +14,6 @@ pub const UNAVAILABLE_AFTER_MS: u64 = 1500;
 pub const ELECTION_TICKS: usize = 10;
 /// By the node's own clock.
 pub const TICK_US: u64 = 10_000;
-/// The promise behind it, 9/8 of it, is as long as nine of the shortest ticks.
-const LEASE_US: u64 = 64_000;
 
 /// A snapshot that is being walked.
 pub struct Walk {
@@ -31,6 +29,8 @@ pub struct Node {
     /// How often it has started: events of an earlier life are void.
     pub life: u64,
     pub paused_until_us: u64,
+    /// How long it has been frozen, in all its lives.
+    pub frozen_us: u64,
     /// The disk is slow until then.
     pub slow_until_us: u64,
     /// How fast its clocks run, in thousandths.
@@ -58,6 +58,7 @@ impl Node {
             disk,
             life: 0,
             paused_until_us: 0,
+            frozen_us: 0,
             slow_until_us: 0,
             clock_rate,
             wall_offset_ms: 0,
@@ -96,7 +97,7 @@ impl Node {
             settled: self.disk.settled,
             election_ticks: ELECTION_TICKS,
             heartbeat_ticks: 2,
-            lease_us: LEASE_US,
+            lease_us: profile.lease_us(),
             unavailable_after_ms: UNAVAILABLE_AFTER_MS,
             seed,
             new_cluster_id: [self.id as u8; 16],

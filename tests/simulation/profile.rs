@@ -32,6 +32,13 @@ impl Broken {
     }
 }
 
+/// The rate of the slowest clock of any run, in thousandths.
+pub const SLOWEST_CLOCK: u64 = 800;
+/// The promise behind it, 9/8 of it, is as long as nine of the shortest ticks of those runs in
+/// which leases are on: with clocks whose rates differ by no more than the promise allows.
+const LEASE_US: u64 = 64_000;
+const MOST_SKEW_OF_LEASES: u64 = 50;
+
 /// Drawn once a run.
 #[derive(Debug, Clone)]
 pub struct Profile {
@@ -84,7 +91,7 @@ impl Profile {
             fault_every_us: rng.random_range(100_000..1_500_000),
             think_us: rng.random_range(100..4_000),
             operator_every_us: if rng.random_bool(0.5) { rng.random_range(200_000..2_000_000) } else { 0 },
-            skew: [0, 20, 50][rng.random_range(0..3)],
+            skew: [0, 20, 50, 1000 - SLOWEST_CLOCK][rng.random_range(0..4)],
             weights: std::array::from_fn(|_| rng.random_range(0..10)),
         };
         profile.raise(Fault::Heal, 2);
@@ -118,27 +125,39 @@ impl Profile {
             Mutant::ReadsWithoutQuorum | Mutant::LeaseNotChecked => {
                 self.raise(Fault::Partition, 30);
                 self.raise(Fault::Pause, 30);
+                self.skew = 20;
             }
             Mutant::DedupOff | Mutant::OnceEveryTime => self.raise(Fault::Partition, 30),
             Mutant::VoteNotPersisted => {
-                // Votes split more often among five, and when messages are slow.
-                self.raise(Fault::CrashAfterVote, 200);
-                self.nodes = 5;
-                self.delay_us = (500, 20_000);
-                self.disk_us = (60, 400);
-                self.fault_every_us = 150_000;
+                self.many_elections();
+                self.raise(Fault::CrashAfterElection, 100);
+                self.fault_every_us = 200_000;
             }
             Mutant::CommitOfStaleTerm => {
                 self.append_bytes = 0;
-                self.nodes = 5;
-                self.raise(Fault::Crash, 100);
-                self.raise(Fault::Partition, 60);
-                self.fault_every_us = 100_000;
-                self.delay_us = (500, 20_000);
+                self.many_elections();
+                self.fault_every_us = 2_000_000;
             }
             Mutant::SnapshotWithoutMembership | Mutant::CompactionOffByOne => self.raise(Fault::Crash, 40),
             Mutant::ConfigChangeTwice => self.operator_every_us = 500_000,
         }
+    }
+
+    /// Votes split more often among five, and when messages are slow. Few clients, so that
+    /// more elections fit into a run.
+    fn many_elections(&mut self) {
+        self.nodes = 5;
+        (self.drop, self.operator_every_us) = (0.0, 0);
+        (self.delay_us, self.disk_us, self.disk_stall) = ((2_000, 20_000), (60, 400), 0.0);
+        (self.clients, self.pipeline, self.think_us) = (3, 2, 20_000);
+        self.faulty_us = 30_000_000;
+        self.weights = [0; FAULTS.len()];
+        self.raise(Fault::Heal, 2);
+    }
+
+    /// 0 where the clocks are worse than leases can bear.
+    pub fn lease_us(&self) -> u64 {
+        if self.skew > MOST_SKEW_OF_LEASES { 0 } else { LEASE_US }
     }
 
     /// The members of the beginning.

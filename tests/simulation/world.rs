@@ -29,7 +29,7 @@ pub enum Event {
     SnapshotSent { from: u64, life: u64, to: u64, ok: bool },
     Client { client: usize },
     Start { node: u64 },
-    Crash { node: u64, life: u64 },
+    Crash { node: u64, life: u64, down_us: u64 },
     Repaired { node: u64 },
     Join { node: u64 },
     Operator,
@@ -63,6 +63,7 @@ pub struct World {
     pub clients: Clients,
     pub calm: bool,
     pub crash_after_vote: Option<u64>,
+    pub crash_after_election: bool,
     pub known: Known,
     pub figures: Figures,
     /// Over all that was sent, and when: two runs of a seed give the same.
@@ -87,6 +88,7 @@ impl World {
             clients: Clients::default(),
             calm: false,
             crash_after_vote: None,
+            crash_after_election: false,
             known: Known::default(),
             figures: Figures::default(),
             digest: seed,
@@ -177,7 +179,10 @@ impl World {
             }
             Event::Client { client } => self.client_acts(client),
             Event::Start { node } => self.start(node)?,
-            Event::Crash { node, life } if self.is_life(node, life) => self.crash_and_restart(node, true),
+            Event::Crash { node, life, down_us } if self.is_life(node, life) => {
+                self.crash(node, true);
+                self.after(down_us, Event::Start { node });
+            }
             Event::Repaired { node } => self.node(node).disk.repair(),
             Event::Join { node } => self.join(node)?,
             Event::Operator => self.operator_acts(),
@@ -216,6 +221,10 @@ impl World {
     }
 
     pub fn submit(&mut self, id: u64, job: Job) {
+        let node = &self.nodes[id as usize - 1];
+        if let Some(open) = self.clients.open.get_mut(&job.ticket) {
+            open.frozen_us = node.frozen_us - node.paused_until_us.saturating_sub(self.now_us);
+        }
         self.input(id, Input::Submit(job));
     }
 
