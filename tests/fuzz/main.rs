@@ -74,12 +74,17 @@ fn entries() {
 
 #[test]
 fn logs() {
-    replay("log", 2000);
+    replay("log", 4000);
 }
 
 #[test]
 fn snapshots() {
     replay("snapshot", 500);
+}
+
+#[test]
+fn snapshot_files() {
+    replay("snapshot_file", 5000);
 }
 
 /// What the corpus may cost.

@@ -25,6 +25,11 @@ fn put(out: &mut Vec<u8>, unit: &Unit<'_>) {
     }
 }
 
+fn check_command(command: &units::Command<'_>, parsed: &generated::Command) {
+    assert_eq!(command.db, parsed.get_db());
+    assert!(command.args.iter().copied().eq(parsed.get_args().iter().map(|arg| &arg[..])), "{command:?}");
+}
+
 fn check_body(body: &[u8]) {
     let mut written = Vec::new();
     let Ok(read) = Units::new(body).collect::<Result<Vec<_>, _>>() else { return };
@@ -34,10 +39,34 @@ fn check_body(body: &[u8]) {
     let parsed = generated::Body::parse_from_bytes(body).expect("whatever we accept is protobuf");
     assert_eq!(parsed.get_units().len(), read.len());
     for (unit, parsed) in read.iter().zip(parsed.get_units()) {
-        if let Unit::Command(units::Command { args, db }) = unit {
-            let parsed = parsed.get_command();
-            assert_eq!(*db, parsed.get_db());
-            assert!(args.iter().copied().eq(parsed.get_args().iter().map(|arg| &arg[..])), "{args:?}");
+        match unit {
+            Unit::Command(command) => check_command(command, parsed.get_command()),
+            Unit::Transaction(transaction) => {
+                let parsed = parsed.get_transaction();
+                let commands = transaction.commands.iter().zip(parsed.get_commands());
+                commands.for_each(|(command, parsed)| check_command(command, parsed));
+                assert_eq!(transaction.commands.len(), parsed.get_commands().len());
+                assert_eq!(transaction.watches.len(), parsed.get_watches().len());
+                for (watch, parsed) in transaction.watches.iter().zip(parsed.get_watches()) {
+                    assert_eq!(watch.key, parsed.get_key());
+                    assert_eq!(
+                        (watch.revision, watch.seen_at),
+                        (parsed.get_revision(), parsed.get_seen_at())
+                    );
+                    assert_eq!(watch.db, parsed.get_db());
+                }
+            }
+            Unit::Register(register) => {
+                let parsed = parsed.get_register();
+                assert_eq!(
+                    (register.node, register.incarnation),
+                    (parsed.get_node(), parsed.get_incarnation())
+                );
+                assert_eq!(register.client_addr, parsed.get_client_addr());
+                assert_eq!(register.peer_addr, parsed.get_peer_addr());
+            }
+            // Compared with what is written again.
+            _ => {}
         }
     }
 }

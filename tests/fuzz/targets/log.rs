@@ -1,6 +1,6 @@
 //! The log on disk. Whatever lies there, it is a log without gaps or it is refused. After a
 //! flipped bit it is the log that was written, or that without its last write, or refused;
-//! after more damage it is at least a log that was there once: an end that is gone as a whole
+//! after more damage everything in it was at least there once: an end that is gone as a whole
 //! looks like one that was never written.
 
 use crate::memory::MemoryDisk;
@@ -170,9 +170,15 @@ fn written_log(source: &mut Source<'_>) {
     });
     let Ok(mut log) = open(&disk) else { return };
     let found = log.load(FIRST_GROUP).expect("it was opened");
-    let possible = if how % 4 == 1 { 2 } else { history.len() };
-    let is_known = history.iter().rev().take(possible).any(|model| model.log == found);
-    assert!(is_known, "{found:?} was never there, or not at the end: {:?}", model.log);
+    if how % 4 == 1 {
+        let mut possible = history.iter().rev().take(2);
+        assert!(possible.any(|it| it.log == found), "{found:?} was not at the end: {:?}", model.log);
+    }
+    let was_there = |part: &dyn Fn(&LoadedLog) -> bool| history.iter().any(|model| part(&model.log));
+    assert!(was_there(&|log| log.hard_state == found.hard_state && log.base == found.base), "{found:?}");
+    for (entry, index) in found.entries.iter().zip(found.base.index + 1..) {
+        assert!(entry.index == index && was_there(&|log| log.entries.contains(entry)), "{entry:?}");
+    }
 }
 
 pub fn run(input: &[u8]) {

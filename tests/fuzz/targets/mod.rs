@@ -8,15 +8,17 @@ mod frame;
 mod log;
 mod resp;
 mod snapshot;
+mod snapshot_file;
 
 /// What reads bytes that others have written.
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
-    ("resp", resp::run),         // requests of clients
-    ("frame", frame::run),       // messages of peers
-    ("entry", entry::run),       // the replicated entry, and the units in it
-    ("log", log::run),           // segments and records on disk
-    ("snapshot", snapshot::run), // chunks, and the file that holds them
+    ("resp", resp::run),                   // requests of clients
+    ("frame", frame::run),                 // messages of peers
+    ("entry", entry::run),                 // the replicated entry, and the units in it
+    ("log", log::run),                     // segments and records on disk
+    ("snapshot", snapshot::run),           // a state in chunks
+    ("snapshot_file", snapshot_file::run), // the file that holds them
 ];
