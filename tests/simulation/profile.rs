@@ -124,7 +124,7 @@ impl Profile {
             }
             Mutant::ReadsWithoutQuorum | Mutant::LeaseNotChecked => {
                 self.raise(Fault::Partition, 30);
-                self.raise(Fault::Pause, 30);
+                self.raise(Fault::PauseCutOff, 60);
                 self.skew = 20;
             }
             Mutant::DedupOff | Mutant::OnceEveryTime => self.raise(Fault::Partition, 30),
@@ -136,7 +136,8 @@ impl Profile {
             Mutant::CommitOfStaleTerm => {
                 self.append_bytes = 0;
                 self.many_elections();
-                self.fault_every_us = 2_000_000;
+                self.raise(Fault::Crash, 20);
+                self.fault_every_us = 300_000;
             }
             Mutant::SnapshotWithoutMembership | Mutant::CompactionOffByOne => self.raise(Fault::Crash, 40),
             Mutant::ConfigChangeTwice => self.operator_every_us = 500_000,
