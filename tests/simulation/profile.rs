@@ -130,7 +130,7 @@ impl Profile {
             Mutant::DedupOff | Mutant::OnceEveryTime => self.raise(Fault::Partition, 30),
             Mutant::VoteNotPersisted => {
                 self.many_elections();
-                self.raise(Fault::CrashAfterElection, 100);
+                self.raise(Fault::Crash, 60);
                 self.fault_every_us = 200_000;
             }
             Mutant::CommitOfStaleTerm => {
