@@ -40,20 +40,22 @@ while (($# > 0)); do
     shift
 done
 
-# Everything that is started has a path below this in its command line.
+# Everything that is started has this in its environment.
 WORK=$(mktemp -d)
 export TMPDIR=$WORK
-test=
 # shellcheck disable=SC2317 # the trap reaches it
 cleanup() {
     trap '' INT TERM
-    [[ -z $test ]] || kill "$test" 2>/dev/null || true
+    exec 2>/dev/null
     local process mount
-    for process in /proc/[0-9]*; do
-        # It may be gone by now.
-        if { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -qF -- "--data-dir $WORK/"; then
-            kill -KILL "${process#/proc/}" 2>/dev/null || true
-        fi
+    # The second round finds what was started during the first.
+    for _ in 1 2; do
+        for process in /proc/[0-9]*; do
+            # It may be gone by now.
+            if { tr '\0' '\n' <"$process/environ"; } 2>/dev/null | grep -qxF "TMPDIR=$WORK"; then
+                kill -KILL "${process#/proc/}" 2>/dev/null || true
+            fi
+        done
     done
     while read -r _ mount _; do
         [[ $mount != "$WORK"/* ]] || umount --lazy "$mount" || true
@@ -100,5 +102,4 @@ fi
 cargo test --test nemesis --no-run
 # In the background, so that a signal is dealt with at once.
 cargo test --quiet --test nemesis -- --ignored --exact --nocapture "$name" &
-test=$!
-wait "$test"
+wait $!

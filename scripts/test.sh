@@ -15,10 +15,14 @@ usage: scripts/test.sh
 
 Runs, each with the seconds that it took:
   library     cargo test of the library, with debug assertions
-  processes   cargo test of tests/, with debug assertions, apart from the next two
+  processes   cargo test of tests/, with debug assertions, apart from those below
   build       cargo build --release
-  bad days    tests/cluster.rs against target/release/bowline, because it measures time
-  simulation  cargo test --release, because it counts how much it gets through
+  bad days    tests/cluster.rs and tests/failures.rs against target/release/bowline, because
+              they measure time
+  nemesis     half a minute of faults on three nodes, the history judged; so too
+  power       tests/powercut: power cuts under the release binary
+  simulation  tests/simulation, optimized, because it counts how much it gets through, and
+              whether it sees what is broken deliberately
   redis       redis-tests/run.sh, on a cluster of three nodes
 
 The last line sums up the stage `redis`. Ends with 1 when anything failed.
@@ -42,6 +46,8 @@ apt_install() {
 install_tools() {
     command -v redis-server >/dev/null || apt_install redis-server redis-server
     command -v redis-benchmark >/dev/null || apt_install redis-benchmark redis-tools
+    command -v cc >/dev/null || apt_install cc gcc
+    command -v npm >/dev/null || { apt_install node nodejs && apt_install npm npm; }
     command -v python3 >/dev/null || apt_install python3 python3
     "$VENV/bin/python" -c "import redis; assert redis.__version__ == '$REDIS_PY'" 2>/dev/null && return
     echo "installing redis-py $REDIS_PY into $VENV"
@@ -64,7 +70,7 @@ stage() {
 }
 
 # What the next two stages run.
-APART=' cluster simulation '
+APART=' cluster failures nemesis powercut simulation '
 
 processes() {
     local tests=() path name
@@ -77,7 +83,20 @@ processes() {
 }
 
 bad_days() {
-    BOWLINE_BIN=$TARGET/release/bowline cargo test --test cluster
+    BOWLINE_BIN=$TARGET/release/bowline cargo test --test cluster --test failures
+}
+
+nemesis() {
+    BOWLINE_BIN=$TARGET/release/bowline cargo test --test nemesis -- --nocapture
+}
+
+power() {
+    BOWLINE_BIN=$TARGET/release/bowline cargo test --test powercut
+}
+
+# Apart from the release build, which must not have the feature.
+simulation() {
+    cargo test --profile mutants --features mutants --test simulation -- --nocapture
 }
 
 redis() {
@@ -90,10 +109,11 @@ say 'tools'
 install_tools
 stage library cargo test --lib --bins
 stage processes processes
-# In one call: the simulation's own dependencies would have the others built a second time.
-stage build cargo build --release --bin bowline --test simulation
+stage build cargo build --release
 stage 'bad days' bad_days
-stage simulation cargo test --release --test simulation
+stage nemesis nemesis
+stage power power
+stage simulation simulation
 stage redis redis
 
 say "total: $SECONDS s${failed[*]:+, failed: ${failed[*]}}"

@@ -60,6 +60,16 @@ pub fn resolve(args: &Args<'_>) -> Result<&'static Command, Reply> {
     Ok(row)
 }
 
+/// The first key of a call of `row`; of a command that runs another, the other's.
+pub fn first_key<'a>(row: &Command, call: &[&'a [u8]]) -> Option<&'a [u8]> {
+    if row.wraps != 0 {
+        let inner = call.get(row.wraps..)?;
+        return first_key(lookup(inner.first()?)?.row_of(inner)?, inner);
+    }
+    let at = row.keys.as_ref()?.positions(call.len()).next()?;
+    call.get(at).copied()
+}
+
 /// `ERR unknown command ...`, naming it and the first 128 bytes of its arguments.
 pub fn unknown(args: &Args<'_>) -> Reply {
     const SHOWN_BYTES: usize = 128;

@@ -49,7 +49,8 @@ fn seed() -> u64 {
 /// What any checker can do: the binary judges the file.
 fn judge_file(path: &PathBuf) -> (Option<i32>, String) {
     let output = Command::new(harness::binary()).arg("check").arg(path).output().expect("it starts");
-    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
 /// A run has the machine to itself.

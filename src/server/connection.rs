@@ -106,13 +106,6 @@ impl Connection {
                 () = poll_pause(), if self.wait.is_some() => {}
             }
         }
-        // A socket that is closed with something unread in it takes back what it has sent.
-        let mut unread = [0; limits::IDLE_BUFFER_BYTES];
-        for _ in 0..limits::READ_AHEAD_BYTES / limits::IDLE_BUFFER_BYTES {
-            if !matches!(read.try_read(&mut unread), Ok(1..)) {
-                break;
-            }
-        }
     }
 
     /// Does all that can be done without waiting.

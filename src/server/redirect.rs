@@ -5,7 +5,7 @@
 use super::admin_commands::host_and_port;
 use super::cluster_commands::owner;
 use super::connection::Connection;
-use crate::command::{Command, Reply, Request};
+use crate::command::{self, Command, Reply, Request};
 use crate::config::Redirect;
 use crate::group::Consistency;
 use crate::keyspace::slot;
@@ -21,7 +21,8 @@ impl Connection {
         if self.shared.config.redirect == Redirect::None || self.shared.backend.leads() {
             return None;
         }
-        let key = row.keys.as_ref()?.positions(request.len()).next().and_then(|at| request.arg(at))?;
+        let args = request.args();
+        let key = command::first_key(row, &args)?;
         if !row.is_write() && self.reads_stale() {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use crate::faults::{Steady, change_leader};
 use crate::harness::load::Load;
-use crate::harness::{Client, Cluster, Setup, Value, binary, eventually};
+use crate::harness::{Client, Cluster, Setup, Value, eventually};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -204,11 +204,6 @@ fn redisraft_19_a_leader_that_was_paused_never_answers_with_an_old_value() {
 
 #[test]
 fn etcd_20418_nor_does_it_with_a_lease() {
-    let help = std::process::Command::new(binary()).arg("--help").output().expect("the binary starts");
-    if !String::from_utf8_lossy(&help.stdout).contains("--read-mode") {
-        eprintln!("skipped: this build has no leases");
-        return;
-    }
     wake_up_old_leaders(&["--read-mode", "lease"]);
 }
 

@@ -174,7 +174,8 @@ impl Nemesis {
                 ))
             }
             Kind::JumpClock => {
-                let seconds = self.rng.random_range(-7200..7200);
+                // A session of ONCE ends after an hour of the log's clock, in which a client may repeat.
+                let seconds = self.rng.random_range(-3000..3000);
                 self.clocks.as_ref()?.set(target, &format!("{seconds:+}"));
                 Some((format!("set node {target}'s clock by {seconds:+} s"), Cure::Clocks(vec![target])))
             }

@@ -26,10 +26,12 @@ pub enum Kind {
     Transfer,
     /// SET PX, GET, GETV.
     Expiring,
+    /// A counter that is incremented by ONCE, repeated on any node until the outcome is known.
+    Once,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Register,
         Kind::Counter,
         Kind::List,
@@ -37,6 +39,7 @@ impl Kind {
         Kind::Watched,
         Kind::Transfer,
         Kind::Expiring,
+        Kind::Once,
     ];
 
     fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Kind {
             Kind::Watched => "watched",
             Kind::Transfer => "transfer",
             Kind::Expiring => "expiring",
+            Kind::Once => "once",
         }
     }
 
@@ -122,14 +126,20 @@ pub struct Band {
 }
 
 impl Band {
-    pub fn new(numbers: Arc<AtomicUsize>, retired: Sender<Arc<Object>>) -> Self {
-        let fresh = |kind| Mutex::new(Arc::new(Object::new(kind, numbers.fetch_add(1, Ordering::Relaxed))));
-        Self { objects: Kind::ALL.map(fresh).into(), numbers, retired }
+    pub fn new(kinds: &[Kind], numbers: Arc<AtomicUsize>, retired: Sender<Arc<Object>>) -> Self {
+        let number = || numbers.fetch_add(1, Ordering::Relaxed);
+        let fresh = |kind: &Kind| Mutex::new(Arc::new(Object::new(*kind, number())));
+        Self { objects: kinds.iter().map(fresh).collect(), numbers, retired }
     }
 
-    /// The object of a kind; a new one when the last is used up.
-    pub fn object(&self, kind: usize) -> Arc<Object> {
-        let mut object = self.objects[kind].lock().unwrap_or_else(PoisonError::into_inner);
+    /// How many objects there are at a time.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// The object at a place, of always the same kind; a new one when the last is used up.
+    pub fn object(&self, place: usize) -> Arc<Object> {
+        let mut object = self.objects[place].lock().unwrap_or_else(PoisonError::into_inner);
         if object.is_used_up() {
             let fresh = Object::new(object.kind, self.numbers.fetch_add(1, Ordering::Relaxed));
             let old = std::mem::replace(&mut *object, Arc::new(fresh));

@@ -5,7 +5,7 @@ use super::faults::{Fault, Nemesis, Surroundings};
 use super::judge::Judge;
 use super::kind::Kind;
 use super::machine::{Clocks, SmallDisk};
-use super::objects::Band;
+use super::objects::{self, Band};
 use super::relay::Relays;
 use super::summary::{Episode, Summary};
 use super::workload::{Shared, Worker};
@@ -17,6 +17,7 @@ use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -66,6 +67,17 @@ fn cluster(seed: u64) -> Nemesis {
     Nemesis::new(cluster, Surroundings { relays, first_places, disk, clocks }, seed)
 }
 
+/// What the server knows of what clients may want.
+fn kinds(cluster: &Cluster) -> Vec<objects::Kind> {
+    let mut kinds = objects::Kind::ALL.to_vec();
+    let reply = cluster.client(cluster.leader()).try_call(&["ONCE", "STATUS", "nobody"]);
+    if reply.is_ok_and(|reply| reply.error().is_some()) {
+        println!("left out: ONCE: this server has no such command");
+        kinds.retain(|kind| *kind != objects::Kind::Once);
+    }
+    kinds
+}
+
 /// Runs it all. Panics when a node does not come back, or a process ends by itself.
 pub fn run(plan: &Plan) -> Summary {
     println!("seed {}", plan.seed);
@@ -74,8 +86,9 @@ pub fn run(plan: &Plan) -> Summary {
     let shared = Arc::new(Shared::new(plan.rate));
     let (retire, retired) = mpsc::channel();
     let numbers = Arc::new(AtomicUsize::new(0));
+    let kinds = kinds(&nemesis.cluster);
     let bands: Vec<Arc<Band>> =
-        (0..BANDS).map(|_| Arc::new(Band::new(numbers.clone(), retire.clone()))).collect();
+        (0..BANDS).map(|_| Arc::new(Band::new(&kinds, numbers.clone(), retire.clone()))).collect();
     drop(retire);
     let judge = Judge::new(&path);
     let judging = {
@@ -83,7 +96,7 @@ pub fn run(plan: &Plan) -> Summary {
         std::thread::spawn(move || judge.run(&retired, &shared.stop))
     };
     let workers = start_clients(&nemesis.cluster, plan, &bands, &shared);
-    let episodes = torment(plan, &mut nemesis, &shared);
+    let tormented = catch_unwind(AssertUnwindSafe(|| torment(plan, &mut nemesis, &shared)));
     let lasted = Duration::from_nanos(shared.now_ns());
     shared.stop.store(true, Ordering::Relaxed);
     for worker in workers {
@@ -93,6 +106,10 @@ pub fn run(plan: &Plan) -> Summary {
         Arc::into_inner(band).expect("all clients have ended").retire();
     }
     let judge = judging.join().expect("a judge that ends");
+    let episodes = tormented.unwrap_or_else(|panic| {
+        println!("what clients saw until then: {}", judge.report);
+        resume_unwind(panic)
+    });
     nemesis.assert_well();
     nemesis.cluster.await_caught_up();
     let mut violations = judge.report.clone(); // what was seen at once
@@ -111,10 +128,11 @@ fn start_clients(
     shared: &Arc<Shared>,
 ) -> Vec<std::thread::JoinHandle<()>> {
     let mut workers = Vec::new();
+    let addrs = cluster.addrs();
     for band in bands {
         for (node, _) in cluster.ids().into_iter().flat_map(|id| (0..CLIENTS).map(move |i| (id, i))) {
-            let (id, addr) = (workers.len() as u64 + 1, cluster.node(node).addr.clone());
-            let mut worker = Worker::new(id, node, addr, plan.seed, band.clone(), shared.clone());
+            let id = workers.len() as u64 + 1;
+            let mut worker = Worker::new(id, node, &addrs, plan.seed, band.clone(), shared.clone());
             worker.stale = plan.stale;
             workers.push(std::thread::spawn(move || worker.run()));
         }

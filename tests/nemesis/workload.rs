@@ -7,6 +7,7 @@ use super::wire;
 use crate::harness::client::{Client, request};
 use bowline::history::{Action, Call, Operation, Outcome, Value, What};
 use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -77,6 +78,8 @@ pub struct Worker {
     id: u64,
     node: u64,
     addr: String,
+    /// Of all nodes.
+    addrs: Vec<String>,
     client: Option<Client>,
     rng: SmallRng,
     band: Arc<Band>,
@@ -88,14 +91,22 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn new(id: u64, node: u64, addr: String, seed: u64, band: Arc<Band>, shared: Arc<Shared>) -> Self {
-        let rng = SmallRng::seed_from_u64(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    /// The `id`th client, of one of the nodes at `addrs`, which count from 1.
+    pub fn new(
+        id: u64,
+        node: u64,
+        addrs: &[String],
+        seed: u64,
+        band: Arc<Band>,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             id,
             node,
-            addr,
+            addr: addrs[node as usize - 1].clone(),
+            addrs: addrs.to_vec(),
             client: None,
-            rng,
+            rng: SmallRng::seed_from_u64(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             band,
             shared,
             number: 0,
@@ -112,7 +123,7 @@ impl Worker {
                 continue;
             }
             if self.client.is_none() {
-                self.client = self.connect().ok();
+                self.client = self.connect(&self.addr).ok();
             }
             if self.client.is_none() {
                 std::thread::sleep(RECONNECT);
@@ -122,8 +133,8 @@ impl Worker {
         }
     }
 
-    fn connect(&self) -> io::Result<Client> {
-        let mut client = Client::try_connect(&self.addr, REPLY_PATIENCE)?;
+    fn connect(&self, addr: &str) -> io::Result<Client> {
+        let mut client = Client::try_connect(addr, REPLY_PATIENCE)?;
         if self.stale {
             client.try_call(&["READONLY"])?;
         }
@@ -132,12 +143,15 @@ impl Worker {
 
     fn one_operation(&mut self) {
         self.number += 1;
-        let focus = (self.shared.now_ns() / FOCUS_NS) as usize % Kind::ALL.len();
-        let kind = if self.rng.random() { focus } else { self.rng.random_range(0..Kind::ALL.len()) };
-        let object = self.band.object(kind);
+        let focus = (self.shared.now_ns() / FOCUS_NS) as usize % self.band.len();
+        let place = if self.rng.random() { focus } else { self.rng.random_range(0..self.band.len()) };
+        let object = self.band.object(place);
         let begun = object.begin();
         if object.kind == Kind::Watched && self.rng.random_ratio(2, 3) {
             return self.watched(&object);
+        }
+        if object.kind == Kind::Once && self.rng.random_ratio(2, 3) {
+            return self.once(&object);
         }
         let action = self.action(&object, begun);
         let told = self.perform(&object, action);
@@ -171,7 +185,7 @@ impl Worker {
             (Kind::Versions, _) => What::Cas { version, value: self.fresh() },
             (Kind::Expiring, 0) => What::SetPx { value: self.fresh(), ms: self.rng.random_range(1..1500) },
             (Kind::Expiring, 1..4) => What::GetV,
-            (Kind::Watched | Kind::Expiring, _) => What::Get,
+            (Kind::Watched | Kind::Expiring | Kind::Once, _) => What::Get,
             (Kind::Transfer, _) => return self.transfer(object, dice),
         };
         Action::One(Call { key: object.key().clone(), what })
@@ -235,36 +249,65 @@ impl Worker {
     /// Carries an action out, and records it: the reply, if there is one.
     fn perform(&mut self, object: &Object, action: Action) -> Option<Value> {
         let start_ns = self.shared.now_ns();
-        let reply = self.exchange(&action);
-        let end_ns = self.shared.now_ns();
-        let is_write = wire::is_write(&action);
-        let outcome = match &reply {
-            Ok(reply) => wire::outcome(&action, reply).unwrap_or_else(|error| {
+        let outcome = self.attempt(&action, &wire::requests(&action));
+        self.record(object, action, outcome, start_ns)
+    }
+
+    /// ONCE INCRBY, until its outcome is known or the run is over; again at any node.
+    fn once(&mut self, object: &Object) {
+        let call = Call { key: object.key().clone(), what: What::IncrBy(1) };
+        let action = Action::One(call);
+        let mut request = vec!["ONCE".to_owned(), format!("client-{}", self.id), self.number.to_string()];
+        request.extend(wire::requests(&action).remove(0));
+        let start_ns = self.shared.now_ns();
+        let mut outcome = self.attempt(&action, std::slice::from_ref(&request));
+        let mut may_have_happened = outcome == Outcome::Unknown;
+        let mut is_elsewhere = false;
+        while !matches!(outcome, Outcome::Ok(_)) && !self.shared.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(RECONNECT);
+            let addr = self.addrs.choose(&mut self.rng).expect("nodes").clone();
+            self.client = self.connect(&addr).ok();
+            is_elsewhere = true;
+            if self.client.is_some() {
+                outcome = self.attempt(&action, std::slice::from_ref(&request));
+                may_have_happened |= outcome == Outcome::Unknown;
+            }
+        }
+        if may_have_happened && outcome == Outcome::Fail {
+            outcome = Outcome::Unknown;
+        }
+        if is_elsewhere {
+            self.client = None; // back to its own node
+        }
+        self.record(object, action, outcome, start_ns);
+    }
+
+    /// Sends the requests of an action, and tells what the reply to the last one means.
+    fn attempt(&mut self, action: &Action, requests: &[Vec<String>]) -> Outcome {
+        match self.exchange(requests) {
+            Ok(reply) => wire::outcome(action, &reply).unwrap_or_else(|error| {
                 self.shared.complain(format!("node {}: {action:?}: {error}", self.node));
                 Outcome::Unknown
             }),
             Err(error) => {
-                self.broke(error);
+                self.broke(&error);
                 Outcome::Unknown
             }
+        }
+    }
+
+    fn record(&self, object: &Object, action: Action, outcome: Outcome, start_ns: u64) -> Option<Value> {
+        let end_ns = self.shared.now_ns();
+        let is_write = wire::is_write(&action);
+        let (count, told) = match &outcome {
+            Outcome::Ok(value) => (&self.shared.ok, Some(value.clone())),
+            Outcome::Fail => (&self.shared.failed, None),
+            Outcome::Unknown => (&self.shared.unknown, None),
         };
-        let told = match &outcome {
-            Outcome::Ok(value) => {
-                self.shared.ok.fetch_add(1, Ordering::Relaxed);
-                if is_write {
-                    self.shared.writes.succeeded(end_ns);
-                }
-                Some(value.clone())
-            }
-            Outcome::Fail => {
-                self.shared.failed.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-            Outcome::Unknown => {
-                self.shared.unknown.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-        };
+        count.fetch_add(1, Ordering::Relaxed);
+        if is_write && told.is_some() {
+            self.shared.writes.succeeded(end_ns);
+        }
         let is_unknown_write = is_write && outcome == Outcome::Unknown;
         let operation = Operation { client: self.id, action, outcome, start_ns, end_ns };
         object.record(operation, is_unknown_write);
@@ -278,9 +321,8 @@ impl Worker {
         }
     }
 
-    /// The reply that counts: of a transaction, that to EXEC.
-    fn exchange(&mut self, action: &Action) -> io::Result<crate::harness::Value> {
-        let requests = wire::requests(action);
+    /// The reply to the last of the requests.
+    fn exchange(&mut self, requests: &[Vec<String>]) -> io::Result<crate::harness::Value> {
         let bytes: Vec<u8> = requests.iter().flat_map(|args| request(args)).collect();
         let client = self.client.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         client.stream.write_all(&bytes)?;

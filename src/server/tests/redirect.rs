@@ -24,6 +24,7 @@ fn a_node_that_does_not_lead_sends_keys_to_the_one_that_does() {
         peer.ask("SET a 2", MOVED_A).await;
         peer.ask("MSET b 1 a 2", "-MOVED_3300_127.0.0.1:6380 ").await;
         peer.ask("WATCH a", MOVED_A).await;
+        peer.ask("ONCE s 1 SET a 2", MOVED_A).await;
         peer.ask("PING", "+PONG ").await;
         peer.ask("CLUSTER KEYSLOT a", ":15495 ").await;
         peer.ask("GET", "-ERR_wrong_number_of_arguments_for_'get'_command ").await;
