@@ -16,9 +16,11 @@ pub enum Broken {
     SettledButWiped,
     /// Somebody answers rounds of reads for followers that cannot be reached.
     ForgedReadRounds,
-    /// The product itself; needs the feature `mutants`.
+    /// The product itself.
+    #[cfg_attr(not(feature = "mutants"), expect(dead_code, reason = "there are no mutants"))]
     Product(Mutant),
     /// Nothing; but everything else is as if this were.
+    #[cfg_attr(not(feature = "mutants"), expect(dead_code, reason = "there are no mutants"))]
     Provoked(Mutant),
 }
 
