@@ -30,7 +30,10 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
-    std::env::var_os("BOWLINE_BIN").map_or_else(|| env!("CARGO_BIN_EXE_bowline").into(), PathBuf::from)
+    let chosen = std::env::var_os("BOWLINE_BIN");
+    let path = chosen.map_or_else(|| env!("CARGO_BIN_EXE_bowline").into(), PathBuf::from);
+    // Some tests run it elsewhere.
+    path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Waits until `condition` gives something; fails with `what` when it does not within `patience`.

@@ -163,6 +163,7 @@ fn torment(plan: &Plan, nemesis: &mut Nemesis, shared: &Shared) -> Vec<Episode> 
         if faults.is_empty() {
             continue;
         }
+        let held_ns = shared.now_ns();
         faults.shuffle(&mut rng);
         faults.sort_by_key(Fault::is_cured_last);
         for fault in faults {
@@ -171,7 +172,8 @@ fn torment(plan: &Plan, nemesis: &mut Nemesis, shared: &Shared) -> Vec<Episode> 
         nemesis.assert_well();
         let (to_ns, what) = (shared.now_ns(), what.join(" + "));
         let seconds = from_ns as f64 / 1e9;
-        println!("{seconds:7.2} s: {what}; well again after {:.2} s", (to_ns - from_ns) as f64 / 1e9);
+        let (held, healed) = ((held_ns - from_ns) as f64 / 1e9, (to_ns - held_ns) as f64 / 1e9);
+        println!("{seconds:7.2} s: {what}; after {held:.2} s cured, well again {healed:.2} s later");
         episodes.push(Episode { from_ns, to_ns, what, kinds });
     }
     episodes
