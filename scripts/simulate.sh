@@ -17,7 +17,7 @@ TEXT
 }
 
 simulate() {
-    cargo test --release "$@" --test simulation -- --nocapture "$filter"
+    cargo test --profile "$profile" "$@" --test simulation -- --nocapture "$filter"
 }
 
 seconds_of() {
@@ -32,7 +32,7 @@ seconds_of() {
 
 export BOWLINE_THREADS=${THREADS:-$(nproc)}
 [[ -z ${ALL-} ]] || export BOWLINE_ALL=1
-filter=clusters_keep_their_promises_under_faults
+profile=release filter=clusters_keep_their_promises_under_faults
 case ${1-} in
     -h | --help) usage ;;
     --for)
@@ -41,7 +41,8 @@ case ${1-} in
         simulate
         ;;
     --seed) BOWLINE_SEED=${2:?a seed} simulate ;;
-    --mutants) filter=mutants simulate --features mutants ;;
+    # A profile of its own, so that the other builds are not thrown away.
+    --mutants) profile=mutants filter=mutants simulate --features mutants ;;
     *[!0-9]* | '') usage >&2; exit 2 ;;
     *) BOWLINE_SEEDS=$1 simulate ;;
 esac

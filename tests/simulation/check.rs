@@ -19,6 +19,8 @@ const RECOVERY_US: u64 = 6_000_000;
 pub struct Known {
     /// Who has led each term.
     leaders: BTreeMap<u64, u64>,
+    /// The terms of committed entries, by index.
+    terms: Vec<u64>,
     /// By applied index.
     states: Vec<Option<Shown>>,
 }
@@ -38,6 +40,23 @@ impl Known {
     fn leads(&mut self, id: u64, term: u64) -> Outcome {
         let leader = *self.leaders.entry(term).or_insert(id);
         if leader == id { Ok(()) } else { Err(format!("nodes {leader} and {id} both lead term {term}")) }
+    }
+
+    /// A replica holds entries for committed: nobody ever commits others at their places.
+    fn commits(&mut self, id: u64, from: u64, through: u64, group: &Group) -> Outcome {
+        let end = through as usize + 1;
+        self.terms.resize(self.terms.len().max(end), 0);
+        for index in from.max(group.log().first())..=through {
+            let Some(term) = group.log().term_at(index) else { continue };
+            let known = &mut self.terms[index as usize];
+            if *known != 0 && *known != term {
+                return Err(format!(
+                    "node {id} commits entry {index} of term {term}; it was of term {known}"
+                ));
+            }
+            *known = term;
+        }
+        Ok(())
     }
 
     /// A replica that has applied `index` shows its state.
@@ -103,6 +122,10 @@ impl World {
         node.clock_ms = clock_ms;
         if glance.applied > glance.committed || glance.committed > glance.last {
             return Err(format!("node {id} is out of order: {glance:?}"));
+        }
+        if glance.committed > node.compared {
+            self.known.commits(id, node.compared + 1, glance.committed, group)?;
+            node.compared = glance.committed;
         }
         // A state that a snapshot has brought is ahead of `applied` until it is persisted.
         if glance.applied > 0 && glance.snapshot <= glance.applied {

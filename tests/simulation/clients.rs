@@ -222,7 +222,7 @@ impl Clients {
         };
         if let Outcome::Done(reply) = &operation.outcome {
             repeat.first = Some(reply.clone());
-            if index % 4 != 0 {
+            if !index.is_multiple_of(4) {
                 self.repeats.remove(&client); // some repeat it all the same
             }
         }

@@ -108,9 +108,11 @@ impl World {
         let is_time = self.now_us > 1_500_000 && !self.calm;
         let often = self.broken.mutant() == Some(Mutant::CommitOfStaleTerm) && is_time;
         if std::mem::take(&mut self.crash_after_election) || (often && self.rng.random_bool(0.8)) {
-            // Long enough for another one, and not always for a third.
-            let (delay_us, down_us) =
-                (self.rng.random_range(500..90_000), self.rng.random_range(1_000..500_000));
+            // Before anybody has its first entry, or when some have. Down for long enough for
+            // another one to be elected, and not always for a third.
+            let early = self.rng.random_bool(0.5);
+            let delay_us = self.rng.random_range(if early { 500..5_000 } else { 20_000..80_000 });
+            let down_us = self.rng.random_range(1_000..500_000);
             let life = self.node(id).life;
             self.after(delay_us, Event::Crash { node: id, life, down_us });
         }

@@ -3,6 +3,7 @@
 use super::profile::Broken;
 use super::world::{Event, Outcome, World};
 use bowline::group::Input;
+use bowline::mutant::Mutant;
 use rand::Rng;
 
 /// The longest that a process is frozen at once.
@@ -22,6 +23,9 @@ pub enum Fault {
     CrashAfterElection,
     /// A process is frozen.
     Pause,
+    /// A process is frozen, and finds itself cut off when it goes on: nobody tells it what it
+    /// has missed, but for its clock.
+    PauseCutOff,
     Partition,
     Heal,
     /// A wall clock jumps.
@@ -37,13 +41,14 @@ pub enum Fault {
     Snapshot,
 }
 
-pub const FAULTS: [Fault; 15] = [
+pub const FAULTS: [Fault; 16] = [
     Fault::Crash,
     Fault::CrashAll,
     Fault::Kill,
     Fault::CrashAfterVote,
     Fault::CrashAfterElection,
     Fault::Pause,
+    Fault::PauseCutOff,
     Fault::Partition,
     Fault::Heal,
     Fault::ClockJump,
@@ -89,6 +94,10 @@ impl World {
         }
         self.figures.crashes += 1;
         node.crash(&mut self.rng, power_loss);
+        let is_lost = self.broken.mutant() == Some(Mutant::CommitOfStaleTerm);
+        if is_lost || self.rng.random_bool(0.5) {
+            node.mute_until_us = self.now_us + self.rng.random_range(1_000..50_000);
+        }
         self.note(|| format!("node {id} crashes; power loss: {power_loss}"));
         if self.broken == Broken::SettledButWiped && !self.calm {
             let seed = self.rng.random();
@@ -140,11 +149,14 @@ impl World {
             Fault::CrashAfterElection => self.crash_after_election = true,
             Fault::Pause => {
                 let pause_us = self.rng.random_range(5_000..MAX_FREEZE_US);
-                self.note(|| format!("for {pause_us} us"));
-                let now_us = self.now_us;
-                let node = self.node(id);
-                node.frozen_us += now_us + pause_us - node.paused_until_us.max(now_us).min(now_us + pause_us);
-                node.paused_until_us = node.paused_until_us.max(now_us + pause_us);
+                self.freeze(id, pause_us);
+            }
+            Fault::PauseCutOff => {
+                let pause_us = self.rng.random_range(100_000..600_000);
+                self.freeze(id, pause_us);
+                self.cut_off(&[id], true, true);
+                let heal_us = pause_us + self.rng.random_range(0..300_000);
+                self.after(heal_us, Event::HealNetwork);
             }
             Fault::Partition => self.partition(),
             Fault::Heal => self.network.heal(),
@@ -181,6 +193,30 @@ impl World {
         }
     }
 
+    fn freeze(&mut self, id: u64, pause_us: u64) {
+        self.note(|| format!("for {pause_us} us"));
+        let now_us = self.now_us;
+        let node = self.node(id);
+        let until_us = node.paused_until_us.max(now_us + pause_us);
+        node.frozen_us += until_us - node.paused_until_us.max(now_us);
+        node.paused_until_us = until_us;
+    }
+
+    /// Nothing comes out of, or into, these nodes.
+    fn cut_off(&mut self, these: &[u64], outwards: bool, inwards: bool) {
+        let nodes = self.nodes.len() as u64;
+        for a in these {
+            for b in (1..=nodes).filter(|b| !these.contains(b)) {
+                if outwards {
+                    self.network.cut(*a, b);
+                }
+                if inwards {
+                    self.network.cut(b, *a);
+                }
+            }
+        }
+    }
+
     fn partition(&mut self) {
         let nodes = self.nodes.len() as u64;
         let one_way = self.rng.random_bool(0.3);
@@ -192,18 +228,7 @@ impl World {
         };
         let inwards = self.rng.random_bool(0.5);
         self.note(|| format!("{minority:?} cut off; one way: {one_way}, inwards: {inwards}"));
-        for a in 1..=nodes {
-            for b in 1..=nodes {
-                if minority.contains(&a) && !minority.contains(&b) {
-                    if !one_way || !inwards {
-                        self.network.cut(a, b);
-                    }
-                    if !one_way || inwards {
-                        self.network.cut(b, a);
-                    }
-                }
-            }
-        }
+        self.cut_off(&minority, !one_way || !inwards, !one_way || inwards);
         let heal_us = self.rng.random_range(10_000..3_000_000);
         self.after(heal_us, Event::HealNetwork);
     }

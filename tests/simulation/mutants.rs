@@ -52,9 +52,9 @@ mod product {
         reads_without_a_quorum: ReadsWithoutQuorum within 20;
         lease_not_checked: LeaseNotChecked within 20;
         deduplication_off: DedupOff within 20;
-        vote_not_persisted: VoteNotPersisted within 100;
+        vote_not_persisted: VoteNotPersisted within 20;
         snapshot_without_membership: SnapshotWithoutMembership within 10;
-        commit_of_a_stale_term: CommitOfStaleTerm within 200;
+        commit_of_a_stale_term: CommitOfStaleTerm within 20;
         compaction_off_by_one: CompactionOffByOne within 10;
         configuration_change_twice: ConfigChangeTwice within 20;
         once_every_time: OnceEveryTime within 10;

@@ -29,6 +29,8 @@ pub struct Node {
     /// How often it has started: events of an earlier life are void.
     pub life: u64,
     pub paused_until_us: u64,
+    /// What it sent before it crashed is lost if it has not arrived: until then.
+    pub mute_until_us: u64,
     /// How long it has been frozen, in all its lives.
     pub frozen_us: u64,
     /// The disk is slow until then.
@@ -42,6 +44,8 @@ pub struct Node {
     pub promises: VecDeque<(u64, Vec<(u64, PeerMessage)>)>,
     pub walk: Option<Walk>,
     pub walks: u64,
+    /// Up to here its committed entries have been compared, in this life.
+    pub compared: u64,
     /// The log's clock as last seen.
     pub clock_ms: u64,
     /// The cluster knows of it.
@@ -58,6 +62,7 @@ impl Node {
             disk,
             life: 0,
             paused_until_us: 0,
+            mute_until_us: 0,
             frozen_us: 0,
             slow_until_us: 0,
             clock_rate,
@@ -68,6 +73,7 @@ impl Node {
             promises: VecDeque::new(),
             walk: None,
             walks: 0,
+            compared: 0,
             clock_ms: 0,
             has_joined: false,
             is_removed: false,
@@ -110,6 +116,7 @@ impl Node {
         group.limit_appends(profile.append_bytes);
         self.clock_ms = group.machine().clock_ms();
         self.group = Some(group);
+        self.compared = 0;
         self.life += 1;
         self.started_us = now_us;
         self.paused_until_us = 0;

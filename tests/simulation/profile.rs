@@ -16,9 +16,11 @@ pub enum Broken {
     SettledButWiped,
     /// Somebody answers rounds of reads for followers that cannot be reached.
     ForgedReadRounds,
-    /// The product itself; needs the feature `mutants`.
+    /// The product itself.
+    #[cfg_attr(not(feature = "mutants"), expect(dead_code, reason = "there are no mutants"))]
     Product(Mutant),
     /// Nothing; but everything else is as if this were.
+    #[cfg_attr(not(feature = "mutants"), expect(dead_code, reason = "there are no mutants"))]
     Provoked(Mutant),
 }
 
@@ -124,19 +126,20 @@ impl Profile {
             }
             Mutant::ReadsWithoutQuorum | Mutant::LeaseNotChecked => {
                 self.raise(Fault::Partition, 30);
-                self.raise(Fault::Pause, 30);
+                self.raise(Fault::PauseCutOff, 60);
                 self.skew = 20;
             }
             Mutant::DedupOff | Mutant::OnceEveryTime => self.raise(Fault::Partition, 30),
             Mutant::VoteNotPersisted => {
                 self.many_elections();
-                self.raise(Fault::CrashAfterElection, 100);
+                self.raise(Fault::Crash, 60);
                 self.fault_every_us = 200_000;
             }
             Mutant::CommitOfStaleTerm => {
                 self.append_bytes = 0;
                 self.many_elections();
-                self.fault_every_us = 2_000_000;
+                self.raise(Fault::Crash, 20);
+                self.fault_every_us = 300_000;
             }
             Mutant::SnapshotWithoutMembership | Mutant::CompactionOffByOne => self.raise(Fault::Crash, 40),
             Mutant::ConfigChangeTwice => self.operator_every_us = 500_000,

@@ -163,7 +163,9 @@ impl World {
         match event {
             Event::Tick { node, life } if self.is_life(node, life) => self.tick(node),
             Event::Turn { node, life } if self.is_life(node, life) => return self.turn(node),
-            Event::Arrive { from, to, message } => self.input(to, Input::Peer { from, message }),
+            Event::Arrive { from, to, message } if self.node(from).mute_until_us <= self.now_us => {
+                self.input(to, Input::Peer { from, message });
+            }
             Event::DiskDone { node, life } if self.is_life(node, life) => self.disk_done(node),
             Event::WalkOn { node, walk } if self.node(node).walks == walk => self.walk_on(node),
             Event::Stored { node, walk } if self.node(node).walks == walk => self.stored(node),
@@ -189,7 +191,7 @@ impl World {
             Event::Fault => self.fault(),
             Event::HealNetwork => self.network.heal(),
             Event::Calm => self.calm_down(),
-            _ => {} // of an earlier life
+            _ => {} // of an earlier life, or lost with it
         }
         Ok(())
     }
