@@ -73,6 +73,7 @@ fn check_body(body: &[u8]) {
 
 /// One that is made here is read as it was made.
 fn check_transaction(source: &mut Source<'_>) {
+    let mut body = Vec::new();
     let mut transaction = Transaction::default();
     for _ in 0..source.up_to(4) {
         let (key, db) = (source.some_bytes(), source.byte().into());
@@ -82,7 +83,6 @@ fn check_transaction(source: &mut Source<'_>) {
         let args = (0..1 + source.up_to(4)).map(|_| source.some_bytes()).collect();
         transaction.commands.push(units::Command { args, db: source.number() as u32 });
     }
-    let mut body = Vec::new();
     put_transaction_unit(&mut body, &transaction.watches, &transaction.commands);
     check_body(&body);
     let read: Result<Vec<_>, _> = Units::new(&body).collect();
