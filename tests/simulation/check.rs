@@ -212,7 +212,11 @@ impl World {
             let (disk_bytes, spare_bytes) = (node.disk.log_bytes(), 8 * self.profile.segment_bytes);
             let bound = 4 * group.snapshot_bytes().max(self.profile.snapshot_min_log_bytes);
             if disk_bytes > bound + spare_bytes + 65_536 {
-                return Err(format!("node {} has {disk_bytes} bytes of log on disk", node.id));
+                let (glance, snapshot_bytes) = (group.glance(), group.snapshot_bytes());
+                return Err(format!(
+                    "node {} has {disk_bytes} bytes of log on disk, beside a snapshot of {snapshot_bytes}: {glance:?}",
+                    node.id
+                ));
             }
             let held = group.log().size_bytes();
             if held > self.profile.log_cache_bytes + 65_536 {

@@ -32,7 +32,7 @@ impl World {
     pub(super) fn walk_on(&mut self, id: u64) {
         let target_bytes = self.rng.random_range(50..4_000);
         let delay_us = self.rng.random_range(20..3_000);
-        let gives_up = !self.calm && self.rng.random_bool(0.005);
+        let gives_up = !self.calm && self.rng.random_bool(0.0005);
         let node = self.node(id);
         let walk = node.walks;
         let (Some(group), Some(walking)) = (node.group.as_mut(), node.walk.as_mut()) else { return };
