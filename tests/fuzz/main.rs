@@ -69,7 +69,7 @@ fn frames() {
 
 #[test]
 fn entries() {
-    replay("entry", 500);
+    replay("entry", 1000);
 }
 
 #[test]

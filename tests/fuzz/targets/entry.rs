@@ -7,8 +7,8 @@ use bowline::machine::{Machine, Verdict};
 use bowline::wire::entry::{Batch, decode, encode};
 use bowline::wire::proto::entry as generated;
 use bowline::wire::units::{
-    self, Unit, Units, put_bootstrap_unit, put_command_unit, put_membership_unit, put_register_unit,
-    put_transaction_unit,
+    self, Transaction, Unit, Units, Watch, put_bootstrap_unit, put_command_unit, put_membership_unit,
+    put_register_unit, put_transaction_unit,
 };
 use bytes::Bytes;
 use protobuf::Message as _;
@@ -69,6 +69,24 @@ fn check_body(body: &[u8]) {
             _ => {}
         }
     }
+}
+
+/// One that is made here is read as it was made.
+fn check_transaction(source: &mut Source<'_>) {
+    let mut body = Vec::new();
+    let mut transaction = Transaction::default();
+    for _ in 0..source.up_to(4) {
+        let (key, db) = (source.some_bytes(), source.byte().into());
+        transaction.watches.push(Watch { key, revision: source.number(), seen_at: source.number(), db });
+    }
+    for _ in 0..source.up_to(5) {
+        let args = (0..1 + source.up_to(4)).map(|_| source.some_bytes()).collect();
+        transaction.commands.push(units::Command { args, db: source.number() as u32 });
+    }
+    put_transaction_unit(&mut body, &transaction.watches, &transaction.commands);
+    check_body(&body);
+    let read: Result<Vec<_>, _> = Units::new(&body).collect();
+    assert_eq!(read, Ok(vec![Unit::Transaction(transaction)]));
 }
 
 /// Whether it is one that does something.
@@ -219,7 +237,7 @@ pub fn make(source: &mut Source<'_>, now_ms: u64) -> Vec<u8> {
 
 pub fn run(input: &[u8]) {
     let mut source = Source::new(input);
-    match source.byte() % 3 {
+    match source.byte() % 4 {
         0 => {
             let bytes = source.rest();
             if !check_entry(bytes) {
@@ -233,6 +251,7 @@ pub fn run(input: &[u8]) {
             assert_eq!(one.state_hash(), other.state_hash());
         }
         1 => check_body(source.rest()),
+        2 => check_transaction(&mut source),
         _ => {
             let (mut one, mut other) = (Machine::new(), Machine::new());
             let mut now_ms = 0;
