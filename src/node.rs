@@ -30,7 +30,7 @@ use disk::Disk;
 use slog::{Logger, info};
 use snapshots::{SnapshotEvent, SnapshotThread};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -90,6 +90,10 @@ struct Shared {
     group_id: GroupId,
     storage: &'static str,
     first_members: Vec<FirstMember>,
+    /// Nodes that named the cluster and that the log does not know yet, and where they are.
+    newcomers: RefCell<BTreeMap<NodeId, String>>,
+    /// There is another peer to dial.
+    peers_changed: Cell<bool>,
     /// Where members may be that are not where they were.
     hints: Vec<FirstMember>,
     group: RefCell<Group>,

@@ -79,6 +79,11 @@ impl Group {
         if Units::new(&batch.body).any(|unit| unit.is_err()) {
             return;
         }
+        // Whoever is no member, or not yet as far as this leader knows, has to ask again.
+        let members = self.machine.members().all();
+        if self.machine.cluster_id().is_some() && !members.contains_key(&batch.origin) {
+            return;
+        }
         // Too much waits for Raft already: as if it were lost, and its origin sends it again.
         let waiting_bytes = self.intake.size_bytes() + self.held_bytes();
         if waiting_bytes > 0 && waiting_bytes + batch.body.len() > limits::MAX_INTAKE_BYTES {

@@ -154,6 +154,11 @@ impl Shared {
         if effects.members_changed {
             self.members_changed();
         }
+        if self.peers_changed.take()
+            && let Some(transport) = self.transport.get()
+        {
+            transport.set_peers(&self.peers());
+        }
     }
 
     fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
@@ -266,9 +271,10 @@ impl Shared {
     fn members_changed(&self) {
         let group = self.group.borrow();
         let machine = group.machine();
-        if let Some(transport) = self.transport.get() {
-            transport.set_peers(&self.peers());
-        }
+        let members = machine.members();
+        let is_known = |node: &NodeId| members.all().contains_key(node) || members.removed().contains(node);
+        self.newcomers.borrow_mut().retain(|node, _| !is_known(node));
+        self.peers_changed.set(true);
         if let Some(cluster_id) = machine.cluster_id() {
             let mut data_dir = self.data_dir.borrow_mut();
             if data_dir.cluster_id() != Some(cluster_id)

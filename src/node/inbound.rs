@@ -3,6 +3,7 @@
 use super::Shared;
 use super::snapshots;
 use crate::group::Input;
+use crate::limits;
 use crate::transport::{ChunkSink, Identity, Inbound, Refusal};
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
@@ -24,6 +25,24 @@ fn foreign_directory(node: NodeId) -> String {
          put a new node in its place with RAFT REPLACE {node} * host:port on any node of the cluster, and start \
          this one with an empty directory and --join"
     )
+}
+
+impl Shared {
+    /// Whether there is room for one more node that the log does not know yet; it is dialled
+    /// where it says that it is, because what it asks is answered there.
+    fn note_newcomer(&self, node: NodeId, peer_addr: &str) -> bool {
+        let mut newcomers = self.newcomers.borrow_mut();
+        let is_known = newcomers.get(&node).is_some_and(|known| known == peer_addr);
+        if peer_addr.is_empty() || (!is_known && newcomers.len() >= limits::MAX_MEMBERS) {
+            return false;
+        }
+        if !is_known {
+            newcomers.insert(node, peer_addr.to_owned());
+            self.peers_changed.set(true);
+            self.wake.notify_one();
+        }
+        true
+    }
 }
 
 impl Inbound for Shared {
@@ -68,11 +87,17 @@ impl Inbound for Shared {
         {
             return refuse(foreign_directory(node), true);
         }
-        // An id that nobody has heard of here: this node may be behind, so it may ask again.
-        if known.is_none() && !self.first_members.iter().any(|member| member.node == node) {
-            return refuse(format!("node {node} is no member of this cluster"), false);
+        if known.is_some() || self.first_members.iter().any(|member| member.node == node) {
+            return Ok(());
         }
-        Ok(())
+        // This node may be behind: the entry that adds the other is still to come, and perhaps
+        // from nobody else. Who names the cluster has been let in by it.
+        if ours.is_some_and(|ours| hello.get_cluster_id() == ours)
+            && self.note_newcomer(node, hello.get_peer_addr())
+        {
+            return Ok(());
+        }
+        refuse(format!("node {node} is no member of this cluster"), false)
     }
 
     fn welcomed(&self, welcome: &Welcome) {

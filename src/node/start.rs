@@ -95,6 +95,8 @@ impl Node {
             group_id: FIRST_GROUP,
             storage: config.storage.name(),
             first_members,
+            newcomers: RefCell::default(),
+            peers_changed: Cell::new(false),
             hints: config.members.clone(),
             group: RefCell::new(group),
             inbox: RefCell::default(),
@@ -139,7 +141,8 @@ fn expectations(config: &NodeConfig) -> Expectations {
 impl Shared {
     /// Where the others are: members of the log at the addresses that they gave last; those
     /// that the log does not place yet, where this directory was told; and those that are not
-    /// found there, where this start was told. A member that was removed is nowhere.
+    /// found there, where this start was told; newcomers where they say that they are. A member
+    /// that was removed is nowhere.
     pub(super) fn peers(&self) -> Vec<(NodeId, String)> {
         let group = self.group.borrow();
         let members = group.machine().members();
@@ -159,6 +162,10 @@ impl Shared {
             if !known.contains(&addr.as_str()) {
                 known.push(addr);
             }
+        }
+        let newcomers = self.newcomers.borrow();
+        for (node, addr) in newcomers.iter() {
+            places.entry(*node).or_insert_with(|| vec![addr]);
         }
         places.retain(|node, _| *node != self.node_id && !members.removed().contains(node));
         places.into_iter().map(|(node, places)| (node, places.join(","))).collect()

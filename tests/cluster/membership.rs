@@ -230,6 +230,24 @@ fn a_rolling_restart_goes_unnoticed() {
     assert!(longest < Duration::from_millis(300), "a gap of {longest:?}");
 }
 
+/// Only the new leader can tell a node that slept of its own coming.
+#[test]
+fn a_node_that_slept_follows_a_leader_that_it_has_never_heard_of() {
+    let mut cluster = Setup::new().start();
+    let sleeper = cluster.follower();
+    cluster.kill(sleeper);
+    joining(&mut cluster, &[4]);
+    let awake: Vec<u64> = (1..=3).filter(|id| *id != sleeper).collect();
+    eventually("node 4 votes", || (cluster.node(awake[0]).info("raft_voters")? == "1,2,3,4").then_some(()));
+    raft_ok(&cluster, awake[0], "TRANSFER 4");
+    cluster.client(awake[0]).set("told", "yes");
+    cluster.restart(sleeper);
+    cluster.await_voters(&[1, 2, 3, 4]);
+    assert_eq!(cluster.client(sleeper).get("told"), Value::bulk("yes"));
+    assert_eq!(cluster.raft(sleeper, "raft_leader_id"), Some(4));
+    cluster.assert_running(&[1, 2, 3, 4]);
+}
+
 /// The members are in the log, and the command line of the first ones has not changed.
 #[test]
 fn members_that_came_later_are_found_after_all_have_stopped() {
