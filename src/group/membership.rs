@@ -185,6 +185,13 @@ impl Group {
         }
     }
 
+    /// Somebody still counts on this node, although it was removed: its time begins again.
+    pub(super) fn linger(&mut self) {
+        if let Some(tick) = &mut self.membership.ends_at_tick {
+            *tick = self.ticks + limits::REMOVED_LINGERS_ELECTIONS * self.config.election_ticks as u64;
+        }
+    }
+
     /// Ends a node that was removed, when its time has come.
     pub(super) fn end_when_removed(&mut self) {
         if self.membership.ends_at_tick.is_some_and(|tick| self.ticks >= tick) {

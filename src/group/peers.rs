@@ -46,6 +46,7 @@ impl Group {
             return self.refused();
         }
         self.note_answer(from, &message);
+        self.linger();
         // An error means that Raft has no use for it: a peer that was removed, an old term.
         let _ = self.raft.step(message);
     }

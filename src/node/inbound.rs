@@ -74,7 +74,10 @@ impl Inbound for Shared {
             && !hello.get_cluster_id().is_empty()
             && hello.get_cluster_id() != ours
         {
-            return refuse("this is another cluster".to_owned(), true);
+            // Not finally: who is wrong here, the node or the address that it was given, nobody can
+            // tell, and a member of a healthy cluster must not stop because a stranger has moved in
+            // where it looks for another.
+            return refuse("this is another cluster".to_owned(), false);
         }
         let node = hello.get_from();
         let members = machine.members();

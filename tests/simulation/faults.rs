@@ -246,6 +246,9 @@ impl World {
             node.paused_until_us = node.paused_until_us.min(now_us);
             node.slow_until_us = 0;
             node.disk.repair();
+            // One that was removed helps once more: the others may not know that they can do
+            // without it, and its operator starts it again when nobody leads.
+            node.is_removed = false;
             if node.group.is_none() {
                 self.after(10_000, Event::Start { node: id });
             }
