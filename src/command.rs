@@ -22,6 +22,7 @@ mod scan;
 mod server;
 mod sessions;
 mod set;
+mod settings;
 mod strings;
 mod table;
 mod transactions;
@@ -30,7 +31,7 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use context::{ReadContext, WriteContext};
+pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use introspect::introspect;
@@ -39,6 +40,7 @@ pub use reply::Reply;
 pub use request::Request;
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
 pub use sessions::Sessions;
+pub use settings::Settings;
 pub use table::{all, commands, lookup};
 
 use crate::wire::units::Args;
@@ -66,7 +68,7 @@ pub fn first_key<'a>(row: &Command, call: &[&'a [u8]]) -> Option<&'a [u8]> {
         let inner = call.get(row.wraps..)?;
         return first_key(lookup(inner.first()?)?.row_of(inner)?, inner);
     }
-    let at = row.keys.as_ref()?.positions(call.len()).next()?;
+    let (at, _) = row.key_positions(call.len()).next()?;
     call.get(at).copied()
 }
 

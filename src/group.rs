@@ -25,7 +25,7 @@ mod submit;
 mod tests;
 
 pub use config::{GroupConfig, Now, Recovered};
-pub use effects::{Effects, Event, Input, LogWrite, Persist};
+pub use effects::{Effects, Event, Input, LogWrite, Notice, Persist};
 pub use job::{Consistency, Job, ReadTransaction, Step};
 pub use log_view::{LogPoint, LogView, SnapshotPoint};
 pub use recovered::{LogGap, log_after};
@@ -42,6 +42,7 @@ use membership::Membership;
 use raft::{RawNode, StateRole};
 use reads::Reads;
 use snapshots::Snapshots;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use stream::OwnStream;
 
@@ -80,6 +81,9 @@ pub struct Group {
     /// An entry that only moves the clock is under way.
     clock_entry_index: Option<u64>,
     entries_applied_total: u64,
+    reads_served: Cell<u64>,
+    /// Clients of this node want to hear of each key that changes.
+    touches_wanted: bool,
     halted: bool,
 }
 
@@ -162,6 +166,8 @@ impl Group {
             registering: false,
             clock_entry_index: None,
             entries_applied_total: 0,
+            reads_served: Cell::new(0),
+            touches_wanted: false,
             halted: false,
         };
         group.draw_election_timeout();
@@ -306,6 +312,12 @@ impl Group {
     /// The state machine, for reading what it holds.
     pub fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// Whether [`Notice`]s are made of each key that changes.
+    pub fn set_touches(&mut self, wanted: bool) {
+        self.touches_wanted = wanted;
+        self.machine.set_touches(wanted);
     }
 
     /// The log, for reading what it holds.

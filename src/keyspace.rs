@@ -14,6 +14,7 @@ mod codec;
 mod deadlines;
 mod discard;
 mod edit;
+mod events;
 mod partition;
 mod scan;
 mod slot;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use blob::Blob;
 pub use edit::Edit;
+pub use events::{Event, EventClass, EventClasses};
 pub use partition::{Item, PARTITIONS};
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
@@ -33,6 +35,7 @@ pub use value::{StringValue, Value};
 use crate::wire::units::Watch;
 use deadlines::Deadlines;
 use discard::Discarded;
+use events::Events;
 use partition::{Occupied, Partition, partition_of};
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
@@ -48,6 +51,7 @@ pub struct Keyspace {
     revision: u64,
     snapshot: Option<Box<Snapshot>>,
     discarded: Discarded,
+    events: Events,
 }
 
 impl Keyspace {
@@ -63,6 +67,7 @@ impl Keyspace {
             revision: 0,
             snapshot: None,
             discarded: Discarded::default(),
+            events: Events::default(),
         }
     }
 
@@ -91,8 +96,9 @@ impl Keyspace {
         self.revision = revision;
     }
 
-    /// The key as a client sees it at `now_ms`.
-    pub fn get(&self, key: &[u8], now_ms: u64) -> Option<&Item> {
+    /// The key of a database as a client sees it at `now_ms`.
+    pub fn get(&self, db: usize, key: &[u8], now_ms: u64) -> Option<&Item> {
+        debug_assert_eq!(db, 0);
         self.find(key).filter(|item| !item.has_expired(now_ms))
     }
 
@@ -102,15 +108,16 @@ impl Keyspace {
     }
 
     /// The key, for a write. One that has expired is removed here, which is a change.
-    pub fn edit<'k>(&mut self, key: &'k [u8], now_ms: u64) -> Edit<'_, 'k> {
+    pub fn edit<'k>(&mut self, db: usize, key: &'k [u8], now_ms: u64) -> Edit<'_, 'k> {
+        debug_assert_eq!(db, 0);
         let hash = self.hasher.hash(key);
         Edit::new(self, key, hash, now_ms)
     }
 
     /// What `WATCH` has to remember: the key's revision, 0 when it is missing, and the
     /// group's revision now.
-    pub fn watch(&self, key: &[u8], now_ms: u64) -> (u64, u64) {
-        (self.get(key, now_ms).map_or(0, |item| item.revision), self.revision)
+    pub fn watch(&self, db: usize, key: &[u8], now_ms: u64) -> (u64, u64) {
+        (self.get(db, key, now_ms).map_or(0, |item| item.revision), self.revision)
     }
 
     /// Whether the key is untouched since [`Keyspace::watch`]. A key that was missing then
@@ -174,6 +181,7 @@ impl Keyspace {
         self.discarded.add_deadlines(std::mem::take(&mut self.deadlines));
         self.occupied = Occupied::default();
         self.revision += u64::from(self.len > 0);
+        self.events.touched_all();
         self.len = 0;
     }
 

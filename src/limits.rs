@@ -203,3 +203,6 @@ pub const GATHER_LOOKS: usize = 6;
 /// Congestion control of connections within the machine: the cheapest, for there is nothing
 /// to control (the system's default may pace every packet with a timer).
 pub const LOOPBACK_CONGESTION: &[u8] = b"reno";
+
+/// Databases that `SELECT` knows, as many as Redis has.
+pub const DATABASES: usize = 16;

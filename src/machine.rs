@@ -7,8 +7,8 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use crate::command::{self, Handler, ReadContext, Reply, Sessions, WriteContext};
-use crate::keyspace::Keyspace;
+use crate::command::{self, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext};
+use crate::keyspace::{Event, Keyspace};
 use crate::limits;
 use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
@@ -41,13 +41,13 @@ struct Origin {
 
 /// The state of one replica.
 pub struct Machine {
-    keyspace: Keyspace,
-    /// Of clients that use `ONCE`.
-    sessions: Sessions,
+    state: State,
     /// Unix time of the last entry; all time in the state machine.
     clock_ms: u64,
     /// The entry being applied, or the last one: the seed of what looks random.
     index: u64,
+    /// How many commands of that entry have run.
+    commands_run: u64,
     cluster_id: Option<[u8; 16]>,
     hash_key: [u8; 16],
     origins: BTreeMap<NodeId, Origin>,
@@ -68,10 +68,10 @@ impl Machine {
     /// A replica that has seen nothing yet.
     pub fn new() -> Self {
         Self {
-            keyspace: Keyspace::new([0; 16]),
-            sessions: Sessions::default(),
+            state: State::new([0; 16]),
             clock_ms: 0,
             index: 0,
+            commands_run: 0,
             cluster_id: None,
             hash_key: [0; 16],
             origins: BTreeMap::new(),
@@ -85,6 +85,7 @@ impl Machine {
     /// Starts on an entry: time moves to its stamp, never back.
     pub fn begin_entry(&mut self, index: u64, now_ms: u64) {
         self.index = index;
+        self.commands_run = 0;
         self.clock_ms = self.clock_ms.max(now_ms);
     }
 
@@ -121,25 +122,61 @@ impl Machine {
             Unit::Transaction(transaction) => self.run_transaction(transaction),
             Unit::Register(register) => self.members.register(register),
             Unit::Membership(wish) => self.members.change(wish),
+            Unit::Settings(settings) => self.change_settings(settings),
             Unit::Bootstrap { cluster_id, hash_key, voters } => self.bootstrap(cluster_id, hash_key, voters),
         }
     }
 
     /// Ends an entry: removes keys and sessions whose time has come, a bounded number of each.
     pub fn end_entry(&mut self) {
-        self.sessions.end_idle(self.clock_ms, limits::SESSIONS_ENDED_PER_ENTRY);
-        self.expired_total += self.keyspace.expire_due(self.clock_ms, limits::EXPIRE_PER_ENTRY) as u64;
+        self.state.sessions.end_idle(self.clock_ms, limits::SESSIONS_ENDED_PER_ENTRY);
+        if self.state.settings.active_expire {
+            let removed = self.state.keyspace.expire_due(self.clock_ms, limits::EXPIRE_PER_ENTRY);
+            self.expired_total += removed as u64;
+        }
+    }
+
+    /// What has happened since the last call, for whoever listens; not part of the state.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.state.keyspace.take_events()
+    }
+
+    /// Whether each key that changes is among the events.
+    pub fn set_touches(&mut self, wanted: bool) {
+        self.state.keyspace.set_touches(wanted);
+    }
+
+    /// Any key may be another than it was: the state itself was replaced.
+    pub fn touch_all(&mut self) {
+        self.state.keyspace.touch_all();
+    }
+
+    /// All of them, or none.
+    fn change_settings(&mut self, settings: &[(&str, &[u8])]) -> Reply {
+        let mut trial = self.state.settings.clone();
+        for (name, value) in settings {
+            if let Err(error) = trial.set(name, value) {
+                return error;
+            }
+        }
+        for (name, value) in settings {
+            if let Err(error) = self.state.set(name, value) {
+                return error;
+            }
+        }
+        Reply::Ok
     }
 
     /// Frees some of the memory that a flush has put aside; not part of the state.
     pub fn release_some(&mut self) {
-        self.keyspace.release(limits::RELEASE_PER_TICK);
+        self.state.keyspace.release(limits::RELEASE_PER_TICK);
     }
 
     /// Answers a command that changes nothing. `wall_ms` is the node's own clock: the second
     /// part of the answer is whether a key was met whose deadline lies between the two clocks,
-    /// so that the log's clock has to move before this answer may be given.
-    pub fn read(&self, args: &Args<'_>, wall_ms: u64) -> (Reply, bool) {
+    /// so that the log's clock has to move before this answer may be given. `seed` is for
+    /// what is to look random.
+    pub fn read(&self, args: &Args<'_>, db: u32, wall_ms: u64, seed: u64) -> (Reply, bool) {
         let command = match command::resolve(args) {
             Ok(command) => command,
             Err(error) => return (error, false),
@@ -147,16 +184,16 @@ impl Machine {
         let Handler::Read(read) = &command.handler else {
             return (Reply::error("ERR not a command that reads"), false);
         };
-        let mut context = ReadContext::new(&self.keyspace, &self.sessions, self.clock_ms, wall_ms);
+        let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
         let reply = read(&mut context, args);
         (reply, context.saw_expiring)
     }
 
     /// What `WATCH` keeps of each key: its revision (0: not there) and the group's, flat.
-    pub fn watch(&self, keys: &[&[u8]]) -> Reply {
+    pub fn watch(&self, db: u32, keys: &[&[u8]]) -> Reply {
         let mut pairs = Vec::with_capacity(2 * keys.len());
         for key in keys {
-            let (revision, seen_at) = self.keyspace.watch(key, self.clock_ms);
+            let (revision, seen_at) = self.state.keyspace.watch(db as usize, key, self.clock_ms);
             pairs.push(Reply::Int(revision as i64));
             pairs.push(Reply::Int(seen_at as i64));
         }
@@ -165,7 +202,7 @@ impl Machine {
 
     /// Whether nothing that was watched has changed.
     pub fn watches_hold(&self, watches: &[Watch<'_>]) -> bool {
-        watches.iter().all(|watch| self.keyspace.watch_holds(watch, self.clock_ms))
+        watches.iter().all(|watch| self.state.keyspace.watch_holds(watch, self.clock_ms))
     }
 
     fn run(&mut self, command: &Command<'_>) -> Reply {
@@ -173,11 +210,12 @@ impl Machine {
             Err(error) => error,
             Ok(resolved) => match &resolved.handler {
                 Handler::Write(write) => {
-                    let (keyspace, sessions) = (&mut self.keyspace, &mut self.sessions);
-                    let (now_ms, seed) = (self.clock_ms, self.index);
-                    write(&mut WriteContext { keyspace, sessions, now_ms, seed }, &command.args)
+                    self.commands_run += 1;
+                    let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
+                    let (state, db) = (&mut self.state, command.db as usize);
+                    write(&mut WriteContext { state, db, now_ms, seed }, &command.args)
                 }
-                Handler::Read(_) => self.read(&command.args, self.clock_ms).0,
+                Handler::Read(_) => self.read(&command.args, command.db, self.clock_ms, self.index).0,
                 Handler::Connection(_) => Reply::error("ERR not a command of the keyspace"),
             },
         }
@@ -205,7 +243,7 @@ impl Machine {
             self.cluster_id = Some(cluster_id);
             self.hash_key = hash_key;
             // It is the first entry of every log, so there is no key to hash again.
-            self.keyspace = Keyspace::new(hash_key);
+            self.state.keyspace = Keyspace::new(hash_key);
             self.members.bootstrap(voters);
         }
         Reply::Ok
@@ -238,17 +276,22 @@ impl Machine {
 
     /// The earliest deadline of any key.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.keyspace.next_deadline()
+        self.state.keyspace.next_deadline()
+    }
+
+    /// What is configured for the whole cluster.
+    pub fn settings(&self) -> &Settings {
+        &self.state.settings
     }
 
     /// The keys.
     pub fn keyspace(&self) -> &Keyspace {
-        &self.keyspace
+        &self.state.keyspace
     }
 
     /// The sessions of clients that use `ONCE`.
     pub fn sessions(&self) -> &Sessions {
-        &self.sessions
+        &self.state.sessions
     }
 
     /// Keys that deadlines have removed, not counting those met on access.
@@ -263,8 +306,18 @@ impl Machine {
             text.extend_from_slice(format!("{node} {origin:?}").as_bytes());
         }
         text.extend_from_slice(format!("{:?}", self.members).as_bytes());
-        text.extend_from_slice(&self.sessions.state_hash().to_le_bytes());
+        text.extend_from_slice(format!("{:?}", self.state.settings).as_bytes());
+        text.extend_from_slice(&self.state.sessions.state_hash().to_le_bytes());
         let around = u64::from(crc32c::crc32c(&text));
-        self.keyspace.state_hash() ^ around.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        self.state.keyspace.state_hash() ^ around.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
+}
+
+/// A number that looks random and is the same on every replica, of an entry and a command in it
+/// (the finalizer of SplitMix64).
+fn mix(index: u64, command: u64) -> u64 {
+    let mut z = index.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(command);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

@@ -20,7 +20,7 @@ pub use start::NodeConfig;
 pub use status::{Clients, MemberStatus, NodeStatus, Role};
 
 use crate::group::{Group, Input, Job};
-use crate::machine::SnapshotError;
+use crate::machine::{Machine, SnapshotError};
 use crate::storage::{DataDir, FirstMember, SnapshotStore, StoreError};
 use crate::transport::Transport;
 use crate::wire::frame::PeerMessage;
@@ -189,6 +189,16 @@ impl Node {
     /// Whether this node leads its group: what [`Node::status`] says of it, for less.
     pub fn leads(&self) -> bool {
         self.shared.group.borrow().is_leader()
+    }
+
+    /// Lets `look` see what is applied.
+    pub fn look(&self, look: &mut dyn FnMut(&Machine)) {
+        look(self.shared.group.borrow().machine());
+    }
+
+    /// Whether [`Clients::notice`] is to hear of each key that changes.
+    pub fn set_touches(&self, wanted: bool) {
+        self.shared.group.borrow_mut().set_touches(wanted);
     }
 
     /// The node as it is now.

@@ -27,6 +27,7 @@ pub use client::ClientTable;
 use crate::command::Reply;
 use crate::config::Redirect;
 use crate::group::{Consistency, Job};
+use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
 use std::cell::Cell;
@@ -47,6 +48,10 @@ pub trait Backend {
     fn transfer_leader(&self, node: NodeId);
     /// Takes a snapshot of what is applied.
     fn take_snapshot(&self);
+    /// Lets `look` see what is applied.
+    fn look(&self, look: &mut dyn FnMut(&Machine));
+    /// Whether [`crate::node::Clients::notice`] is to hear of each key that changes.
+    fn set_touches(&self, wanted: bool);
     /// Whether the node leads, which is asked before every command when others are redirected.
     fn leads(&self) -> bool {
         self.status().role == Role::Leader
@@ -70,6 +75,14 @@ impl Backend for crate::node::Node {
 
     fn take_snapshot(&self) {
         crate::node::Node::take_snapshot(self);
+    }
+
+    fn look(&self, look: &mut dyn FnMut(&Machine)) {
+        crate::node::Node::look(self, look);
+    }
+
+    fn set_touches(&self, wanted: bool) {
+        crate::node::Node::set_touches(self, wanted);
     }
 
     fn leads(&self) -> bool {

@@ -1,20 +1,51 @@
 //! What a command's function is given. A context must never offer a clock or randomness
-//! that is not the same on every replica.
+//! that is not the same on every replica, but for reads, which leave no trace.
 
-use super::{Reply, Sessions};
-use crate::keyspace::{Edit, Item, Keyspace};
+use super::{Reply, Sessions, Settings};
+use crate::keyspace::{Edit, EventClass, Item, Keyspace};
+
+/// What commands read and write: the replicated state, without what only the log itself changes.
+#[derive(Debug)]
+pub struct State {
+    /// The keys.
+    pub keyspace: Keyspace,
+    /// Of clients that use `ONCE`.
+    pub sessions: Sessions,
+    /// What is configured for the whole cluster.
+    pub settings: Settings,
+}
+
+impl State {
+    /// Nothing yet. For `hash_key` see [`Keyspace::new`].
+    pub fn new(hash_key: [u8; 16]) -> Self {
+        Self {
+            keyspace: Keyspace::new(hash_key),
+            sessions: Sessions::default(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Changes a setting, and what depends on it; an error changes nothing.
+    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Reply> {
+        self.settings.set(name, value)?;
+        self.keyspace.set_event_classes(self.settings.notify);
+        Ok(())
+    }
+}
 
 /// For a command that changes nothing.
 #[derive(Debug)]
 pub struct ReadContext<'a> {
-    /// The keys.
-    pub keyspace: &'a Keyspace,
-    /// Of clients that use `ONCE`.
-    pub sessions: &'a Sessions,
+    /// What is read.
+    pub state: &'a State,
+    /// The database that the command works in.
+    pub db: usize,
     /// The log's clock.
     pub now_ms: u64,
     /// The node's clock, which may be ahead of the log's.
     pub wall_ms: u64,
+    /// For what is to look random (`RANDOMKEY`); another one for each command.
+    pub seed: u64,
     /// Set when the outcome rests on a key that the log's clock still keeps alive and the
     /// node's clock would not: advance the log's clock, then read again.
     pub saw_expiring: bool,
@@ -22,13 +53,13 @@ pub struct ReadContext<'a> {
 
 impl<'a> ReadContext<'a> {
     /// Nothing seen yet.
-    pub fn new(keyspace: &'a Keyspace, sessions: &'a Sessions, now_ms: u64, wall_ms: u64) -> Self {
-        Self { keyspace, sessions, now_ms, wall_ms, saw_expiring: false }
+    pub fn new(state: &'a State, db: usize, now_ms: u64, wall_ms: u64, seed: u64) -> Self {
+        Self { state, db, now_ms, wall_ms, seed, saw_expiring: false }
     }
 
     /// The key as a client sees it.
     pub fn get(&mut self, key: &[u8]) -> Option<&'a Item> {
-        let item = self.keyspace.get(key, self.now_ms)?;
+        let item = self.state.keyspace.get(self.db, key, self.now_ms)?;
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }
@@ -37,10 +68,10 @@ impl<'a> ReadContext<'a> {
 /// For a command that may change something.
 #[derive(Debug)]
 pub struct WriteContext<'a> {
-    /// The keys.
-    pub keyspace: &'a mut Keyspace,
-    /// Of clients that use `ONCE`.
-    pub sessions: &'a mut Sessions,
+    /// What is changed.
+    pub state: &'a mut State,
+    /// The database that the command works in.
+    pub db: usize,
     /// The log's clock.
     pub now_ms: u64,
     /// The same on every replica, different for each command.
@@ -50,7 +81,23 @@ pub struct WriteContext<'a> {
 impl WriteContext<'_> {
     /// The key, for a write.
     pub fn edit<'k>(&mut self, key: &'k [u8]) -> Edit<'_, 'k> {
-        self.keyspace.edit(key, self.now_ms)
+        self.edit_in(self.db, key)
+    }
+
+    /// The key in another database.
+    pub fn edit_in<'k>(&mut self, db: usize, key: &'k [u8]) -> Edit<'_, 'k> {
+        self.state.keyspace.edit(db, key, self.now_ms)
+    }
+
+    /// The key as a client sees it, for a look that may be all there is.
+    pub fn get(&self, key: &[u8]) -> Option<&Item> {
+        self.state.keyspace.get(self.db, key, self.now_ms)
+    }
+
+    /// Tells whoever listens to keyspace events what was done; `name` as Redis calls it. That a
+    /// key was touched, created or has expired is told by [`Edit`] itself.
+    pub fn notify(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
+        self.state.keyspace.notify(self.db, class, name, key);
     }
 }
 

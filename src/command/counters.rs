@@ -11,7 +11,7 @@ const FLAGS: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
 
 const BASE: Command = Command {
     categories: &[Category::String],
-    keys: Some(KeySpec::one(&["RW", "access", "update"])),
+    keys: &[KeySpec::one(&["RW", "access", "update"])],
     group: "string",
     arguments: &[Arg::KEY],
     ..Command::new("", 2, FLAGS, Handler::Write(|_, _| Reply::Nil))

@@ -16,7 +16,7 @@ const CONDITION: Arg = Arg::one_of(
 
 pub(super) static EXPIRE: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RW", "update"])),
+    keys: &[KeySpec::one(&["RW", "update"])],
     summary: "Sets the time to live of a key in seconds; a negative one deletes it",
     arguments: &[Arg::KEY, Arg::new("seconds", ArgKind::Integer), CONDITION],
     ..Command::new(
@@ -29,7 +29,7 @@ pub(super) static EXPIRE: Command = Command {
 
 pub(super) static PEXPIRE: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RW", "update"])),
+    keys: &[KeySpec::one(&["RW", "update"])],
     since: "2.6.0",
     summary: "Sets the time to live of a key in milliseconds; a negative one deletes it",
     arguments: &[Arg::KEY, Arg::new("milliseconds", ArgKind::Integer), CONDITION],
@@ -43,7 +43,7 @@ pub(super) static PEXPIRE: Command = Command {
 
 pub(super) static TTL: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RO", "access"])),
+    keys: &[KeySpec::one(&["RO", "access"])],
     tips: &["nondeterministic_output"],
     summary: "Time to live of a key in seconds; -1: it has none; -2: there is no such key",
     arguments: &[Arg::KEY],
@@ -52,7 +52,7 @@ pub(super) static TTL: Command = Command {
 
 pub(super) static PTTL: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RO", "access"])),
+    keys: &[KeySpec::one(&["RO", "access"])],
     tips: &["nondeterministic_output"],
     since: "2.6.0",
     summary: "Time to live of a key in milliseconds; -1: it has none; -2: there is no such key",
@@ -62,7 +62,7 @@ pub(super) static PTTL: Command = Command {
 
 pub(super) static PERSIST: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RW", "update"])),
+    keys: &[KeySpec::one(&["RW", "update"])],
     since: "2.2.0",
     summary: "Takes the time to live away from a key",
     arguments: &[Arg::KEY],

@@ -10,7 +10,7 @@ const SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 
 pub(super) static DEL: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::every(1, &["RM", "delete"])),
+    keys: &[KeySpec::every(1, &["RM", "delete"])],
     tips: SUM,
     summary: "Deletes keys and returns how many there were",
     complexity: "O(N) of the number of keys",
@@ -20,7 +20,7 @@ pub(super) static DEL: Command = Command {
 
 pub(super) static UNLINK: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::every(1, &["RM", "delete"])),
+    keys: &[KeySpec::every(1, &["RM", "delete"])],
     tips: SUM,
     since: "4.0.0",
     summary: "Deletes keys and returns how many there were",
@@ -31,7 +31,7 @@ pub(super) static UNLINK: Command = Command {
 
 pub(super) static EXISTS: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::every(1, &["RO"])),
+    keys: &[KeySpec::every(1, &["RO"])],
     tips: SUM,
     summary: "Counts how many of the keys exist; one that is named twice counts twice",
     complexity: "O(N) of the number of keys",
@@ -41,7 +41,7 @@ pub(super) static EXISTS: Command = Command {
 
 pub(super) static TYPE: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RO"])),
+    keys: &[KeySpec::one(&["RO"])],
     summary: "Type of the value of a key, `none` if the key is missing",
     arguments: &[Arg::KEY],
     ..Command::new("type", 2, Flags::READONLY.and(Flags::FAST), Handler::Read(type_of))
@@ -92,7 +92,7 @@ fn type_of(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
 }
 
 fn dbsize(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {
-    Reply::Int(context.keyspace.len() as i64)
+    Reply::Int(context.state.keyspace.len() as i64)
 }
 
 fn flush(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
@@ -101,6 +101,6 @@ fn flush(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
         [mode] if is(mode, "ASYNC") || is(mode, "SYNC") => {}
         _ => return SYNTAX,
     }
-    context.keyspace.flush();
+    context.state.keyspace.flush();
     Reply::Ok
 }

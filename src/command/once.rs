@@ -86,23 +86,23 @@ fn once(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let command = wrapped(&ONCE, args)?;
     let now_ms = context.now_ms;
     if !mutant::is(Mutant::OnceEveryTime)
-        && let Some(outcome) = repetition(seq, context.sessions.look_up(name, seq, now_ms))
+        && let Some(outcome) = repetition(seq, context.state.sessions.look_up(name, seq, now_ms))
     {
-        context.sessions.touch(name, now_ms);
+        context.state.sessions.touch(name, now_ms);
         return outcome;
     }
-    if !context.sessions.has_room(name) {
+    if !context.state.sessions.has_room(name) {
         return Err(FULL);
     }
     let call: Args<'_> = args[ONCE.wraps..].into();
     let first = match command.handler {
         Handler::Write(write) => write(context, &call),
         Handler::Read(read) => {
-            read(&mut ReadContext::new(context.keyspace, context.sessions, now_ms, now_ms), &call)
+            read(&mut ReadContext::new(context.state, context.db, now_ms, now_ms, context.seed), &call)
         }
         Handler::Connection(_) => return Err(super::unknown(&call)),
     };
-    context.sessions.note(name, seq, &first, now_ms);
+    context.state.sessions.note(name, seq, &first, now_ms);
     Ok(first)
 }
 
@@ -127,7 +127,7 @@ fn session_name(name: &[u8]) -> Result<&[u8], Reply> {
 }
 
 fn status(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    let Some(seen) = context.sessions.see(args[2], context.now_ms) else { return Reply::NilArray };
+    let Some(seen) = context.state.sessions.see(args[2], context.now_ms) else { return Reply::NilArray };
     // What one client saw end, nobody sees again.
     context.saw_expiring |= seen.has_ended(context.wall_ms);
     let idle_ms = context.wall_ms.max(context.now_ms).saturating_sub(seen.last_used_ms);

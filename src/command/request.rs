@@ -9,6 +9,8 @@ use smallvec::SmallVec;
 pub struct Request {
     buffer: Bytes,
     spans: SmallVec<[(u32, u32); 6]>, // start and end in `buffer`
+    /// The database that it works in; whoever parses it does not know.
+    pub db: u32,
 }
 
 impl Request {
@@ -19,7 +21,7 @@ impl Request {
     pub fn new(buffer: Bytes, spans: SmallVec<[(u32, u32); 6]>) -> Self {
         let inside = |&(start, end): &(u32, u32)| start <= end && end as usize <= buffer.len();
         assert!(spans.iter().all(inside), "an argument outside its buffer");
-        Self { buffer, spans }
+        Self { buffer, spans, db: 0 }
     }
 
     /// A request that owns a copy of `args`: for tests, and for commands that bowline itself makes.
@@ -31,7 +33,7 @@ impl Request {
             buffer.extend_from_slice(arg.as_ref());
             spans.push((start, buffer.len() as u32));
         }
-        Self { buffer: buffer.into(), spans }
+        Self { buffer: buffer.into(), spans, db: 0 }
     }
 
     /// The arguments, the name first.

@@ -20,8 +20,8 @@ pub struct Command {
     pub flags: Flags,
     /// ACL categories beyond those that follow from the flags.
     pub categories: &'static [Category],
-    /// Where its keys are.
-    pub keys: Option<KeySpec>,
+    /// Where its keys are; none: it has no keys.
+    pub keys: &'static [KeySpec],
     /// Hints for cluster-aware clients.
     pub tips: &'static [&'static str],
     /// The version of Redis that it came with; of our own commands, ours.
@@ -157,13 +157,24 @@ pub enum Category {
     Keyspace,
     Read,
     Write,
+    Set,
+    SortedSet,
+    List,
+    Hash,
     String,
+    Bitmap,
+    HyperLogLog,
+    Geo,
+    Stream,
+    PubSub,
     Admin,
     Fast,
     Slow,
+    Blocking,
     Dangerous,
     Connection,
     Transaction,
+    Scripting,
 }
 
 impl Category {
@@ -173,13 +184,24 @@ impl Category {
             Self::Keyspace => "@keyspace",
             Self::Read => "@read",
             Self::Write => "@write",
+            Self::Set => "@set",
+            Self::SortedSet => "@sortedset",
+            Self::List => "@list",
+            Self::Hash => "@hash",
             Self::String => "@string",
+            Self::Bitmap => "@bitmap",
+            Self::HyperLogLog => "@hyperloglog",
+            Self::Geo => "@geo",
+            Self::Stream => "@stream",
+            Self::PubSub => "@pubsub",
             Self::Admin => "@admin",
             Self::Fast => "@fast",
             Self::Slow => "@slow",
+            Self::Blocking => "@blocking",
             Self::Dangerous => "@dangerous",
             Self::Connection => "@connection",
             Self::Transaction => "@transaction",
+            Self::Scripting => "@scripting",
         }
     }
 }
@@ -320,7 +342,7 @@ impl Command {
             arity,
             flags,
             categories: &[],
-            keys: None,
+            keys: &[],
             tips: &[],
             since: "1.0.0",
             group: "generic",
@@ -331,6 +353,11 @@ impl Command {
             wraps: 0,
             handler,
         }
+    }
+
+    /// Positions of the keys of a call with `len` arguments, with what it does to each.
+    pub fn key_positions(&self, len: usize) -> impl Iterator<Item = (usize, &'static KeySpec)> + use<> {
+        self.keys.iter().flat_map(move |spec| spec.positions(len).map(move |at| (at, spec)))
     }
 
     /// Whether it changes the state.
@@ -380,6 +407,8 @@ impl Command {
             (Flags::READONLY, Category::Read),
             (Flags::ADMIN, Category::Admin),
             (Flags::ADMIN, Category::Dangerous),
+            (Flags::PUBSUB, Category::PubSub),
+            (Flags::BLOCKING, Category::Blocking),
             (Flags::FAST, Category::Fast),
         ] {
             if self.flags.has(flag) {

@@ -23,11 +23,11 @@ pub(super) const EXPIRATION: Arg = Arg::one_of(
 
 pub(super) static SET: Command = Command {
     categories: &[Category::String],
-    keys: Some(KeySpec {
+    keys: &[KeySpec {
         flags_unless_get: Some(&["OW", "update"]),
         notes: "RW and ACCESS due to the optional `GET` argument",
         ..KeySpec::one(&["RW", "access", "update", "variable_flags"])
-    }),
+    }],
     group: "string",
     summary: "Sets a string, on a condition if asked, with a time to live if asked",
     arguments: &[

@@ -12,7 +12,7 @@ const VALUE: Arg = Arg::new("value", ArgKind::String);
 
 pub(super) static GET: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RO", "access"])),
+    keys: &[KeySpec::one(&["RO", "access"])],
     group: "string",
     summary: "Reads a string",
     arguments: &[Arg::KEY],
@@ -21,7 +21,7 @@ pub(super) static GET: Command = Command {
 
 pub(super) static MGET: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::every(1, &["RO", "access"])),
+    keys: &[KeySpec::every(1, &["RO", "access"])],
     tips: &["request_policy:multi_shard"],
     group: "string",
     summary: "Reads several strings at one moment",
@@ -32,7 +32,7 @@ pub(super) static MGET: Command = Command {
 
 pub(super) static MSET: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::every(2, &["OW", "update"])),
+    keys: &[KeySpec::every(2, &["OW", "update"])],
     tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
     since: "1.0.1",
     group: "string",
@@ -44,7 +44,7 @@ pub(super) static MSET: Command = Command {
 
 pub(super) static APPEND: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RW", "insert"])),
+    keys: &[KeySpec::one(&["RW", "insert"])],
     since: "2.0.0",
     group: "string",
     summary: "Appends to a string, which is empty if the key is missing, and returns its new length",
@@ -60,7 +60,7 @@ pub(super) static APPEND: Command = Command {
 
 pub(super) static STRLEN: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RO"])),
+    keys: &[KeySpec::one(&["RO"])],
     since: "2.2.0",
     group: "string",
     summary: "Length of a string in bytes, 0 if the key is missing",

@@ -7,7 +7,7 @@ use super::{
     transactions, versions,
 };
 
-static COMMANDS: [&Command; 54] = [
+static COMMANDS: &[&Command] = &[
     &strings::APPEND,
     &discovery::ASKING,
     &connection::AUTH,
@@ -68,8 +68,8 @@ static COMMANDS: [&Command; 54] = [
 const NAME_BYTES: usize = 16;
 
 /// Names as numbers, so that a look-up compares once; open addressing.
-const BUCKETS: usize = 128;
-static INDEX: [(u128, u8); BUCKETS] = index();
+const BUCKETS: usize = 512;
+static INDEX: [(u128, u16); BUCKETS] = index();
 
 /// A name's letters, in lower case, as a number: 0 if it is empty or longer than any.
 const fn pack(name: &[u8]) -> u128 {
@@ -87,10 +87,10 @@ const fn pack(name: &[u8]) -> u128 {
 
 const fn bucket(packed: u128) -> usize {
     let folded = packed as u64 ^ (packed >> 64) as u64;
-    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % BUCKETS
+    (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize % BUCKETS
 }
 
-const fn index() -> [(u128, u8); BUCKETS] {
+const fn index() -> [(u128, u16); BUCKETS] {
     let mut index = [(0, 0); BUCKETS];
     let mut i = 0;
     while i < COMMANDS.len() {
@@ -102,7 +102,7 @@ const fn index() -> [(u128, u8); BUCKETS] {
             assert!(index[at].0 != packed, "two commands of one name");
             at = (at + 1) % BUCKETS;
         }
-        index[at] = (packed, i as u8);
+        index[at] = (packed, i as u16);
         i += 1;
     }
     index

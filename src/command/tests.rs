@@ -7,24 +7,17 @@
 mod docs;
 
 use super::*;
-use crate::keyspace::Keyspace;
 use std::fmt::Write;
 
 struct Runner {
-    keyspace: Keyspace,
-    sessions: Sessions,
+    state: State,
     now_ms: u64,
     wall_ms: u64,
 }
 
 impl Runner {
     fn new() -> Self {
-        Self {
-            keyspace: Keyspace::new([7; 16]),
-            sessions: Sessions::default(),
-            now_ms: 1_000_000,
-            wall_ms: 0,
-        }
+        Self { state: State::new([7; 16]), now_ms: 1_000_000, wall_ms: 0 }
     }
 
     fn run(&mut self, args: &[Vec<u8>]) -> String {
@@ -32,7 +25,7 @@ impl Runner {
         let reply = match resolve(&args).map(|command| command.handler) {
             Err(error) => error,
             Ok(Handler::Read(f)) => {
-                let mut context = ReadContext::new(&self.keyspace, &self.sessions, self.now_ms, self.wall_ms);
+                let mut context = ReadContext::new(&self.state, 0, self.now_ms, self.wall_ms, 1);
                 let reply = f(&mut context, &args);
                 if context.saw_expiring {
                     return format!("{} (expiring)", show(&reply));
@@ -40,8 +33,7 @@ impl Runner {
                 reply
             }
             Ok(Handler::Write(f)) => {
-                let (keyspace, sessions) = (&mut self.keyspace, &mut self.sessions);
-                f(&mut WriteContext { keyspace, sessions, now_ms: self.now_ms, seed: 1 }, &args)
+                f(&mut WriteContext { state: &mut self.state, db: 0, now_ms: self.now_ms, seed: 1 }, &args)
             }
             Ok(Handler::Connection(ConnectionCommand::Introspect)) => introspect(&args),
             Ok(Handler::Connection(command)) => return format!("<{command:?}>"),
@@ -187,7 +179,7 @@ fn a_string_never_grows_beyond_what_a_client_can_read() {
 #[test]
 fn the_same_commands_leave_the_same_state_in_every_order_of_tables() {
     let run = |hash_key: [u8; 16]| {
-        let mut runner = Runner { keyspace: Keyspace::new(hash_key), ..Runner::new() };
+        let mut runner = Runner { state: State::new(hash_key), ..Runner::new() };
         let mut replies = Vec::new();
         for (_, script) in SCRIPTS {
             for command in script.lines().filter_map(|line| line.strip_prefix("> ")) {
@@ -197,7 +189,7 @@ fn the_same_commands_leave_the_same_state_in_every_order_of_tables() {
                 replies.extend((!unordered).then_some(reply));
             }
         }
-        (replies, runner.keyspace.len(), runner.keyspace.revision())
+        (replies, runner.state.keyspace.len(), runner.state.keyspace.revision())
     };
     assert_eq!(run([1; 16]), run([2; 16]));
 }

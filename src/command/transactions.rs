@@ -35,7 +35,7 @@ pub(super) static DISCARD: Command = Command {
 };
 
 pub(super) static WATCH: Command = Command {
-    keys: Some(KeySpec::every(1, &["RO"])),
+    keys: &[KeySpec::every(1, &["RO"])],
     since: "2.2.0",
     summary: "The next transaction takes place only if these keys do not change before it",
     complexity: "O(1) for every key.",

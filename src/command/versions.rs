@@ -16,7 +16,7 @@ const VALUE: Arg = Arg::new("value", ArgKind::String);
 
 pub(super) static GETV: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RO", "access"])),
+    keys: &[KeySpec::one(&["RO", "access"])],
     since: "0.1.0",
     group: "string",
     summary: "Reads a string with its version (1 when created, one more with each change) and its \
@@ -27,7 +27,7 @@ pub(super) static GETV: Command = Command {
 
 pub(super) static CAS: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RW", "update"])),
+    keys: &[KeySpec::one(&["RW", "update"])],
     since: "0.1.0",
     group: "string",
     summary: "Sets a string if the key is at that version (0: if it does not exist), and returns \
@@ -43,7 +43,7 @@ pub(super) static CAS: Command = Command {
 
 pub(super) static CAD: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RM", "delete"])),
+    keys: &[KeySpec::one(&["RM", "delete"])],
     since: "0.1.0",
     group: "string",
     summary: "Deletes a key if it is at that version",
@@ -53,7 +53,7 @@ pub(super) static CAD: Command = Command {
 
 pub(super) static DELIFEQ: Command = Command {
     categories: CATEGORIES,
-    keys: Some(KeySpec::one(&["RM", "delete"])),
+    keys: &[KeySpec::one(&["RM", "delete"])],
     since: "0.1.0",
     group: "string",
     summary: "Deletes a key if its value is that",

@@ -1,6 +1,7 @@
 //! Committed entries, into the machine; answers to those whose commands they hold; and the
 //! reads that were waiting for them.
 
+use super::effects::Notice;
 use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
 use super::{Event, Group, LogView, OWN_TICKET};
@@ -73,7 +74,7 @@ impl Group {
                 }
                 Verdict::Apply => {
                     for unit in Units::new(batch.body) {
-                        self.apply_unit(&unit?);
+                        self.apply_unit(&unit?, 0);
                     }
                 }
                 Verdict::Gap => {
@@ -87,6 +88,7 @@ impl Group {
             }
         }
         self.machine.end_entry();
+        self.note_events(0);
         Ok(())
     }
 
@@ -98,7 +100,7 @@ impl Group {
             for step in job.steps {
                 let reply = match step {
                     Step::Write => match units.next() {
-                        Some(unit) => self.apply_unit(&unit?),
+                        Some(unit) => self.apply_unit(&unit?, job.ticket),
                         None => CORRUPT, // the number was used by a batch that had been given up
                     },
                     step => self.read_step(step).0,
@@ -111,13 +113,22 @@ impl Group {
             }
         }
         for unit in units {
-            self.apply_unit(&unit?); // whoever asked for it was given up on
+            self.apply_unit(&unit?, 0); // whoever asked for it was given up on
         }
         Ok(())
     }
 
-    fn apply_unit(&mut self, unit: &Unit<'_>) -> Reply {
+    /// What has happened in the machine comes before the next answer.
+    pub(super) fn note_events(&mut self, ticket: u64) {
+        let before = self.effects.replies.len();
+        let events = self.machine.take_events().into_iter();
+        self.effects.notices.extend(events.map(|event| Notice { before, ticket, event }));
+    }
+
+    /// `ticket`: the job of this node that asked for it, if one did.
+    fn apply_unit(&mut self, unit: &Unit<'_>, ticket: u64) -> Reply {
         let reply = self.machine.execute(unit);
+        self.note_events(ticket);
         let concerns_members =
             matches!(unit, Unit::Register(_) | Unit::Membership(_) | Unit::Bootstrap { .. });
         if concerns_members && !reply.is_error() {
@@ -172,6 +183,12 @@ impl Group {
         }
     }
 
+    /// For reads that are to look random; no state depends on it.
+    fn read_seed(&self) -> u64 {
+        self.reads_served.set(self.reads_served.get() + 1);
+        self.config.seed ^ self.reads_served.get().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     fn read_step(&self, step: Step) -> (Reply, bool) {
         match step {
             Step::Ready(reply) => (reply, false),
@@ -183,26 +200,26 @@ impl Group {
         let wall_ms = self.now.wall_ms;
         match step {
             Step::Ready(reply) => (reply.clone(), false),
-            Step::Read(request) => self.machine.read(&request.args(), wall_ms),
-            Step::Watch(request) => (self.machine.watch(&request.args()[1..]), false),
+            Step::Read(request) => self.machine.read(&request.args(), request.db, wall_ms, self.read_seed()),
+            Step::Watch(request) => (self.machine.watch(request.db, &request.args()[1..]), false),
             Step::ReadTransaction(transaction) => self.read_transaction(transaction, wall_ms),
             Step::Write => (CORRUPT, false), // writes are answered where they are applied
         }
     }
 
     fn read_transaction(&self, transaction: &ReadTransaction, wall_ms: u64) -> (Reply, bool) {
-        let mut watches = transaction.watches.iter().map(|(key, revision, seen_at)| Watch {
+        let mut watches = transaction.watches.iter().map(|(db, key, revision, seen_at)| Watch {
             key,
             revision: *revision,
             seen_at: *seen_at,
-            db: 0,
+            db: *db,
         });
         if !watches.all(|watch| self.machine.watches_hold(&[watch])) {
             return (Reply::NilArray, false);
         }
         let mut expiring = false;
         let read = |request: &Request| {
-            let (reply, met) = self.machine.read(&request.args(), wall_ms);
+            let (reply, met) = self.machine.read(&request.args(), request.db, wall_ms, self.read_seed());
             expiring |= met;
             reply
         };

@@ -2,6 +2,7 @@
 
 use super::job::Job;
 use crate::command::Reply;
+use crate::keyspace::Event as KeyspaceEvent;
 use crate::machine::Machine;
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
@@ -111,6 +112,18 @@ pub enum Event {
     Corrupt { index: u64, reason: String },
 }
 
+/// Something that clients which listen want to hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// It comes before the answer of this number in [`Effects::replies`]: that of the command
+    /// that caused it, if this node has taken that.
+    pub before: usize,
+    /// The job that caused it, 0 if no job of this node did.
+    pub ticket: u64,
+    /// What has happened.
+    pub event: KeyspaceEvent,
+}
+
 /// What is to be done, in the order of the fields.
 #[derive(Default)]
 pub struct Effects {
@@ -124,6 +137,8 @@ pub struct Effects {
     pub persists: Vec<Persist>,
     /// Answers: the ticket of a job and the reply to its next step.
     pub replies: Vec<(u64, Reply)>,
+    /// What clients that listen want to hear, each in its place among the answers.
+    pub notices: Vec<Notice>,
     /// For the operator.
     pub events: Vec<Event>,
     /// A snapshot was begun: fetch its chunks from [`super::Group::snapshot_chunk`].

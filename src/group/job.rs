@@ -54,8 +54,8 @@ pub enum Step {
 /// A transaction that changes nothing.
 #[derive(Debug, Default)]
 pub struct ReadTransaction {
-    /// What `WATCH` saw: key, revision, seen_at.
-    pub watches: Vec<(Vec<u8>, u64, u64)>,
+    /// What `WATCH` saw: database, key, revision, seen_at.
+    pub watches: Vec<(u32, Vec<u8>, u64, u64)>,
     /// What was queued.
     pub commands: Vec<Request>,
 }

@@ -107,6 +107,9 @@ impl Group {
             self.effects.abort_snapshot = true;
         }
         self.machine = machine;
+        self.machine.set_touches(self.touches_wanted);
+        self.machine.touch_all();
+        self.note_events(0);
         self.snapshots.installed(point.index, size_bytes);
         self.raft.mut_store().install(SnapshotPoint { point, conf_state });
         let seen = self.machine.applied_seq(self.config.node_id, self.config.boot);

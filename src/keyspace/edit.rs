@@ -3,7 +3,7 @@
 //! never be forgotten.
 
 use super::partition::{Entry, Item, partition_of};
-use super::{Blob, Keyspace, Value};
+use super::{Blob, EventClass, Keyspace, Value};
 
 /// A key that is about to be written.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ impl<'a, 'k> Edit<'a, 'k> {
         let mut edit = Self { keyspace, key, hash, partition, position };
         if edit.item().is_some_and(|item| item.has_expired(now_ms)) {
             edit.remove();
+            edit.keyspace.events.named(EventClass::Expired, "expired", 0, key);
         }
         edit
     }
@@ -50,6 +51,8 @@ impl<'a, 'k> Edit<'a, 'k> {
         keyspace.len += 1;
         keyspace.deadlines.add(deadline_ms, self.hash);
         keyspace.occupied.set(self.partition, true);
+        keyspace.events.touched(0, self.key);
+        keyspace.events.named(EventClass::New, "new", 0, self.key);
         let item = Item { value, version: 1, revision: keyspace.revision, deadline_ms };
         let partition = &mut keyspace.partitions[self.partition];
         self.position = Some(partition.insert(Entry { hash: self.hash, key: Blob::new(self.key), item }));
@@ -66,6 +69,7 @@ impl<'a, 'k> Edit<'a, 'k> {
         item.version += 1;
         f(&mut item.value);
         partition.newest = item.revision;
+        keyspace.events.touched(0, self.key);
         Some(item.version)
     }
 
@@ -89,6 +93,7 @@ impl<'a, 'k> Edit<'a, 'k> {
         if partition.table.is_empty() {
             keyspace.occupied.set(self.partition, false);
         }
+        keyspace.events.touched(0, self.key);
         true
     }
 

@@ -126,12 +126,12 @@ fn change(rng: &mut SmallRng, keyspace: &mut Keyspace, model: &mut Model, keys: 
             model.flush();
         }
         3..=500 => {
-            keyspace.edit(&key, now_ms).set(Value::string(&value), deadline_ms);
+            keyspace.edit(0, &key, now_ms).set(Value::string(&value), deadline_ms);
             model.set(&key, &value, deadline_ms);
         }
         501..=600 => {
             let changed =
-                keyspace.edit(&key, now_ms).change(|Value::String(old)| *old = StringValue::Int(-77));
+                keyspace.edit(0, &key, now_ms).change(|Value::String(old)| *old = StringValue::Int(-77));
             assert_eq!(changed.is_some(), exists);
             if exists {
                 let deadline_ms = model.rows[&key].deadline_ms;
@@ -140,7 +140,7 @@ fn change(rng: &mut SmallRng, keyspace: &mut Keyspace, model: &mut Model, keys: 
             }
         }
         601..=700 => {
-            keyspace.edit(&key, now_ms).set_deadline(deadline_ms);
+            keyspace.edit(0, &key, now_ms).set_deadline(deadline_ms);
             if exists {
                 let value = model.rows[&key].value.clone();
                 model.set(&key, &value, deadline_ms);
@@ -148,7 +148,7 @@ fn change(rng: &mut SmallRng, keyspace: &mut Keyspace, model: &mut Model, keys: 
         }
         701..=800 => assert_eq!(keyspace.expire_due(now_ms, 3), model.expire_due(now_ms, 3)),
         _ => {
-            assert_eq!(keyspace.edit(&key, now_ms).remove(), exists);
+            assert_eq!(keyspace.edit(0, &key, now_ms).remove(), exists);
             if exists {
                 model.remove(&key);
             }
@@ -167,7 +167,7 @@ fn random_changes_against_the_model() {
         for step in 0..3000 {
             now_ms += rng.random_range(0..3);
             let key = format!("key:{}", rng.random_range(0..keys)).into_bytes();
-            let seen = keyspace.get(&key, now_ms).map(|item| (item.version, item.revision));
+            let seen = keyspace.get(0, &key, now_ms).map(|item| (item.version, item.revision));
             let expected =
                 model.rows.get(&key).filter(|row| row.deadline_ms == 0 || row.deadline_ms > now_ms);
             assert_eq!(seen, expected.map(|row| (row.version, row.revision)));
@@ -223,10 +223,10 @@ fn a_snapshot_is_what_was_there_at_its_begin_whatever_is_written_meanwhile() {
 fn chunks_are_what_the_generated_code_reads() {
     use crate::wire::proto::snapshot as generated;
     let mut keyspace = Keyspace::new(HASH_KEY);
-    keyspace.edit(b"k", 1).set(Value::string(b"v"), 9);
-    keyspace.edit(b"gone", 1).set(Value::string(b""), 0);
-    keyspace.edit(b"gone", 1).remove();
-    keyspace.edit(b"n", 1).set(Value::String(StringValue::Int(-5)), 0);
+    keyspace.edit(0, b"k", 1).set(Value::string(b"v"), 9);
+    keyspace.edit(0, b"gone", 1).set(Value::string(b""), 0);
+    keyspace.edit(0, b"gone", 1).remove();
+    keyspace.edit(0, b"n", 1).set(Value::String(StringValue::Int(-5)), 0);
     let chunks = take_snapshot(&mut keyspace, 1);
     assert_eq!(chunks.len(), 3, "a partition a chunk");
     let whole: Vec<u8> = chunks.concat();
@@ -244,9 +244,9 @@ fn chunks_are_what_the_generated_code_reads() {
 fn malformed_chunks_are_errors_or_other_keys_but_never_a_panic() {
     let mut keyspace = Keyspace::new(HASH_KEY);
     for i in 0..20u8 {
-        keyspace.edit(&[i; 3], 1).set(Value::string(&[i; 30]), u64::from(i % 3));
-        keyspace.edit(&[i; 2], 1).set(Value::string(b"x"), 0);
-        keyspace.edit(&[i; 2], 1).remove();
+        keyspace.edit(0, &[i; 3], 1).set(Value::string(&[i; 30]), u64::from(i % 3));
+        keyspace.edit(0, &[i; 2], 1).set(Value::string(b"x"), 0);
+        keyspace.edit(0, &[i; 2], 1).remove();
     }
     let whole: Vec<u8> = take_snapshot(&mut keyspace, 1 << 20).concat();
     let mut copy = Keyspace::new(HASH_KEY);
@@ -271,7 +271,7 @@ fn the_state_hash_does_not_depend_on_order_but_on_everything_else() {
             keyspace.set_revision(u64::from(i));
             for _ in 0..version {
                 keyspace.set_revision(u64::from(i));
-                keyspace.edit(&[i; 2], 1).set(Value::string(&[i; 40]), key + u64::from(i));
+                keyspace.edit(0, &[i; 2], 1).set(Value::string(&[i; 40]), key + u64::from(i));
             }
         }
         keyspace.state_hash()
@@ -283,12 +283,12 @@ fn the_state_hash_does_not_depend_on_order_but_on_everything_else() {
     assert_ne!(build(&[1, 2, 3, 4], 10, 2), hash, "version");
     // How a string is encoded is not state.
     let mut int = Keyspace::new(HASH_KEY);
-    int.edit(b"n", 1).set(Value::String(StringValue::Int(12)), 0);
+    int.edit(0, b"n", 1).set(Value::String(StringValue::Int(12)), 0);
     let mut text = Keyspace::new(HASH_KEY);
-    text.edit(b"n", 1).set(Value::string(b"12"), 0);
+    text.edit(0, b"n", 1).set(Value::string(b"12"), 0);
     assert_eq!(int.state_hash(), text.state_hash());
-    text.edit(b"x", 1).set(Value::string(b""), 0);
-    text.edit(b"x", 1).remove();
+    text.edit(0, b"x", 1).set(Value::string(b""), 0);
+    text.edit(0, b"x", 1).remove();
     assert_ne!(int.state_hash(), text.state_hash(), "tombstone");
 }
 
@@ -299,7 +299,7 @@ fn a_scan_passes_every_key_that_stays_once_whatever_is_written_meanwhile() {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut keyspace = Keyspace::new(HASH_KEY);
         for i in 0..5000 {
-            keyspace.edit(format!("stay:{i}").as_bytes(), 1).set(Value::string(b""), 0);
+            keyspace.edit(0, format!("stay:{i}").as_bytes(), 1).set(Value::string(b""), 0);
         }
         let mut seen = BTreeSet::new();
         let mut cursor = 0;
@@ -313,7 +313,7 @@ fn a_scan_passes_every_key_that_stays_once_whatever_is_written_meanwhile() {
             assert!(scanned.cursor == 0 || scanned.visited >= count);
             for _ in 0..50 {
                 let key = format!("come and go:{}", rng.random_range(0..20_000));
-                let mut edit = keyspace.edit(key.as_bytes(), 1);
+                let mut edit = keyspace.edit(0, key.as_bytes(), 1);
                 if !edit.remove() {
                     edit.set(Value::string(b""), 0);
                 }
@@ -341,7 +341,7 @@ fn a_watch_notices_every_change_of_its_key_and_little_else() {
         assert_eq!(keys.len(), 60);
         for _ in 0..300 {
             let key = format!("key:{}", rng.random_range(0..60)).into_bytes();
-            let (revision, seen_at) = keyspace.watch(&key, now_ms);
+            let (revision, seen_at) = keyspace.watch(0, &key, now_ms);
             let watch = Watch { key: &key, revision, seen_at, db: 0 };
             assert!(keyspace.watch_holds(&watch, now_ms));
             let mut expected = revision;
@@ -365,9 +365,9 @@ fn a_watch_notices_every_change_of_its_key_and_little_else() {
 #[test]
 fn a_key_that_came_and_expired_within_a_watch_is_noticed_before_it_is_removed() {
     let mut keyspace = Keyspace::new(HASH_KEY);
-    let (revision, seen_at) = keyspace.watch(b"k", 10);
+    let (revision, seen_at) = keyspace.watch(0, b"k", 10);
     let watch = Watch { key: b"k", revision, seen_at, db: 0 };
-    keyspace.edit(b"k", 10).set(Value::string(b""), 20);
+    keyspace.edit(0, b"k", 10).set(Value::string(b""), 20);
     assert!(!keyspace.watch_holds(&watch, 30));
     assert_eq!(keyspace.expire_due(30, 10), 1);
     assert!(!keyspace.watch_holds(&watch, 30));

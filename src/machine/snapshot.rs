@@ -3,7 +3,6 @@
 //! their checksums; this module must still refuse whatever does not fit together.
 
 use super::{Machine, Member, Origin};
-use crate::keyspace::Keyspace;
 use crate::wire::WireError;
 use crate::wire::entry::{next_field, put_len_field};
 use crate::wire::proto::snapshot as proto;
@@ -32,12 +31,12 @@ impl Machine {
         if self.walking {
             self.snapshot_abort();
         }
-        self.keyspace.snapshot_begin();
-        self.sessions.snapshot_begin();
+        self.state.keyspace.snapshot_begin();
+        self.state.sessions.snapshot_begin();
         self.walking = true;
         let mut state = proto::State::new();
         state.set_clock_ms(self.clock_ms);
-        state.set_revision(self.keyspace.revision());
+        state.set_revision(self.state.keyspace.revision());
         state.set_cluster_id(self.cluster_id.map(Vec::from).unwrap_or_default());
         state.set_hash_key(self.hash_key.to_vec());
         for (&node, origin) in &self.origins {
@@ -52,21 +51,24 @@ impl Machine {
             out.set_replaces(member.replaces.unwrap_or(0));
             state.mut_members().push(out);
         }
+        for (name, value) in self.state.settings.pairs() {
+            state.mut_settings().push(proto::Setting { name: name.to_owned(), value, ..Default::default() });
+        }
         state.set_first_voters(self.members.first_voters.clone());
         state.set_removed(self.members.removed.iter().copied().collect());
         let mut end = proto::End::new();
-        end.set_keys(self.keyspace.len() as u64);
-        end.set_sessions(self.sessions.len() as u64);
+        end.set_keys(self.state.keyspace.len() as u64);
+        end.set_sessions(self.state.sessions.len() as u64);
         self.pending_end = Some(chunk(END, &bytes_of(&end)));
         chunk(STATE, &bytes_of(&state))
     }
 
     /// The next chunk, of about `target_bytes`; none after the last.
     pub fn snapshot_next(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
-        if let Some(sessions) = self.sessions.snapshot_next(target_bytes) {
+        if let Some(sessions) = self.state.sessions.snapshot_next(target_bytes) {
             return Some(chunk(SESSIONS, &sessions));
         }
-        if let Some(keys) = self.keyspace.snapshot_next(target_bytes) {
+        if let Some(keys) = self.state.keyspace.snapshot_next(target_bytes) {
             return Some(chunk(KEYS, &keys));
         }
         self.walking = false;
@@ -75,8 +77,8 @@ impl Machine {
 
     /// Gives a snapshot up.
     pub fn snapshot_abort(&mut self) {
-        self.keyspace.snapshot_abort();
-        self.sessions.snapshot_abort();
+        self.state.keyspace.snapshot_abort();
+        self.state.sessions.snapshot_abort();
         self.walking = false;
         self.pending_end = None;
     }
@@ -110,15 +112,15 @@ impl Restorer {
         }
         match (field, &mut self.machine) {
             (STATE, machine @ None) => *machine = Some(read_state(inner)?),
-            (SESSIONS, Some(machine)) => machine.sessions.restore(inner)?,
-            (KEYS, Some(machine)) => machine.keyspace.restore(inner)?,
+            (SESSIONS, Some(machine)) => machine.state.sessions.restore(inner)?,
+            (KEYS, Some(machine)) => machine.state.keyspace.restore(inner)?,
             (END, Some(machine)) => {
                 let end =
                     proto::End::parse_from_bytes(inner).map_err(|_| WireError::new("end of snapshot"))?;
-                if end.get_keys() != machine.keyspace.len() as u64 {
+                if end.get_keys() != machine.state.keyspace.len() as u64 {
                     return Err(SnapshotError::Incoherent("it lacks keys, or has too many"));
                 }
-                if end.get_sessions() != machine.sessions.len() as u64 {
+                if end.get_sessions() != machine.state.sessions.len() as u64 {
                     return Err(SnapshotError::Incoherent("it lacks sessions, or has too many"));
                 }
                 self.ended = true;
@@ -146,8 +148,12 @@ fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
     if !state.get_cluster_id().is_empty() {
         machine.cluster_id = Some(sixteen(state.get_cluster_id())?);
     }
-    machine.keyspace = Keyspace::new(machine.hash_key);
-    machine.keyspace.set_revision(state.get_revision());
+    machine.state = crate::command::State::new(machine.hash_key);
+    machine.state.keyspace.set_revision(state.get_revision());
+    for setting in state.get_settings() {
+        let set = machine.state.set(setting.get_name(), setting.get_value().as_bytes());
+        set.map_err(|_| SnapshotError::Incoherent("a setting that this version does not know"))?;
+    }
     for origin in state.get_origins() {
         machine.origins.insert(origin.get_node(), Origin { boot: origin.get_boot(), seq: origin.get_seq() });
     }

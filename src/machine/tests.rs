@@ -37,7 +37,7 @@ fn bootstrapped(id: u8) -> Machine {
 
 fn get(machine: &Machine, key: &str) -> Reply {
     let args: Args<'_> = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
-    machine.read(&args, 0).0
+    machine.read(&args, 0, 0, 0).0
 }
 
 fn snapshot(machine: &mut Machine, mut between: impl FnMut(&mut Machine)) -> Vec<Vec<u8>> {
@@ -110,7 +110,7 @@ fn an_id_belongs_to_who_registered_it_first() {
 fn a_transaction_takes_place_as_a_whole_or_not_at_all() {
     let mut machine = bootstrapped(1);
     apply(&mut machine, 2, NOW_MS, &["SET a 1", "SET b x"]);
-    let Reply::Array(seen) = machine.watch(&[b"a"]) else { panic!() };
+    let Reply::Array(seen) = machine.watch(0, &[b"a"]) else { panic!() };
     let (Reply::Int(revision), Reply::Int(seen_at)) = (&seen[0], &seen[1]) else { panic!() };
     let watch = Watch { key: b"a", revision: *revision as u64, seen_at: *seen_at as u64, db: 0 };
     let mut body = Vec::new();
@@ -216,8 +216,8 @@ fn a_read_says_when_the_two_clocks_disagree() {
     let mut machine = bootstrapped(1);
     apply(&mut machine, 2, NOW_MS, &["SET k v PX 100"]);
     let args: Args<'_> = [b"GET".as_slice(), b"k"].into_iter().collect();
-    assert_eq!(machine.read(&args, NOW_MS + 99), (Reply::bulk("v"), false));
-    assert_eq!(machine.read(&args, NOW_MS + 100), (Reply::bulk("v"), true));
+    assert_eq!(machine.read(&args, 0, NOW_MS + 99, 0), (Reply::bulk("v"), false));
+    assert_eq!(machine.read(&args, 0, NOW_MS + 100, 0), (Reply::bulk("v"), true));
     let write: Args<'_> = [b"SET".as_slice(), b"k", b"v"].into_iter().collect();
-    assert!(machine.read(&write, NOW_MS).0.is_error(), "a read changes nothing");
+    assert!(machine.read(&write, 0, NOW_MS, 0).0.is_error(), "a read changes nothing");
 }

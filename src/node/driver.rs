@@ -132,9 +132,14 @@ impl Shared {
             transport.flush();
         }
         if let Some(clients) = self.clients.get() {
-            for (ticket, reply) in effects.replies {
+            let mut notices = effects.notices.into_iter().peekable();
+            for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
+                while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
+                    clients.notice(notice);
+                }
                 clients.reply(ticket, reply);
             }
+            notices.for_each(|notice| clients.notice(notice));
             clients.flush();
         }
         if effects.abort_snapshot {

@@ -2,6 +2,7 @@
 
 use crate::command::Reply;
 use crate::group::GroupStatus;
+use crate::group::Notice;
 use crate::machine::{Machine, Member, Wanted};
 use crate::storage::FirstMember;
 use crate::wire::NodeId;
@@ -108,6 +109,8 @@ pub struct NodeStatus {
 pub trait Clients {
     /// The answer to the next step of the job of `ticket`. A ticket that is gone is ignored.
     fn reply(&self, ticket: u64, reply: Reply);
+    /// Something happened that clients which listen want to hear.
+    fn notice(&self, notice: Notice);
     /// No more replies in this turn: everything touched may be written out.
     fn flush(&self);
 }

@@ -5,6 +5,7 @@
 
 use super::stats::Stats;
 use crate::command::Reply;
+use crate::group::Notice;
 use crate::limits;
 use crate::node::Clients;
 use crate::resp::{self, Protocol};
@@ -292,6 +293,8 @@ impl Clients for ClientTable {
             self.touched.borrow_mut().push(Rc::clone(client));
         }
     }
+
+    fn notice(&self, _notice: Notice) {}
 
     fn flush(&self) {
         let mut touched = self.touched.take();

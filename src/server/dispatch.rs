@@ -29,7 +29,8 @@ const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of 
 
 impl Connection {
     /// Takes one request into `job`.
-    pub(super) fn dispatch(&mut self, request: Request, job: &mut Job) -> Flow {
+    pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
+        request.db = self.session.db;
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => return self.refuse(&request, error, job),
@@ -49,7 +50,7 @@ impl Connection {
                 self.answer(TOO_LONG, job);
             }
             Handler::Write(_) => {
-                put_command_unit(&mut job.body, &request.args(), 0);
+                put_command_unit(&mut job.body, &request.args(), request.db);
                 job.steps.push(Step::Write);
             }
             Handler::Read(_) => job.steps.push(Step::Read(request)),
@@ -205,7 +206,8 @@ impl Connection {
                     _ => (0, 0),
                 });
                 let watched = keys.into_iter().zip(numbers);
-                self.session.watch(watched.map(|(key, (revision, seen_at))| (key, revision, seen_at)));
+                let db = self.session.db;
+                self.session.watch(watched.map(|(key, (revision, seen_at))| (db, key, revision, seen_at)));
                 self.client.watched.set(self.session.watches.len());
                 Reply::Ok
             }

@@ -9,8 +9,8 @@ use crate::wire::units::{Command, Watch, put_transaction_unit};
 /// What a queued command costs besides its bytes.
 const QUEUED_OVERHEAD_BYTES: usize = 64;
 
-/// A key, its revision and the group's revision when it was watched.
-pub type Watched = (Vec<u8>, u64, u64);
+/// A key in its database, its revision and the group's revision when it was watched.
+pub type Watched = (u32, Vec<u8>, u64, u64);
 
 /// See the module.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub struct Session {
     /// Since `MULTI`.
     pub multi: Option<Transaction>,
     pub watches: Vec<Watched>,
+    /// The database that it works in (`SELECT`).
+    pub db: u32,
     /// `READONLY`, `CLIENT CONSISTENCY`; None: as the node is set.
     pub consistency: Option<Consistency>,
 }
@@ -51,7 +53,7 @@ impl Session {
     /// Adds what `WATCH` answered. A key that is watched already stays as it was first seen.
     pub fn watch(&mut self, watched: impl Iterator<Item = Watched>) {
         for watch in watched {
-            if !self.watches.iter().any(|(key, ..)| *key == watch.0) {
+            if !self.watches.iter().any(|(db, key, ..)| (*db, key) == (watch.0, &watch.1)) {
                 self.watches.push(watch);
             }
         }
@@ -96,10 +98,10 @@ impl Transaction {
         if writes {
             let requests: Vec<Request> = commands.collect();
             let commands: Vec<_> =
-                requests.iter().map(|request| Command { args: request.args(), db: 0 }).collect();
+                requests.iter().map(|request| Command { args: request.args(), db: request.db }).collect();
             let watches: Vec<_> = watches
                 .iter()
-                .map(|(key, revision, seen_at)| Watch { key, revision: *revision, seen_at: *seen_at, db: 0 })
+                .map(|&(db, ref key, revision, seen_at)| Watch { key, revision, seen_at, db })
                 .collect();
             put_transaction_unit(&mut job.body, &watches, &commands);
             job.steps.push(Step::Write);

@@ -214,5 +214,9 @@ fn name(unit: &Unit<'_>) -> String {
         Unit::Register(it) => format!("register node {}", it.node),
         Unit::Membership(it) => format!("{:?} node {}", it.change, it.node).to_lowercase(),
         Unit::Bootstrap { .. } => "bootstrap".into(),
+        Unit::Settings(pairs) => {
+            let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
+            format!("set {}", names.join(" "))
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::WireError;
 use super::entry::{field_bytes, field_varint, put_len_field, put_varint_field, varint_len};
+use crate::limits::DATABASES;
 use smallvec::SmallVec;
 
 /// The arguments of one command, borrowed from the buffer they arrived in. `args[0]` is the name.
@@ -29,6 +30,8 @@ pub enum Unit<'a> {
     },
     /// An operator wants other members.
     Membership(Membership<'a>),
+    /// Parameters of the whole cluster take these values.
+    Settings(Vec<(&'a str, &'a [u8])>),
 }
 
 /// A command and the database that it works in.
@@ -98,6 +101,7 @@ const TRANSACTION: u32 = 2;
 const REGISTER: u32 = 3;
 const BOOTSTRAP: u32 = 4;
 const MEMBERSHIP: u32 = 5;
+const SETTINGS: u32 = 6;
 
 fn sized(len: usize) -> usize {
     1 + varint_len(len as u64) + len
@@ -192,6 +196,19 @@ pub fn put_membership_unit(out: &mut Vec<u8>, membership: &Membership<'_>) {
     put_wrapped(out, MEMBERSHIP, &inner);
 }
 
+/// Appends values of parameters of the whole cluster to a body.
+pub fn put_settings_unit(out: &mut Vec<u8>, settings: &[(&str, &[u8])]) {
+    let mut inner = Vec::new();
+    for (name, value) in settings {
+        put_len_field(&mut inner, 1, sized(name.len()) + sized(value.len()));
+        for (field, bytes) in [(1, name.as_bytes()), (2, *value)] {
+            put_len_field(&mut inner, field, bytes.len());
+            inner.extend_from_slice(bytes);
+        }
+    }
+    put_wrapped(out, SETTINGS, &inner);
+}
+
 fn put_wrapped(out: &mut Vec<u8>, kind: u32, inner: &[u8]) {
     put_len_field(out, UNIT, sized(inner.len()));
     put_len_field(out, kind, inner.len());
@@ -237,6 +254,7 @@ fn read_unit(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
         REGISTER => Ok(Unit::Register(read_register(inner)?)),
         BOOTSTRAP => read_bootstrap(inner),
         MEMBERSHIP => Ok(Unit::Membership(read_membership(inner)?)),
+        SETTINGS => read_settings(inner),
         _ => Err(WireError::new("kind of unit")),
     }
 }
@@ -247,8 +265,7 @@ fn read_command(mut bytes: &[u8]) -> Result<Command<'_>, WireError> {
         match super::entry::next_field(&mut bytes, "command")? {
             (1, value) => command.args.push(value.bytes("argument")?),
             (2, value) => {
-                command.db =
-                    u32::try_from(value.varint("database")?).map_err(|_| WireError::new("database"))?;
+                command.db = database(value.varint("database")?)?;
             }
             _ => return Err(WireError::new("command")),
         }
@@ -257,6 +274,21 @@ fn read_command(mut bytes: &[u8]) -> Result<Command<'_>, WireError> {
         return Err(WireError::new("command without a name"));
     }
     Ok(command)
+}
+
+fn database(number: u64) -> Result<u32, WireError> {
+    u32::try_from(number).ok().filter(|&db| db < DATABASES as u32).ok_or(WireError::new("database"))
+}
+
+fn read_settings(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
+    let mut settings = Vec::new();
+    while !bytes.is_empty() {
+        let mut setting = field_bytes(&mut bytes, 1, "setting")?;
+        let name = std::str::from_utf8(field_bytes(&mut setting, 1, "setting")?);
+        let value = field_bytes(&mut setting, 2, "setting")?;
+        settings.push((name.map_err(|_| WireError::new("setting"))?, value));
+    }
+    Ok(Unit::Settings(settings))
 }
 
 fn read_transaction(mut bytes: &[u8]) -> Result<Transaction<'_>, WireError> {
@@ -279,7 +311,7 @@ fn read_watch(mut bytes: &[u8]) -> Result<Watch<'_>, WireError> {
             (2, value) => watch.revision = value.varint("watch")?,
             (3, value) => watch.seen_at = value.varint("watch")?,
             (4, value) => {
-                watch.db = u32::try_from(value.varint("watch")?).map_err(|_| WireError::new("watch"))?;
+                watch.db = database(value.varint("watch")?)?;
             }
             _ => return Err(WireError::new("watch")),
         }

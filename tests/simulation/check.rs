@@ -232,7 +232,7 @@ impl World {
         let Some(group) = replica.max_by_key(|group| group.glance().applied) else { return values };
         for key in history::keys(&self.clients.history) {
             let args = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
-            let value = match group.machine().read(&args, 0).0 {
+            let value = match group.machine().read(&args, 0, 0, 0).0 {
                 Reply::Bulk(bytes) => bytes.to_vec(),
                 _ => continue,
             };

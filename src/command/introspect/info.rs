@@ -5,9 +5,9 @@ use crate::command::row::{Command, KeySpec};
 
 /// The array of ten of Redis 7.
 pub(super) fn of(command: &Command) -> Reply {
-    let (first, last, step) = match &command.keys {
-        Some(keys) => (keys.first, keys.last_key(), keys.step),
-        None => (0, 0, 0),
+    let (first, last, step) = match command.keys {
+        [keys, ..] => (keys.first, keys.last_key(), keys.step),
+        [] => (0, 0, 0),
     };
     let int = |n: i32| Reply::Int(i64::from(n));
     Reply::Array(vec![

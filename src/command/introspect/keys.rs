@@ -14,18 +14,18 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     if command.wraps != 0 {
         return of(call.get(command.wraps..).unwrap_or_default(), with_flags);
     }
-    let Some(spec) = &command.keys else {
+    if command.keys.is_empty() {
         return Reply::error("ERR The command has no key arguments");
-    };
+    }
     if command.check_arity(call).is_err() {
         return Reply::error("ERR Invalid number of arguments specified for command");
     }
-    let flags = flags(spec, call);
-    let keys = spec.positions(call.len()).map(|i| {
+    let keys = command.key_positions(call.len()).map(|(i, spec)| {
         let key = Reply::bulk(call[i]);
         if !with_flags {
             return key;
         }
+        let flags = flags(spec, call);
         Reply::Array(vec![key, Reply::Set(flags.iter().copied().map(Reply::simple).collect())])
     });
     Reply::Array(keys.collect())

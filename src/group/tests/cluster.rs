@@ -114,7 +114,7 @@ impl Cluster {
             ["exec", node, rest @ ..] => self.exec(id(node), rest, out),
             ["value", node, key] => {
                 let args: Args<'_> = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
-                let value = self.group(id(node)).map(|group| group.machine().read(&args, 0).0);
+                let value = self.group(id(node)).map(|group| group.machine().read(&args, 0, 0, 0).0);
                 let _ = writeln!(out, "{node}: {key} is {}", value.map_or("?".to_owned(), |v| show(&v)));
             }
             words => self.read_command(words, out),

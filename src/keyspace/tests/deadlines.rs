@@ -6,7 +6,7 @@ use super::*;
 fn expired_keys_go_in_order_of_deadline_and_never_before() {
     let mut keyspace = Keyspace::new(HASH_KEY);
     for i in 0..100u64 {
-        keyspace.edit(&i.to_le_bytes(), 1).set(Value::string(b""), 1000 - i);
+        keyspace.edit(0, &i.to_le_bytes(), 1).set(Value::string(b""), 1000 - i);
     }
     assert_eq!(keyspace.next_deadline(), Some(901));
     assert_eq!(keyspace.expire_due(900, 100), 0);

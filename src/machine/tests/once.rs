@@ -9,7 +9,7 @@ fn once(machine: &mut Machine, index: u64, calls: &[&str]) -> Vec<Reply> {
 
 fn status(machine: &Machine, session: &str) -> Reply {
     let args: Args<'_> = [b"ONCE".as_slice(), b"STATUS", session.as_bytes()].into_iter().collect();
-    machine.read(&args, 0).0
+    machine.read(&args, 0, 0, 0).0
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_snapshot_holds_the_sessions_of_its_beginning_while_they_change() {
         ];
         apply(machine, index, NOW_MS + 100 * index, &calls.each_ref().map(String::as_str));
         let end_ms = machine.clock_ms() - 1000;
-        machine.sessions.end_idle(end_ms + limits::SESSION_IDLE_MS, 2);
+        machine.state.sessions.end_idle(end_ms + limits::SESSION_IDLE_MS, 2);
     });
     assert_ne!(machine.state_hash(), at_begin);
     assert_ne!(machine.sessions().len(), 200);

@@ -95,7 +95,8 @@ impl FakeBackend {
                 Step::Read(request) => self.run(&request.args()),
                 Step::Watch(request) => self.watch(&request.args()[1..]),
                 Step::ReadTransaction(reads) => {
-                    let watches = reads.watches.iter().map(|(key, revision, _)| (key.as_slice(), *revision));
+                    let watches =
+                        reads.watches.iter().map(|(_, key, revision, _)| (key.as_slice(), *revision));
                     let commands: Vec<_> = reads.commands.iter().map(|command| command.args()).collect();
                     self.transaction(watches, &commands)
                 }
@@ -174,6 +175,14 @@ impl FakeBackend {
 }
 
 impl Backend for FakeBackend {
+    fn look(&self, look: &mut dyn FnMut(&Machine)) {
+        look(&self.machine.borrow());
+    }
+
+    fn set_touches(&self, wanted: bool) {
+        self.machine.borrow_mut().set_touches(wanted);
+    }
+
     fn submit(&self, job: Job) -> Result<(), Job> {
         if self.full.get() {
             return Err(job);

@@ -8,7 +8,7 @@ use bowline::wire::entry::{Batch, decode, encode};
 use bowline::wire::proto::entry as generated;
 use bowline::wire::units::{
     self, Transaction, Unit, Units, Watch, put_bootstrap_unit, put_command_unit, put_membership_unit,
-    put_register_unit, put_transaction_unit,
+    put_register_unit, put_settings_unit, put_transaction_unit,
 };
 use bytes::Bytes;
 use protobuf::Message as _;
@@ -22,6 +22,7 @@ fn put(out: &mut Vec<u8>, unit: &Unit<'_>) {
             put_bootstrap_unit(out, cluster_id, hash_key, voters);
         }
         Unit::Membership(membership) => put_membership_unit(out, membership),
+        Unit::Settings(settings) => put_settings_unit(out, settings),
     }
 }
 
@@ -55,6 +56,11 @@ fn check_body(body: &[u8]) {
                     );
                     assert_eq!(watch.db, parsed.get_db());
                 }
+            }
+            Unit::Settings(settings) => {
+                let parsed = parsed.get_settings().get_settings();
+                assert!(settings.iter().map(|it| it.0).eq(parsed.iter().map(|it| it.get_name())));
+                assert!(settings.iter().map(|it| it.1).eq(parsed.iter().map(|it| it.get_value())));
             }
             Unit::Register(register) => {
                 let parsed = parsed.get_register();

@@ -31,13 +31,13 @@ impl Cluster {
         self.tickets += 1;
         let mut job = Job { ticket: self.tickets, ..Default::default() };
         let is_watch = |word: &&&str| word.contains('=');
-        let watched: Vec<(Vec<u8>, u64, u64)> = words
+        let watched: Vec<(u32, Vec<u8>, u64, u64)> = words
             .iter()
             .take_while(is_watch)
             .map(|word| {
                 let (key, seen) = word.split_once('=').unwrap();
                 let (revision, seen_at) = seen.split_once(':').unwrap();
-                (key.as_bytes().to_vec(), revision.parse().unwrap(), seen_at.parse().unwrap())
+                (0, key.as_bytes().to_vec(), revision.parse().unwrap(), seen_at.parse().unwrap())
             })
             .collect();
         let commands: Vec<&[&str]> = words[watched.len()..].split(|word| *word == ";").collect();
@@ -48,7 +48,7 @@ impl Cluster {
         } else {
             let watches: Vec<_> = watched
                 .iter()
-                .map(|(key, revision, seen_at)| Watch { key, revision: *revision, seen_at: *seen_at, db: 0 })
+                .map(|&(db, ref key, revision, seen_at)| Watch { key, revision, seen_at, db })
                 .collect();
             let commands: Vec<_> = commands
                 .iter()

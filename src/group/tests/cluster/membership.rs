@@ -63,7 +63,7 @@ impl Cluster {
     /// Whether this node has the key.
     pub fn holds(&self, node: u64, key: &str) -> bool {
         let args = [b"EXISTS".as_slice(), key.as_bytes()].into_iter().collect();
-        self.group(node).is_some_and(|group| group.machine().read(&args, 0).0 == Reply::Int(1))
+        self.group(node).is_some_and(|group| group.machine().read(&args, 0, 0, 0).0 == Reply::Int(1))
     }
 
     /// What still differs from these members, each with the same state as the others.

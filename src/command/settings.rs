@@ -1,0 +1,51 @@
+//! [`Settings`]: what is configured for the cluster as a whole. They are part of the replicated
+//! state: one that is set on any node holds on all of them. A setting of one node must never
+//! stand here.
+
+use super::Reply;
+use crate::keyspace::EventClasses;
+
+/// See the module. The names are those of `CONFIG`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `notify-keyspace-events`
+    pub notify: EventClasses,
+    /// Whether entries remove keys that are due. Off in tests only (`DEBUG SET-ACTIVE-EXPIRE`).
+    pub active_expire: bool,
+}
+
+const NOTIFY: &str = "notify-keyspace-events";
+const ACTIVE_EXPIRE: &str = "active-expire";
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { notify: EventClasses::default(), active_expire: true }
+    }
+}
+
+impl Settings {
+    /// Whether there is a setting of this name.
+    pub fn has(name: &str) -> bool {
+        [NOTIFY, ACTIVE_EXPIRE].contains(&name)
+    }
+
+    /// All of them, by name, as they are written in snapshots.
+    pub fn pairs(&self) -> [(&'static str, String); 2] {
+        let active_expire = if self.active_expire { "yes" } else { "no" };
+        [(NOTIFY, self.notify.to_string()), (ACTIVE_EXPIRE, active_expire.to_owned())]
+    }
+
+    /// Sets one; an error changes nothing.
+    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Reply> {
+        match (name, value) {
+            (NOTIFY, value) => {
+                let reason = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
+                self.notify = EventClasses::parse(value).ok_or(Reply::error(reason))?;
+            }
+            (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
+            (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
+            _ => return Err(Reply::error("ERR no such setting, or no such value of it")),
+        }
+        Ok(())
+    }
+}
