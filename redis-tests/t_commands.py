@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Every reply in commands.golden, byte by byte, on every node.
+"""Every reply in golden/*.golden, byte by byte, on every node.
 
     t_commands.py                  against the nodes in BOWLINE_PORTS
-    t_commands.py --record PORT    write what a redis-server on PORT answers into the file
+    t_commands.py --record PORT    write what a redis-server on PORT answers into the files
+    ... FAMILY...                  only these files, such as `strings`
 
-commands.golden is a conversation. `> WORDS` is sent (quoting as in redis-cli), and the
+Each file is a conversation. `> WORDS` is sent (quoting as in redis-cli), and the
 lines below it are the reply, drawn as redis-cli draws it. `>2 WORDS` goes over a second
 connection. `!> WORDS` is bowline's own: a real Redis is not asked, and --record leaves it
 alone. A reply of one line `~ REGEX` must match it whole. `#` starts a comment.
@@ -16,7 +17,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import resp
 
-GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "commands.golden")
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 COMMAND = re.compile(r"^(!?)>(\d?) (.*)$")
 
 
@@ -32,10 +33,16 @@ class Case:
         return want == got
 
 
-def read():
+def files(families):
+    """Their paths; all, if none is named."""
+    names = [f"{name}.golden" for name in families] or sorted(os.listdir(GOLDEN))
+    return [os.path.join(GOLDEN, name) for name in names]
+
+
+def read(path):
     """The file's lines: a `Case`, or a text that is kept as it is."""
     items, case = [], None
-    with open(GOLDEN, encoding="utf-8") as file:
+    with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file.read().splitlines(), 1):
             if found := COMMAND.match(line):
                 case = Case(number, bool(found[1]), found[2] or "1", found[3])
@@ -64,9 +71,9 @@ class Clients:
             return f"the connection ended: {error!r}"
 
 
-def record(port):
+def record(path, port):
     clients, lines = Clients(port), []
-    for item in read():
+    for item in read(path):
         if isinstance(item, str):
             lines.append(item)
             continue
@@ -75,13 +82,14 @@ def record(port):
         lines.append(f"{sign}>{connection} {item.words}")
         got = item.expected if item.own else clients.ask(item).split("\n")
         lines += item.expected if item.expected and item.expected[0].startswith("~ ") else got
-    with open(GOLDEN, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 
 
-def check(port):
+def check(path, port):
     clients, passed, failed = Clients(port), 0, 0
-    for case in read():
+    name = os.path.basename(path)
+    for case in read(path):
         if isinstance(case, str) or case.own and resp.FOREIGN:
             continue
         got = clients.ask(case)
@@ -90,15 +98,17 @@ def check(port):
         else:
             failed += 1
             want = "\n    ".join(case.expected)
-            resp.report(False, f"port {port}, line {case.number}: {case.words}\n  want\n    {want}\n  got\n    "
+            resp.report(False, f"port {port}, {name} line {case.number}: {case.words}\n  want\n    {want}\n  got\n    "
                         + got.replace("\n", "\n    "))
-    resp.report(failed == 0, f"{passed} of {passed + failed} replies on port {port}")
+    resp.report(failed == 0, f"{name}: {passed} of {passed + failed} replies on port {port}")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--record"]:
-        record(int(sys.argv[2]))
+        for path in files(sys.argv[3:]):
+            record(path, int(sys.argv[2]))
     else:
-        for port in resp.PORTS:
-            check(port)
+        for path in files(sys.argv[1:]):
+            for port in resp.PORTS:
+                check(path, port)
         resp.finish()
