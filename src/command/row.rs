@@ -2,6 +2,10 @@
 //! of flags, categories and key specifications are those of Redis's `COMMAND INFO` and
 //! `COMMAND DOCS`; this module must never hold a row itself.
 
+mod flags;
+
+pub use flags::{Category, Flags};
+
 use super::Reply;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
@@ -98,112 +102,6 @@ pub enum ConnectionCommand {
     Asking,
     Cluster(ClusterCommand),
     Sentinel(SentinelCommand),
-}
-
-/// A set of Redis's command flags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flags(u32);
-
-macro_rules! flags {
-    ($($name:ident $bit:literal $text:literal;)*) => {
-        impl Flags {
-            $(#[doc = $text] pub const $name: Self = Self(1 << $bit);)*
-            /// No flag.
-            pub const NONE: Self = Self(0);
-            const NAMES: &'static [(Self, &'static str)] = &[$((Self::$name, $text)),*];
-        }
-    };
-}
-
-// In the order in which COMMAND INFO lists them.
-flags! {
-    WRITE 0 "write";
-    READONLY 1 "readonly";
-    DENYOOM 2 "denyoom";
-    ADMIN 3 "admin";
-    PUBSUB 4 "pubsub";
-    NOSCRIPT 5 "noscript";
-    BLOCKING 6 "blocking";
-    LOADING 7 "loading";
-    STALE 8 "stale";
-    SKIP_SLOWLOG 9 "skip_slowlog";
-    FAST 10 "fast";
-    NO_AUTH 11 "no_auth";
-    NO_MULTI 12 "no_multi";
-    MOVABLEKEYS 13 "movablekeys";
-    ALLOW_BUSY 14 "allow_busy";
-}
-
-impl Flags {
-    /// Both sets together.
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether all of `other` are in it.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// As Redis names them.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.iter().filter(move |(flag, _)| self.has(*flag)).map(|&(_, name)| name)
-    }
-}
-
-/// An ACL category, in the order in which `COMMAND INFO` lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Category {
-    Keyspace,
-    Read,
-    Write,
-    Set,
-    SortedSet,
-    List,
-    Hash,
-    String,
-    Bitmap,
-    HyperLogLog,
-    Geo,
-    Stream,
-    PubSub,
-    Admin,
-    Fast,
-    Slow,
-    Blocking,
-    Dangerous,
-    Connection,
-    Transaction,
-    Scripting,
-}
-
-impl Category {
-    /// With Redis's `@`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Keyspace => "@keyspace",
-            Self::Read => "@read",
-            Self::Write => "@write",
-            Self::Set => "@set",
-            Self::SortedSet => "@sortedset",
-            Self::List => "@list",
-            Self::Hash => "@hash",
-            Self::String => "@string",
-            Self::Bitmap => "@bitmap",
-            Self::HyperLogLog => "@hyperloglog",
-            Self::Geo => "@geo",
-            Self::Stream => "@stream",
-            Self::PubSub => "@pubsub",
-            Self::Admin => "@admin",
-            Self::Fast => "@fast",
-            Self::Slow => "@slow",
-            Self::Blocking => "@blocking",
-            Self::Dangerous => "@dangerous",
-            Self::Connection => "@connection",
-            Self::Transaction => "@transaction",
-            Self::Scripting => "@scripting",
-        }
-    }
 }
 
 /// Where a command's keys are, and what it does to them.
