@@ -138,6 +138,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("expiry", include_str!("testscripts/expiry.script")),
     ("generic", include_str!("testscripts/generic.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
+    ("observe", include_str!("testscripts/observe.script")),
     ("once", include_str!("testscripts/once.script")),
     ("ours", include_str!("testscripts/ours.script")),
     ("scan", include_str!("testscripts/scan.script")),
