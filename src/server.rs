@@ -14,6 +14,8 @@ mod dispatch;
 mod info;
 mod local;
 mod parameters;
+mod pubsub;
+mod pubsub_commands;
 mod raft_commands;
 mod redirect;
 mod sentinel_commands;
