@@ -13,6 +13,8 @@ mod consistency;
 mod dispatch;
 mod info;
 mod local;
+mod pubsub;
+mod pubsub_commands;
 mod raft_commands;
 mod redirect;
 mod sentinel_commands;

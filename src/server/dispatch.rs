@@ -5,6 +5,7 @@
 use super::admin_commands;
 use super::connection::{Capture, Connection};
 use super::local;
+use super::pubsub_commands;
 use super::session::{Queued, Session, Transaction};
 use super::wait::Goal;
 use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
@@ -37,6 +38,9 @@ impl Connection {
         };
         self.client.last_command.set(row.full_name);
         if let Some(error) = self.redirected(&request, row) {
+            return self.refuse(&request, error, job);
+        }
+        if let Some(error) = self.refused_while_subscribed(row) {
             return self.refuse(&request, error, job);
         }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
@@ -171,6 +175,7 @@ impl Connection {
 
     fn run_queued(&mut self, queued: &Queued) -> Reply {
         match queued.local() {
+            Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
             Some(what) => local::run(self, what, &queued.request.args()),
             None => NOT_IN_MULTI,
         }
@@ -178,6 +183,7 @@ impl Connection {
 
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
+        self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
