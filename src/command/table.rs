@@ -3,8 +3,8 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, discovery, dump, expiry, generic, introspect, once, pubsub, rename, scan, server,
-    set, strings, transactions, versions,
+    connection, counters, discovery, dump, expiry, generic, hyperloglog, introspect, once, pubsub, rename,
+    scan, server, set, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -48,6 +48,11 @@ static COMMANDS: &[&Command] = &[
     &expiry::PEXPIRE,
     &expiry::PEXPIREAT,
     &expiry::PEXPIRETIME,
+    &hyperloglog::PFADD,
+    &hyperloglog::PFCOUNT,
+    &hyperloglog::PFDEBUG,
+    &hyperloglog::PFMERGE,
+    &hyperloglog::PFSELFTEST,
     &connection::PING,
     &pubsub::PSUBSCRIBE,
     &expiry::PTTL,

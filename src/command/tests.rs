@@ -139,6 +139,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("errors", include_str!("testscripts/errors.script")),
     ("expiry", include_str!("testscripts/expiry.script")),
     ("generic", include_str!("testscripts/generic.script")),
+    ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
     ("observe", include_str!("testscripts/observe.script")),
     ("once", include_str!("testscripts/once.script")),
