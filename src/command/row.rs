@@ -80,6 +80,8 @@ pub enum ConnectionCommand {
     /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
     Introspect,
     ConfigGet,
+    ConfigResetStat,
+    ConfigRewrite,
     ConfigSet,
     Info,
     Time,
