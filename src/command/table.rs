@@ -3,8 +3,8 @@
 
 use super::row::Command;
 use super::{
-    bits, connection, counters, discovery, expiry, floats, generic, getex, introspect, lcs, once, ranges,
-    scan, server, set, strings, transactions, versions,
+    bits, connection, counters, discovery, dump, expiry, floats, generic, getex, introspect, lcs, once,
+    pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -22,16 +22,20 @@ static COMMANDS: &[&Command] = &[
     &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,
+    &rename::COPY,
     &generic::DBSIZE,
     &counters::DECR,
     &counters::DECRBY,
     &generic::DEL,
     &versions::DELIFEQ,
     &transactions::DISCARD,
+    &dump::DUMP,
     &connection::ECHO,
     &transactions::EXEC,
     &generic::EXISTS,
     &expiry::EXPIRE,
+    &expiry::EXPIREAT,
+    &expiry::EXPIRETIME,
     &generic::FLUSHALL,
     &generic::FLUSHDB,
     &strings::GET,
@@ -55,14 +59,24 @@ static COMMANDS: &[&Command] = &[
     &once::ONCE,
     &expiry::PERSIST,
     &expiry::PEXPIRE,
+    &expiry::PEXPIREAT,
+    &expiry::PEXPIRETIME,
     &connection::PING,
     &set::PSETEX,
+    &pubsub::PSUBSCRIBE,
     &expiry::PTTL,
+    &pubsub::PUBLISH,
+    &pubsub::PUBSUB,
+    &pubsub::PUNSUBSCRIBE,
     &connection::QUIT,
     &server::RAFT,
+    &generic::RANDOMKEY,
     &connection::READONLY,
     &connection::READWRITE,
+    &rename::RENAME,
+    &rename::RENAMENX,
     &connection::RESET,
+    &dump::RESTORE,
     &server::ROLE,
     &scan::SCAN,
     &connection::SELECT,
@@ -72,12 +86,18 @@ static COMMANDS: &[&Command] = &[
     &set::SETEX,
     &set::SETNX,
     &ranges::SETRANGE,
+    &pubsub::SPUBLISH,
+    &pubsub::SSUBSCRIBE,
     &strings::STRLEN,
+    &pubsub::SUBSCRIBE,
     &ranges::SUBSTR,
+    &pubsub::SUNSUBSCRIBE,
     &server::TIME,
+    &generic::TOUCH,
     &expiry::TTL,
     &generic::TYPE,
     &generic::UNLINK,
+    &pubsub::UNSUBSCRIBE,
     &transactions::UNWATCH,
     &server::WAIT,
     &transactions::WATCH,
@@ -188,7 +208,9 @@ mod tests {
             assert_eq!(command.name, name.rsplit('|').next().unwrap(), "{name}");
             assert_eq!(command.name, command.name.to_ascii_lowercase());
             let is_write = matches!(command.handler, super::super::Handler::Write(_));
-            assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE), "{name}");
+            // What is published goes through the log, but changes no key.
+            let is_published = is_write && command.group == "pubsub";
+            assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE) || is_published, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
             assert_eq!(is_read, command.flags.has(super::super::Flags::READONLY), "{name}");
             for subcommand in command.subcommands {
