@@ -5,18 +5,24 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod bits;
 mod connection;
 mod context;
 mod counters;
 mod discovery;
 mod dump;
 mod expiry;
+mod floats;
 mod generic;
+mod getex;
 mod glob;
 mod introspect;
+mod lcs;
+mod long_double;
 mod once;
 mod parse;
 mod pubsub;
+mod ranges;
 mod rename;
 mod reply;
 mod request;
