@@ -14,6 +14,8 @@ mod dispatch;
 mod failovers;
 mod info;
 mod local;
+mod monitor;
+mod operations;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;
@@ -22,6 +24,7 @@ mod redirect;
 mod sentinel_commands;
 mod session;
 mod stats;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod wait;

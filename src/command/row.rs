@@ -9,6 +9,7 @@ pub use flags::{Category, Flags};
 use super::Reply;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::operations::NodeCommand;
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
 
@@ -107,6 +108,7 @@ pub enum ConnectionCommand {
     Cluster(ClusterCommand),
     PubSub(PubSubCommand),
     Sentinel(SentinelCommand),
+    Node(NodeCommand),
 }
 
 /// Where a command's keys are, and what it does to them.

@@ -4,13 +4,16 @@
 use super::row::Command;
 use super::{
     bits, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog, introspect,
-    lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
+    lcs, lolwut, once, operations, pubsub, ranges, rename, scan, server, set, strings, transactions,
+    versions,
 };
 
 static COMMANDS: &[&Command] = &[
     &strings::APPEND,
     &discovery::ASKING,
     &connection::AUTH,
+    &operations::BGREWRITEAOF,
+    &operations::BGSAVE,
     &bits::count::BITCOUNT,
     &bits::bitfield::BITFIELD,
     &bits::bitfield::BITFIELD_RO,
@@ -51,8 +54,11 @@ static COMMANDS: &[&Command] = &[
     &floats::INCRBYFLOAT,
     &server::INFO,
     &scan::KEYS,
+    &operations::LASTSAVE,
     &lcs::LCS,
+    &lolwut::LOLWUT,
     &strings::MGET,
+    &operations::MONITOR,
     &strings::MSET,
     &strings::MSETNX,
     &transactions::MULTI,
@@ -83,6 +89,7 @@ static COMMANDS: &[&Command] = &[
     &connection::RESET,
     &dump::RESTORE,
     &server::ROLE,
+    &operations::SAVE,
     &scan::SCAN,
     &connection::SELECT,
     &discovery::SENTINEL,
@@ -91,6 +98,7 @@ static COMMANDS: &[&Command] = &[
     &set::SETEX,
     &set::SETNX,
     &ranges::SETRANGE,
+    &operations::SHUTDOWN,
     &pubsub::SPUBLISH,
     &pubsub::SSUBSCRIBE,
     &strings::STRLEN,
@@ -105,6 +113,7 @@ static COMMANDS: &[&Command] = &[
     &pubsub::UNSUBSCRIBE,
     &transactions::UNWATCH,
     &server::WAIT,
+    &operations::WAITAOF,
     &transactions::WATCH,
 ];
 

@@ -148,6 +148,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("lcs", include_str!("testscripts/lcs.script")),
     ("observe", include_str!("testscripts/observe.script")),
     ("once", include_str!("testscripts/once.script")),
+    ("operations", include_str!("testscripts/operations.script")),
     ("ours", include_str!("testscripts/ours.script")),
     ("pubsub", include_str!("testscripts/pubsub.script")),
     ("ranges", include_str!("testscripts/ranges.script")),

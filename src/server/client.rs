@@ -3,8 +3,10 @@
 //! whoever delivers it: no task is woken unless something is left over. This module must
 //! never block, and never run a connection's commands.
 
+use super::monitor::Monitors;
 use super::pubsub::{PubSub, Subscriptions};
 use super::stats::Stats;
+use super::stop::Stop;
 use crate::command::Reply;
 use crate::group::Notice;
 use crate::keyspace::Event;
@@ -43,6 +45,8 @@ pub struct Client {
     /// Listens to channels; to which, if it does.
     pub subscribed: Cell<bool>,
     pub(super) subscriptions: RefCell<Option<Box<Subscriptions>>>,
+    /// Is shown what others send.
+    pub monitors: Cell<bool>,
     pub input_len: Cell<usize>,
     pub input_capacity: Cell<usize>,
     /// The connection's task has something to do once the job under way is answered.
@@ -209,6 +213,8 @@ pub struct ClientTable {
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
     pubsub: PubSub,
+    monitors: Monitors,
+    stop: Stop,
     stats: Rc<Stats>,
     logger: Logger,
 }
@@ -222,6 +228,8 @@ impl ClientTable {
             next_id: Cell::new(1),
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
+            monitors: Monitors::default(),
+            stop: Stop::default(),
             stats: Rc::default(),
             logger,
         })
@@ -257,6 +265,7 @@ impl ClientTable {
             blocked: Cell::default(),
             subscribed: Cell::default(),
             subscriptions: RefCell::default(),
+            monitors: Cell::default(),
             input_len: Cell::default(),
             input_capacity: Cell::default(),
             resume: Cell::default(),
@@ -281,6 +290,7 @@ impl ClientTable {
             info!(self.logger, "connection closed"; "client" => %client.addr, "id" => client.id, "reason" => reason);
         }
         self.pubsub.forget(client);
+        self.monitors.remove(client);
         self.clients.borrow_mut().remove(&client.id);
     }
 
@@ -300,6 +310,16 @@ impl ClientTable {
     pub(super) fn announce(&self, channel: &str, message: &str) {
         self.pubsub.publish(&channel.into(), &message.into(), false, &mut |client| self.touch(client));
         self.flush();
+    }
+
+    /// Who looks at what is sent.
+    pub(super) fn monitors(&self) -> &Monitors {
+        &self.monitors
+    }
+
+    /// Whether clients want the server to end.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// Something was written to it: it is flushed at the end of the turn.

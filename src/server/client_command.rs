@@ -111,6 +111,7 @@ fn line(client: &Client) -> String {
     let queued = client.queued.get();
     let [channels, patterns, shard_channels] = client.subscription_counts();
     for (flag, set) in [
+        ('O', client.monitors.get()),
         ('P', client.subscribed.get()),
         ('x', queued.is_some()),
         ('b', client.blocked.get()),

@@ -13,6 +13,7 @@ use crate::group::{Job, Step};
 use crate::limits;
 use crate::resp::{Decoder, Limits, ProtocolError};
 use bytes::BytesMut;
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub struct Connection {
     pub(super) session: Session,
     pub(super) capture: Option<Capture>,
     pub(super) wait: Option<Wait>,
+    /// Where in the log the last write is, at most; None: it wrote since somebody asked.
+    pub(super) wrote_until: Cell<Option<u64>>,
     /// Nothing more is parsed; the connection ends when all is sent.
     pub(super) quitting: bool,
     decoder: Decoder,
@@ -70,6 +73,7 @@ impl Connection {
             session: Session::default(),
             capture: None,
             wait: None,
+            wrote_until: Cell::new(Some(0)),
             quitting: false,
             decoder: Decoder::new(Limits::AUTHENTICATED),
             input: BytesMut::new(),
@@ -87,6 +91,7 @@ impl Connection {
         let client = Rc::clone(&self.client);
         loop {
             self.advance();
+            self.shared.clients.flush_monitors();
             let unsent = client.flush();
             client.writing.set(unsent);
             if self.finished() {
@@ -209,6 +214,9 @@ impl Connection {
 
     fn submit(&mut self, job: Job) {
         self.last_steps = job.steps.len();
+        if job.writes() {
+            self.wrote_until.set(None);
+        }
         self.client.expect(job.steps.len(), self.capture.is_some());
         let Err(job) = self.shared.backend.submit(job) else { return };
         self.client.expect(0, false);
@@ -222,6 +230,9 @@ impl Connection {
     }
 
     fn check_wait(&mut self) {
+        if self.waits_for_the_end() {
+            return;
+        }
         let Some(wait) = &self.wait else { return };
         let status = self.shared.backend.status();
         let over = self.eof || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;

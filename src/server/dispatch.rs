@@ -41,7 +41,8 @@ impl Connection {
         if let Some(error) = self.redirected(&request, row) {
             return self.refuse(&request, error, job);
         }
-        if let Some(error) = self.refused_while_subscribed(row) {
+        let refusal = self.refused_while_subscribed(row).or_else(|| self.refused_while_monitoring(row));
+        if let Some(error) = refusal {
             return self.refuse(&request, error, job);
         }
         if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
@@ -54,6 +55,9 @@ impl Connection {
         }
         match row.handler {
             Handler::Connection(what) => return self.dispatch_local(what, request, job),
+            _ => self.show(&request),
+        }
+        match row.handler {
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
                 self.answer(TOO_LONG, job);
             }
@@ -61,7 +65,7 @@ impl Connection {
                 put_command_unit(&mut job.body, &request.args(), request.db);
                 job.steps.push(Step::Write);
             }
-            Handler::Read(_) => job.steps.push(Step::Read(request)),
+            _ => job.steps.push(Step::Read(request)),
         }
         Flow::Next
     }
@@ -102,6 +106,14 @@ impl Connection {
         let with_local = what == Do::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
+        }
+        if what == Do::Exec
+            && let Some(multi) = self.session.multi.as_ref().filter(|multi| !multi.broken)
+        {
+            self.show_queued(&multi.commands);
+        }
+        if what != Do::Select {
+            self.show(&request);
         }
         let args = request.args();
         let reply = match what {
@@ -146,6 +158,15 @@ impl Connection {
                 Ok(flow) => return flow,
                 Err(error) => error,
             },
+            Do::Node(what) => match self.start_node_command(what, &args) {
+                Ok(flow) => return flow,
+                Err(reply) => reply,
+            },
+            Do::Select => {
+                let reply = local::run(self, what, &args);
+                self.show(&request); // with the database that it selects
+                reply
+            }
             _ => local::run(self, what, &args),
         };
         self.client.watched.set(self.session.watches.len());
@@ -192,6 +213,7 @@ impl Connection {
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
         self.shared.clients.pubsub().forget(&self.client);
+        self.shared.clients.monitors().remove(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
@@ -202,8 +224,7 @@ impl Connection {
 
     fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
         let (number, timeout) = admin_commands::parse_wait(args)?;
-        let index = self.shared.backend.status().applied_index;
-        self.wait_for(Goal::Holders { number, index }, timeout);
+        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::{
-    admin_commands, client_command, cluster_commands, config_command, consistency, info, pubsub_commands,
-    sentinel_commands,
+    admin_commands, client_command, cluster_commands, config_command, consistency, info, operations,
+    pubsub_commands, sentinel_commands,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -28,7 +28,8 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Watch
     );
     let subscribes = matches!(what, Do::PubSub(what) if pubsub_commands::alters(what));
-    alters || subscribes || asks_the_group(what)
+    let operates = matches!(what, Do::Node(what) if operations::is_barrier(what));
+    alters || subscribes || operates || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -75,6 +76,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
+        Do::Node(what) => operations::run_in_exec(connection, what, args),
         Do::PfSelfTest => command::hyperloglog_selftest(),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
         Do::Readonly => consistency::readonly(connection),
@@ -93,7 +95,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Wait => match admin_commands::parse_wait(args) {
             Ok(_) => {
                 let status = connection.shared.backend.status();
-                Reply::Int(admin_commands::holders(&status, status.applied_index))
+                Reply::Int(admin_commands::holders(&status, connection.last_write()))
             }
             Err(error) => error,
         },

@@ -8,6 +8,7 @@ mod consistency;
 mod discovery;
 mod limits;
 mod once;
+mod operations;
 mod pipelines;
 mod pubsub;
 mod raft;
