@@ -3,8 +3,8 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, discovery, expiry, generic, introspect, once, pubsub, scan, server, set, strings,
-    transactions, versions,
+    connection, counters, discovery, expiry, generic, introspect, observe, once, pubsub, scan, server, set,
+    strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -36,6 +36,7 @@ static COMMANDS: &[&Command] = &[
     &counters::INCRBY,
     &server::INFO,
     &scan::KEYS,
+    &observe::LATENCY,
     &strings::MGET,
     &strings::MSET,
     &transactions::MULTI,
@@ -58,6 +59,7 @@ static COMMANDS: &[&Command] = &[
     &connection::SELECT,
     &discovery::SENTINEL,
     &set::SET,
+    &observe::SLOWLOG,
     &pubsub::SPUBLISH,
     &pubsub::SSUBSCRIBE,
     &strings::STRLEN,

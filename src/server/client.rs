@@ -6,7 +6,7 @@
 use super::pubsub::{PubSub, Subscriptions};
 use super::stats::Stats;
 use crate::command::Reply;
-use crate::group::Notice;
+use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
 use crate::limits;
 use crate::node::Clients;
@@ -98,8 +98,8 @@ impl Client {
 
     /// Appends a reply to the output.
     pub fn send(&self, reply: &Reply) {
-        if reply.is_error() {
-            self.stats.add(&self.stats.error_replies, 1);
+        if let Reply::Error(text) = reply {
+            self.stats.observer.count_error(text);
         }
         self.write_with(|out| resp::encode(out, reply, self.protocol.get()));
     }
@@ -303,6 +303,18 @@ impl ClientTable {
         }
     }
 
+    /// Of what commands cost: for the group that carries them out.
+    pub fn observer(&self) -> Rc<Observer> {
+        Rc::clone(&self.stats.observer)
+    }
+
+    /// Address and name of a client; empty if it is gone.
+    pub(super) fn name_of(&self, id: u64) -> (String, String) {
+        let clients = self.clients.borrow();
+        let name = |client: &Rc<Client>| (client.addr.to_string(), client.name.borrow().clone());
+        clients.get(&id).map(name).unwrap_or_default()
+    }
+
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
     }
@@ -344,6 +356,7 @@ impl Clients for ClientTable {
     }
 
     fn flush(&self) {
+        self.write_journal();
         let mut touched = self.touched.take();
         for client in touched.drain(..) {
             client.touched.set(false);

@@ -164,7 +164,7 @@ fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     text.field("rejected_connections", stats.connections_rejected.get());
     text.field("expired_keys", status.expired_keys_total);
     text.field("evicted_keys", 0);
-    text.field("total_error_replies", stats.error_replies.get());
+    text.field("total_error_replies", stats.observer.errors().values().sum::<u64>());
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
