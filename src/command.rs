@@ -5,18 +5,27 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod bits;
 mod connection;
 mod context;
 mod counters;
 mod discovery;
+mod dump;
 mod expiry;
+mod floats;
 mod generic;
+mod getex;
 mod glob;
+mod hyperloglog;
 mod introspect;
+mod lcs;
+mod long_double;
 mod observe;
 mod once;
 mod parse;
 mod pubsub;
+mod ranges;
+mod rename;
 mod reply;
 mod request;
 mod row;
@@ -37,6 +46,7 @@ mod tests;
 pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
+pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use introspect::{introspect, named};
 pub use observe::{LatencyCommand, SlowlogCommand};
 pub use parse::parse_i64;

@@ -89,6 +89,10 @@ pub struct Group {
     touches_wanted: bool,
     /// Of the commands of this node's clients.
     observer: Rc<Observer>,
+    /// The end of the log that this node started with.
+    old_log: LogPoint,
+    /// The entry being applied stood in that log.
+    replays: bool,
     halted: bool,
 }
 
@@ -142,6 +146,8 @@ impl Group {
         };
         let stored_index = snapshot.point.index;
         let log_bytes = entries.iter().map(|entry| entry.data.len() as u64).sum();
+        let last = entries.last().map(|last| LogPoint { index: last.index, term: last.term });
+        let old_log = last.unwrap_or(snapshot.point);
         let view = LogView::new(hard_state, snapshot, entries);
         let raft = RawNode::new(&raft_config, view, logger).map_err(|error| StartError(error.to_string()))?;
         let seen = Seen { role: raft.raft.state, term: raft.raft.term, leader: 0 };
@@ -174,6 +180,8 @@ impl Group {
             reads_served: Cell::new(0),
             touches_wanted: false,
             observer: Rc::default(),
+            old_log,
+            replays: false,
             halted: false,
         };
         group.draw_election_timeout();

@@ -251,3 +251,8 @@ pub const ERROR_CODES: usize = 128;
 
 /// Events of a kind that `LATENCY` keeps, one a second. Beyond: the oldest goes.
 pub const LATENCY_SAMPLES: usize = 160;
+/// Longest sparse HyperLogLog (`hll-sparse-max-bytes`). Beyond: it becomes dense, of 12 KiB.
+pub const HLL_SPARSE_MAX_BYTES: usize = 3000;
+
+/// Elements that `PFSELFTEST` counts: it holds up its connection, and the core under it.
+pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;

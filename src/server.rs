@@ -11,6 +11,7 @@ mod config_command;
 mod connection;
 mod consistency;
 mod dispatch;
+mod failovers;
 mod info;
 mod journal;
 mod latency_command;
