@@ -3,7 +3,7 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, discovery, expiry, generic, introspect, once, scan, server, set, strings,
+    client, connection, counters, discovery, expiry, generic, introspect, once, scan, server, set, strings,
     transactions, versions,
 };
 
@@ -13,7 +13,7 @@ static COMMANDS: &[&Command] = &[
     &connection::AUTH,
     &versions::CAD,
     &versions::CAS,
-    &connection::CLIENT,
+    &client::CLIENT,
     &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,
