@@ -3,9 +3,13 @@
 //! whoever delivers it: no task is woken unless something is left over. This module must
 //! never block, and never run a connection's commands.
 
+use super::control::{Control, Pause};
+use super::pubsub::{PubSub, Subscriptions};
 use super::stats::Stats;
+use super::tracking::{Tracker, Tracking};
 use crate::command::Reply;
 use crate::group::Notice;
+use crate::keyspace::Event;
 use crate::limits;
 use crate::node::Clients;
 use crate::resp::{self, Protocol};
@@ -15,6 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -36,8 +41,13 @@ pub struct Client {
     pub watched: Cell<usize>,
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
-    /// In `WAIT`.
+    /// In `WAIT`, or in a pause.
     pub blocked: Cell<bool>,
+    pub control: Control,
+    pub tracker: Tracker,
+    /// Listens to channels; to which, if it does.
+    pub subscribed: Cell<bool>,
+    pub(super) subscriptions: RefCell<Option<Box<Subscriptions>>>,
     pub input_len: Cell<usize>,
     pub input_capacity: Cell<usize>,
     /// The connection's task has something to do once the job under way is answered.
@@ -80,6 +90,11 @@ impl Client {
         self.captured.borrow_mut().take()
     }
 
+    /// Whether a reply waits for the connection's task, which has not sent it yet.
+    pub fn is_captured(&self) -> bool {
+        self.captured.borrow().is_some()
+    }
+
     fn accept(&self, reply: Reply) {
         let Some(left) = self.awaiting.get().checked_sub(1) else { return };
         self.awaiting.set(left);
@@ -91,11 +106,19 @@ impl Client {
         }
     }
 
-    /// Appends a reply to the output.
+    /// Appends a reply to the output, unless the client wants none (`CLIENT REPLY`).
     pub fn send(&self, reply: &Reply) {
         if reply.is_error() {
             self.stats.add(&self.stats.error_replies, 1);
         }
+        let is_push = matches!(reply, Reply::Push(_) | Reply::Several(_));
+        if !self.control.is_mute() || is_push {
+            self.push(reply);
+        }
+    }
+
+    /// Appends what is no reply to the output.
+    pub fn push(&self, reply: &Reply) {
         self.write_with(|out| resp::encode(out, reply, self.protocol.get()));
     }
 
@@ -109,9 +132,20 @@ impl Client {
         write(&mut out);
         self.job_output.set(self.job_output.get() + out.len() - before);
         if out.len() > limits::MAX_OUTPUT_BUFFER_BYTES {
-            *out = BytesMut::new();
-            self.close("output buffer limit");
+            drop(out);
+            self.cut_off();
         }
+    }
+
+    /// Ends the connection of a client that does not read.
+    pub fn cut_off(&self) {
+        *self.out.borrow_mut() = BytesMut::new();
+        self.close("output buffer limit");
+    }
+
+    /// Channels, patterns and shard channels that it listens to.
+    pub fn subscription_counts(&self) -> [usize; 3] {
+        self.subscriptions.borrow().as_ref().map_or([0; 3], |own| own.counts())
     }
 
     /// Writes what the socket takes now; whether something is left.
@@ -157,6 +191,11 @@ impl Client {
         self.out.borrow().capacity()
     }
 
+    /// Of its socket.
+    pub fn raw_fd(&self) -> i32 {
+        self.write.as_ref().as_raw_fd()
+    }
+
     /// The socket takes more.
     pub async fn writable(&self) -> io::Result<()> {
         self.write.writable().await
@@ -192,6 +231,9 @@ pub struct ClientTable {
     touched: RefCell<Vec<Rc<Client>>>,
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
+    pubsub: PubSub,
+    pub(super) tracking: Tracking,
+    pub(super) pause: Pause,
     stats: Rc<Stats>,
     logger: Logger,
 }
@@ -204,6 +246,9 @@ impl ClientTable {
             touched: RefCell::default(),
             next_id: Cell::new(1),
             shutting_down: Cell::new(false),
+            pubsub: PubSub::default(),
+            tracking: Tracking::default(),
+            pause: Pause::default(),
             stats: Rc::default(),
             logger,
         })
@@ -237,6 +282,10 @@ impl ClientTable {
             no_evict: Cell::default(),
             no_touch: Cell::default(),
             blocked: Cell::default(),
+            control: Control::default(),
+            tracker: Tracker::default(),
+            subscribed: Cell::default(),
+            subscriptions: RefCell::default(),
             input_len: Cell::default(),
             input_capacity: Cell::default(),
             resume: Cell::default(),
@@ -260,7 +309,14 @@ impl ClientTable {
         if let Some(reason) = client.closing() {
             info!(self.logger, "connection closed"; "client" => %client.addr, "id" => client.id, "reason" => reason);
         }
+        self.pubsub.forget(client);
+        self.untrack(client);
         self.clients.borrow_mut().remove(&client.id);
+    }
+
+    /// The client of that number.
+    pub(super) fn get(&self, id: u64) -> Option<Rc<Client>> {
+        self.clients.borrow().get(&id).cloned()
     }
 
     /// All clients, by id.
@@ -268,6 +324,18 @@ impl ClientTable {
         let mut all: Vec<_> = self.clients.borrow().values().cloned().collect();
         all.sort_unstable_by_key(|client| client.id);
         all
+    }
+
+    /// Who listens to what.
+    pub(super) fn pubsub(&self) -> &PubSub {
+        &self.pubsub
+    }
+
+    /// Something was written to it: it is flushed at the end of the turn.
+    pub(super) fn touch(&self, client: &Rc<Client>) {
+        if !client.touched.replace(true) {
+            self.touched.borrow_mut().push(Rc::clone(client));
+        }
     }
 
     pub(super) fn stats(&self) -> &Stats {
@@ -286,17 +354,38 @@ impl ClientTable {
 
 impl Clients for ClientTable {
     fn reply(&self, ticket: u64, reply: Reply) {
+        let reply = self.pubsub.fill_in(reply);
         let clients = self.clients.borrow();
         let Some(client) = clients.get(&ticket) else { return };
-        client.accept(reply);
-        if !client.touched.replace(true) {
-            self.touched.borrow_mut().push(Rc::clone(client));
+        if client.tracker.is_on() {
+            let happened = !matches!(reply, Reply::NilArray);
+            client.accept(reply);
+            self.answered(client, happened);
+        } else {
+            client.accept(reply);
+        }
+        self.touch(client);
+    }
+
+    fn notice(&self, notice: Notice) {
+        let touch = &mut |client: &Rc<Client>| self.touch(client);
+        match notice.event {
+            Event::Message { channel, message, sharded } => {
+                let receivers = self.pubsub.publish(&channel, &message, sharded, touch);
+                if notice.ticket != 0 {
+                    self.pubsub.note_receivers(receivers);
+                }
+            }
+            Event::Named { name, db, key, classes, .. } => {
+                self.pubsub.tell_event(classes, name, db, &key, touch);
+            }
+            Event::Touched { key, .. } => self.touched(notice.ticket, &key),
+            Event::TouchedAll => self.touched_all(notice.ticket),
         }
     }
 
-    fn notice(&self, _notice: Notice) {}
-
     fn flush(&self) {
+        self.broadcast();
         let mut touched = self.touched.take();
         for client in touched.drain(..) {
             client.touched.set(false);

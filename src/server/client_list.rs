@@ -35,7 +35,7 @@ impl Kind {
     }
 
     pub fn of(client: &Client) -> Self {
-        if client.is_subscriber() { Self::Subscriber } else { Self::Normal }
+        if client.subscribed.get() { Self::Subscriber } else { Self::Normal }
     }
 }
 
@@ -89,7 +89,7 @@ fn sent_bytes(args: &Args<'_>) -> usize {
 fn flags(client: &Client) -> String {
     let has = |(flag, set): (char, bool)| set.then_some(flag);
     let before = [
-        ('P', client.is_subscriber()),
+        ('P', client.subscribed.get()),
         ('x', client.queued.get().is_some()),
         ('b', client.blocked.get()),
     ];
@@ -111,7 +111,7 @@ fn line(text: &mut String, client: &Client, asks: Option<&Args<'_>>) {
     let input_len = client.input_len.get() + asks.map_or(0, sent_bytes);
     let capacity = client.input_capacity.get();
     let (unsent, output_capacity) = (client.unsent(), client.output_capacity());
-    let [channels, patterns, shard_channels] = client.subscriptions();
+    let [channels, patterns, shard_channels] = client.subscription_counts();
     let library = client.library.borrow();
     writeln!(
         text,

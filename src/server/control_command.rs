@@ -166,6 +166,11 @@ fn wrong_number(subcommand: &str) -> Reply {
 }
 
 impl Connection {
+    /// Whether a command of it waits for the end of a pause, which a stopping node does not.
+    pub(super) fn is_paused(&self) -> bool {
+        self.client.control.paused.get() && !self.shared.clients.shutting_down()
+    }
+
     /// Whether this command has to wait for the end of a pause; it is noted that it does.
     pub(super) fn has_to_pause(&self, row: &Command) -> bool {
         let Some(paused) = self.shared.clients.paused() else { return false };

@@ -2,12 +2,12 @@
 //! when, and the rules of `MULTI`. Replies keep the order of the requests: what is answered
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
-use super::admin_commands;
 use super::connection::{Capture, Connection};
-use super::local;
 use super::session::{Queued, Session, Transaction};
+use super::tracking::Tracking;
 use super::wait::Goal;
-use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
+use super::{admin_commands, control_command, local, pubsub_commands};
+use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
 use crate::wire::units::{Args, put_command_unit};
@@ -23,6 +23,7 @@ pub enum Flow {
 }
 
 const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
+const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
 const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
@@ -39,6 +40,15 @@ impl Connection {
         if let Some(error) = self.redirected(&request, row) {
             return self.refuse(&request, error, job);
         }
+        if let Some(error) = self.refused_while_subscribed(row) {
+            return self.refuse(&request, error, job);
+        }
+        if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
+            return self.refuse(&request, OUT_OF_MEMORY, job);
+        }
+        if self.has_to_pause(row) {
+            return Flow::Hold(request);
+        }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
         if self.session.multi.is_some() && !runs_in_multi {
             self.queue(request, row, job);
@@ -53,7 +63,12 @@ impl Connection {
                 put_command_unit(&mut job.body, &request.args(), request.db);
                 job.steps.push(Step::Write);
             }
-            Handler::Read(_) => job.steps.push(Step::Read(request)),
+            Handler::Read(_) => {
+                if self.client.tracker.is_on() {
+                    self.track_read(job.steps.len(), row, &request);
+                }
+                job.steps.push(Step::Read(request));
+            }
         }
         Flow::Next
     }
@@ -130,6 +145,14 @@ impl Connection {
                 Ok(()) => return Flow::Submit,
                 Err(error) => error,
             },
+            Do::ConfigSet => match self.start_config_set(&args, job) {
+                Ok(flow) => return flow,
+                Err(reply) => reply,
+            },
+            Do::Client(ClientCommand::Reply) => match control_command::reply(self, &args[2..]) {
+                Some(reply) => reply,
+                None => return Flow::Next,
+            },
             _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
                 Ok(flow) => return flow,
                 Err(error) => error,
@@ -154,6 +177,9 @@ impl Connection {
             let queued = transaction.commands.into_iter();
             return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
         }
+        if self.client.tracker.is_on() {
+            self.track_transaction(job.steps.len(), &transaction.commands);
+        }
         let local = transaction.into_step(watches, job);
         if local.is_empty() {
             return Ok(Flow::Next);
@@ -171,6 +197,7 @@ impl Connection {
 
     fn run_queued(&mut self, queued: &Queued) -> Reply {
         match queued.local() {
+            Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
             Some(what) => local::run(self, what, &queued.request.args()),
             None => NOT_IN_MULTI,
         }
@@ -178,11 +205,15 @@ impl Connection {
 
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
+        self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
         self.client.no_evict.set(false);
         self.client.no_touch.set(false);
+        self.client.control.reply.set(Default::default());
+        self.shared.clients.untrack(&self.client);
+        Tracking::settle(&self.shared);
         Reply::simple("RESET")
     }
 
@@ -200,6 +231,7 @@ impl Connection {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
             },
+            (Capture::Settings(changes), reply) => self.settings_taken(&changes, reply),
             (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {
                 let numbers = pairs.chunks_exact(2).map(|pair| match pair {
                     [Reply::Int(revision), Reply::Int(seen_at)] => (*revision as u64, *seen_at as u64),
@@ -222,6 +254,10 @@ impl Connection {
             (_, reply) => reply,
         };
         self.client.send(&reply);
+        if self.client.tracker.is_on() {
+            self.shared.clients.tell_pending(&self.client);
+            self.shared.clients.flush_told();
+        }
     }
 
     /// Answers in turn: now, if nothing comes before.

@@ -3,6 +3,7 @@
 
 mod backend;
 mod commands;
+mod config;
 mod consistency;
 mod discovery;
 mod limits;
@@ -47,6 +48,7 @@ fn config() -> ServerConfig {
         election_timeout: Duration::from_millis(400),
         redirect: Redirect::None,
         sentinel_name: "mymaster".to_owned(),
+        directory: "/var/lib/bowline".to_owned(),
     }
 }
 

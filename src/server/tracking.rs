@@ -126,7 +126,7 @@ impl Default for Tracking {
             clients: Cell::default(),
             keys: RefCell::default(),
             prefixes: RefCell::default(),
-            max_keys: Cell::new(limits::TRACKING_TABLE_MAX_KEYS),
+            max_keys: Cell::new(limits::TRACKED_KEYS as usize),
             is_told: Cell::default(),
         }
     }
@@ -349,7 +349,7 @@ impl ClientTable {
         };
         match target.protocol.get() {
             Protocol::Resp3 => target.push(&Reply::Push(vec![Reply::bulk("invalidate"), payload])),
-            Protocol::Resp2 if redirect != 0 && target.is_subscriber() => {
+            Protocol::Resp2 if redirect != 0 && target.subscribed.get() => {
                 target.push(&Reply::Array(vec![Reply::bulk("message"), Reply::bulk(CHANNEL), payload]));
             }
             Protocol::Resp2 => return, // it has no way to be told
@@ -357,9 +357,8 @@ impl ClientTable {
         self.touch(&target);
     }
 
-    /// Of whoever told outside of the node's turn: what was told leaves now.
+    /// After what is done outside of the node's turn: what was told leaves now.
     pub(super) fn flush_told(&self) {
-        self.broadcast();
         Clients::flush(self);
     }
 }

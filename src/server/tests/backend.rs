@@ -111,6 +111,7 @@ impl FakeBackend {
                     // The id 9 is nobody; who is added without one becomes 4.
                     Unit::Membership(it) if it.node == 9 => Reply::error("ERR there is no node 9"),
                     Unit::Membership(it) => Reply::Int(if it.node == 0 { 4 } else { it.node as i64 }),
+                    unit @ Unit::Settings(_) => self.machine.borrow_mut().execute(&unit),
                     unit => panic!("{unit:?}"),
                 },
             };

@@ -3,7 +3,7 @@
 
 use super::super::connection::Connection;
 use super::super::session::Queued;
-use crate::command::{ClientCommand, Command, ConnectionCommand, Flags, Request};
+use crate::command::{ClientCommand as Sub, Command, ConnectionCommand as Do, Flags, Handler, Request};
 use crate::keyspace::Blob;
 use std::collections::BTreeSet;
 
@@ -44,6 +44,15 @@ impl StepKeys {
 }
 
 impl Connection {
+    /// A command of a client that tracks was taken: `CLIENT CACHING` held for it, unless it is one
+    /// of `CLIENT` or of a transaction that goes on.
+    pub(in super::super) fn end_caching(&self) {
+        let is_client = self.client.last_command.get().starts_with("client");
+        if !is_client && self.session.multi.is_none() {
+            self.client.tracker.end_caching();
+        }
+    }
+
     /// A client that tracks reads something in this step.
     pub(in super::super) fn track_read(&mut self, step: usize, row: &Command, request: &Request) {
         if self.client.tracker.remembers() {
@@ -59,9 +68,7 @@ impl Connection {
         let mut remembers = tracker.remembers();
         let mut keys = StepKeys::default();
         for Queued { request, row, .. } in commands {
-            if let crate::command::Handler::Connection(ConnectionCommand::Client(ClientCommand::Caching)) =
-                row.handler
-            {
+            if matches!(row.handler, Handler::Connection(Do::Client(Sub::Caching))) {
                 remembers = tracker.remembers_when_told();
             } else if row.flags.has(Flags::READONLY) && remembers {
                 keys.read(row, request);
