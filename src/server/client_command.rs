@@ -20,17 +20,23 @@ pub fn run(connection: &mut Connection, what: Sub, args: &Args<'_>) -> Reply {
         Sub::Info => return client_list::info(connection, args),
         Sub::Kill => return control_command::kill(connection, options),
         Sub::List => return client_list::list(connection, args),
-        Sub::Pause => return control_command::pause(connection, options),
+        Sub::Pause => return control_command::pause(connection, args),
         Sub::Tracking => return tracking::command::tracking(connection, options),
         Sub::TrackingInfo => return tracking::command::info(connection),
-        Sub::Unblock => return control_command::unblock(connection, options),
+        Sub::Unblock => return control_command::unblock(connection, args),
         Sub::Unpause => {
             connection.shared.clients.unpause();
             return Reply::Ok;
         }
         // The replies of a transaction are one reply, which is there or is not.
         Sub::Reply => return NOT_IN_EXEC,
-        Sub::GetName | Sub::GetRedir | Sub::Id | Sub::NoEvict | Sub::NoTouch | Sub::SetInfo | Sub::SetName => {}
+        Sub::GetName
+        | Sub::GetRedir
+        | Sub::Id
+        | Sub::NoEvict
+        | Sub::NoTouch
+        | Sub::SetInfo
+        | Sub::SetName => {}
     }
     let client = &*connection.client;
     match (what, options) {

@@ -6,7 +6,8 @@ use super::connection::Connection;
 use super::control::{Paused, ReplyMode, Unblock};
 use super::tracking::Tracking;
 use crate::command::{Command, ConnectionCommand, Handler, Reply, parse_i64};
-use std::time::{Duration, Instant};
+use crate::wire::units::Args;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const SYNTAX: Reply = Reply::error("ERR syntax error");
 const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
@@ -97,20 +98,22 @@ pub fn kill(connection: &mut Connection, args: &[&[u8]]) -> Reply {
 }
 
 /// `CLIENT PAUSE timeout [WRITE|ALL]`.
-pub fn pause(connection: &Connection, args: &[&[u8]]) -> Reply {
-    let (timeout, what) = match args {
+pub fn pause(connection: &Connection, args: &Args<'_>) -> Reply {
+    let (timeout, what) = match args[2..] {
         [timeout] => (timeout, Paused::All),
         [timeout, mode] if mode.eq_ignore_ascii_case(b"write") => (timeout, Paused::Writes),
         [timeout, mode] if mode.eq_ignore_ascii_case(b"all") => (timeout, Paused::All),
         [_, _] => return Reply::error("ERR CLIENT PAUSE mode must be WRITE or ALL"),
-        _ => return wrong_number("pause"),
+        _ => return wrong_number(args),
     };
     let Some(ms) = parse_i64(timeout) else {
         return Reply::error("ERR timeout is not an integer or out of range");
     };
     let Ok(ms) = u64::try_from(ms) else { return Reply::error("ERR timeout is negative") };
-    let now = Instant::now();
-    let Some(until) = now.checked_add(Duration::from_millis(ms)) else {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let patience = Duration::from_millis(ms);
+    let is_in_range = patience + since_epoch <= Duration::from_millis(i64::MAX as u64);
+    let Some(until) = Instant::now().checked_add(patience).filter(|_| is_in_range) else {
         return Reply::error("ERR timeout is out of range");
     };
     connection.shared.clients.pause(what, until);
@@ -140,13 +143,13 @@ pub fn reply(connection: &Connection, args: &[&[u8]]) -> Option<Reply> {
 }
 
 /// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`.
-pub fn unblock(connection: &Connection, args: &[&[u8]]) -> Reply {
-    let (id, how) = match args {
+pub fn unblock(connection: &Connection, args: &Args<'_>) -> Reply {
+    let (id, how) = match args[2..] {
         [id] => (id, Unblock::Timeout),
         [id, how] if how.eq_ignore_ascii_case(b"timeout") => (id, Unblock::Timeout),
         [id, how] if how.eq_ignore_ascii_case(b"error") => (id, Unblock::Error),
         [_, _] => return Reply::error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
-        _ => return wrong_number("unblock"),
+        _ => return wrong_number(args),
     };
     let Some(id) = parse_i64(id) else { return NOT_AN_INTEGER };
     let target = u64::try_from(id).ok().and_then(|id| connection.shared.clients.get(id));
@@ -159,7 +162,8 @@ pub fn unblock(connection: &Connection, args: &[&[u8]]) -> Reply {
     Reply::Int(1)
 }
 
-fn wrong_number(subcommand: &str) -> Reply {
+fn wrong_number(args: &Args<'_>) -> Reply {
+    let subcommand = String::from_utf8_lossy(args[1]);
     Reply::error_owned(format!(
         "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try CLIENT HELP."
     ))
