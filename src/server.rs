@@ -7,6 +7,7 @@ mod admin_commands;
 mod client;
 mod client_command;
 mod client_list;
+mod clients;
 mod cluster_commands;
 mod config_command;
 mod connection;
@@ -29,7 +30,7 @@ mod tests;
 mod tracking;
 mod wait;
 
-pub use client::ClientTable;
+pub use clients::ClientTable;
 
 use crate::command::Reply;
 use crate::config::Redirect;

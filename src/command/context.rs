@@ -73,7 +73,10 @@ impl<'a> ReadContext<'a> {
     }
 
     fn peek_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        let item = self.state.keyspace.get(db, key, self.now_ms)?;
+        let Some(item) = self.state.keyspace.get(db, key, self.now_ms) else {
+            self.state.keyspace.missed(db, key);
+            return None;
+        };
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }

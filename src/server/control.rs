@@ -2,7 +2,7 @@
 //! each client, and [`Pause`], which holds for all of a node's. This module must never run a
 //! command, nor undo one.
 
-use super::client::ClientTable;
+use super::clients::ClientTable;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;

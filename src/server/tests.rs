@@ -9,6 +9,7 @@ mod discovery;
 mod limits;
 mod once;
 mod pipelines;
+mod pubsub;
 mod raft;
 mod redirect;
 mod transactions;

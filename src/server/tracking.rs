@@ -15,7 +15,8 @@ mod step;
 pub use step::StepKeys;
 
 use super::Shared;
-use super::client::{Client, ClientTable};
+use super::client::Client;
+use super::clients::ClientTable;
 use crate::command::Reply;
 use crate::keyspace::Blob;
 use crate::limits;
