@@ -264,7 +264,10 @@ impl ClientTable {
     pub(super) fn answered(&self, client: &Rc<Client>, happened: bool) {
         let tracker = &client.tracker;
         let step = tracker.answered.replace(tracker.answered.get() + 1);
-        let keys = tracker.steps.borrow_mut().pop_front_if(|(of, _)| *of == step);
+        let mut steps = tracker.steps.borrow_mut();
+        let is_next = steps.front().is_some_and(|(of, _)| *of == step);
+        let keys = if is_next { steps.pop_front() } else { None };
+        drop(steps);
         if let Some((_, keys)) = keys
             && happened
         {
