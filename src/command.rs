@@ -5,6 +5,7 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod bits;
 mod client;
 mod connection;
 mod context;
@@ -12,12 +13,17 @@ mod counters;
 mod discovery;
 mod dump;
 mod expiry;
+mod floats;
 mod generic;
+mod getex;
 mod glob;
 mod introspect;
+mod lcs;
+mod long_double;
 mod once;
 mod parse;
 mod pubsub;
+mod ranges;
 mod rename;
 mod reply;
 mod request;

@@ -15,6 +15,7 @@ mod consistency;
 mod control;
 mod control_command;
 mod dispatch;
+mod failovers;
 mod info;
 mod local;
 mod parameters;

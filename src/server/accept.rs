@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::connection::{Connection, SHRINK_AFTER};
+use super::failovers::Failovers;
 use crate::limits;
 use slog::{info, warn};
 use socket2::{SockRef, TcpKeepalive};
@@ -24,6 +25,8 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
     sampling.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut housekeeping = interval(HOUSEKEEPING);
     housekeeping.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut failovers = Failovers::default();
+    failovers.look(&shared);
     let mut backoff = false;
     tokio::pin!(shutdown);
     loop {
@@ -35,6 +38,7 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
                     shared.clients.evict();
                     shared.clients.flush_told();
                 }
+                failovers.look(&shared);
             }
             _ = housekeeping.tick() => keep_house(&shared),
             Some(_) = tasks.join_next() => {}
