@@ -63,6 +63,7 @@ pub enum Handler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionCommand {
     Ping,
+    PfSelfTest,
     Echo,
     Select,
     Hello,

@@ -3,8 +3,8 @@
 
 use super::row::Command;
 use super::{
-    bits, client, connection, counters, discovery, dump, expiry, floats, generic, getex, introspect, lcs,
-    once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
+    bits, client, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog,
+    introspect, lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -61,6 +61,11 @@ static COMMANDS: &[&Command] = &[
     &expiry::PEXPIRE,
     &expiry::PEXPIREAT,
     &expiry::PEXPIRETIME,
+    &hyperloglog::PFADD,
+    &hyperloglog::PFCOUNT,
+    &hyperloglog::PFDEBUG,
+    &hyperloglog::PFMERGE,
+    &hyperloglog::PFSELFTEST,
     &connection::PING,
     &set::PSETEX,
     &pubsub::PSUBSCRIBE,
