@@ -2,7 +2,7 @@
 //! tells what and how long; here it gets its place in time and the name of its client. This
 //! module must never hold more than its bounds.
 
-use super::client::ClientTable;
+use super::clients::ClientTable;
 use crate::group::Slow;
 use crate::limits;
 use std::cell::{Cell, RefCell};
