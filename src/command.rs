@@ -8,11 +8,13 @@
 mod connection;
 mod context;
 mod counters;
+mod databases;
 mod discovery;
 mod expiry;
 mod generic;
 mod glob;
 mod introspect;
+mod object;
 mod once;
 mod parse;
 mod reply;
@@ -32,6 +34,7 @@ mod versions;
 mod tests;
 
 pub use context::{ReadContext, State, WriteContext};
+pub use databases::database;
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use introspect::introspect;

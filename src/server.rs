@@ -10,6 +10,7 @@ mod cluster_commands;
 mod config_command;
 mod connection;
 mod consistency;
+mod databases;
 mod dispatch;
 mod info;
 mod local;

@@ -133,7 +133,7 @@ fn expire(context: &mut WriteContext<'_>, args: &Args<'_>, unit_ms: i64, name: &
 
 /// Time left in ms, or Redis's -1 and -2.
 fn time_to_live(context: &mut ReadContext<'_>, key: &[u8]) -> i64 {
-    match context.get(key) {
+    match context.peek(key) {
         None => -2,
         Some(item) if item.deadline_ms == 0 => -1,
         Some(item) => (item.deadline_ms - context.now_ms) as i64,

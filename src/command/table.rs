@@ -3,8 +3,8 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, discovery, expiry, generic, introspect, once, scan, server, set, strings,
-    transactions, versions,
+    connection, counters, databases, discovery, expiry, generic, introspect, object, once, scan, server, set,
+    strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -37,8 +37,10 @@ static COMMANDS: &[&Command] = &[
     &server::INFO,
     &scan::KEYS,
     &strings::MGET,
+    &databases::MOVE,
     &strings::MSET,
     &transactions::MULTI,
+    &object::OBJECT,
     &once::ONCE,
     &expiry::PERSIST,
     &expiry::PEXPIRE,
@@ -55,6 +57,7 @@ static COMMANDS: &[&Command] = &[
     &discovery::SENTINEL,
     &set::SET,
     &strings::STRLEN,
+    &databases::SWAPDB,
     &server::TIME,
     &expiry::TTL,
     &generic::TYPE,

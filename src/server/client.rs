@@ -29,6 +29,8 @@ pub struct Client {
     pub active: Cell<Instant>,
     pub protocol: Cell<Protocol>,
     pub name: RefCell<String>,
+    /// See `Session::db`.
+    pub db: Cell<u32>,
     pub library: RefCell<(String, String)>, // name, version
     pub last_command: Cell<&'static str>,
     /// Commands queued since `MULTI`, and what they take in bytes.
@@ -230,6 +232,7 @@ impl ClientTable {
             active: Cell::new(now),
             protocol: Cell::default(),
             name: RefCell::default(),
+            db: Cell::default(),
             library: RefCell::default(),
             last_command: Cell::new("NULL"),
             queued: Cell::default(),

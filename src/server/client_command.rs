@@ -129,7 +129,7 @@ fn line(client: &Client) -> String {
     let mut line = String::new();
     write!(
         line,
-        "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db=0 sub=0 psub=0 ssub=0 \
+        "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 \
          multi={multi} watch={} qbuf={input_len} qbuf-free={} argv-mem=0 \
          multi-mem={multi_bytes} rbs={output_capacity} rbp={output_capacity} obl={unsent} oll=0 omem={unsent} tot-mem={} \
          events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
@@ -137,6 +137,7 @@ fn line(client: &Client) -> String {
         client.addr,
         client.local_addr,
         client.name.borrow(),
+        client.db.get(),
         client.watched.get(),
         capacity.saturating_sub(input_len),
         capacity + multi_bytes + output_capacity + size_of::<Client>(),

@@ -59,7 +59,7 @@ fn parameters(shared: &Shared) -> BTreeMap<&'static str, String> {
     let durable = shared.backend.status().storage != "memory";
     let seconds = |duration: Option<Duration>| duration.map_or(0, |limit| limit.as_secs()).to_string();
     let fixed = [
-        ("databases", "1"),
+        ("databases", "16"),
         ("maxmemory", "0"),
         ("maxmemory-policy", "noeviction"),
         ("save", ""),

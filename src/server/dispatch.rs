@@ -4,6 +4,7 @@
 
 use super::admin_commands;
 use super::connection::{Capture, Connection};
+use super::databases;
 use super::local;
 use super::session::{Queued, Session, Transaction};
 use super::wait::Goal;
@@ -30,7 +31,7 @@ const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of 
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
-        request.db = self.session.db;
+        request.db = self.session.next_db();
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => return self.refuse(&request, error, job),
@@ -78,6 +79,11 @@ impl Connection {
 
     fn queue(&mut self, request: Request, row: &'static Command, job: &mut Job) {
         let Some(multi) = &mut self.session.multi else { return };
+        if let Handler::Connection(Do::Select) = row.handler
+            && let Ok(db) = databases::selected(&self.shared, &request.args())
+        {
+            multi.db = Some(db);
+        }
         let reply = if row.flags.has(Flags::NO_MULTI) {
             multi.broken = true;
             NOT_IN_MULTI
@@ -178,6 +184,7 @@ impl Connection {
 
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
+        self.client.db.set(0);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
