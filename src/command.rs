@@ -10,6 +10,7 @@ mod context;
 mod counters;
 mod databases;
 mod discovery;
+mod dump;
 mod expiry;
 mod generic;
 mod glob;
@@ -17,6 +18,8 @@ mod introspect;
 mod object;
 mod once;
 mod parse;
+mod pubsub;
+mod rename;
 mod reply;
 mod request;
 mod row;
@@ -39,6 +42,7 @@ pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use introspect::introspect;
 pub use parse::parse_i64;
+pub use pubsub::{PubSubCommand, Subscription};
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
@@ -71,7 +75,7 @@ pub fn first_key<'a>(row: &Command, call: &[&'a [u8]]) -> Option<&'a [u8]> {
         let inner = call.get(row.wraps..)?;
         return first_key(lookup(inner.first()?)?.row_of(inner)?, inner);
     }
-    let (at, _) = row.key_positions(call.len()).next()?;
+    let (at, _) = row.key_positions(call.len()).find(|(_, spec)| spec.is_key())?;
     call.get(at).copied()
 }
 

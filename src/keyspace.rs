@@ -18,6 +18,8 @@ mod edit;
 mod events;
 mod hash;
 mod partition;
+mod random;
+pub mod rdb;
 mod scan;
 mod slot;
 mod snapshot;

@@ -192,6 +192,7 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         ),
         redirect: config.redirect,
         sentinel_name: config.sentinel_name.clone(),
+        directory: config.data_dir.display().to_string(),
     }
 }
 

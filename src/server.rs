@@ -14,6 +14,9 @@ mod databases;
 mod dispatch;
 mod info;
 mod local;
+mod parameters;
+mod pubsub;
+mod pubsub_commands;
 mod raft_commands;
 mod redirect;
 mod sentinel_commands;
@@ -31,8 +34,9 @@ use crate::group::{Consistency, Job};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
-use std::cell::Cell;
+use parameters::Parameters;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -112,6 +116,8 @@ pub struct ServerConfig {
     pub redirect: Redirect,
     /// What `SENTINEL` calls the group.
     pub sentinel_name: String,
+    /// Of the node's data.
+    pub directory: String,
 }
 
 /// The server of one node.
@@ -123,9 +129,17 @@ pub(crate) struct Shared {
     pub backend: Rc<dyn Backend>,
     pub clients: Rc<ClientTable>,
     pub logger: slog::Logger,
-    pub port: u16,
-    /// Of connections that did not say otherwise: `read-mode`.
-    pub read_mode: Cell<Consistency>,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    pub parameters: Parameters,
+}
+
+impl Shared {
+    /// Whether this node takes no command that may need more memory.
+    fn memory_is_full(&self) -> bool {
+        let max_bytes = self.parameters.max_memory_bytes.get();
+        max_bytes != 0 && self.clients.stats().memory().allocated_bytes as u64 > max_bytes as u64
+    }
 }
 
 impl Server {
@@ -139,9 +153,9 @@ impl Server {
         clients: Rc<ClientTable>,
         logger: slog::Logger,
     ) {
-        let port = listener.local_addr().map_or(0, |addr| addr.port());
-        let read_mode = Cell::new(config.read_mode);
-        let shared = Rc::new(Shared { config, backend, clients, logger, port, read_mode });
+        let addr = listener.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
+        let parameters = Parameters::new(&config);
+        let shared = Rc::new(Shared { config, backend, clients, logger, addr, parameters });
         accept::run(listener, shutdown, shared).await;
     }
 }

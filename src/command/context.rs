@@ -64,14 +64,20 @@ impl<'a> ReadContext<'a> {
 
     /// The key in another database.
     pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        let item = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms)?;
+        let Some(item) = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms) else {
+            self.state.keyspace.missed(db, key);
+            return None;
+        };
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }
 
     /// The key, for a look that does not count as an access (`OBJECT`, `TTL`, `TYPE`, `EXISTS`).
     pub fn peek(&mut self, key: &[u8]) -> Option<&'a Item> {
-        let item = self.state.keyspace.get(self.db, key, self.now_ms)?;
+        let Some(item) = self.state.keyspace.get(self.db, key, self.now_ms) else {
+            self.state.keyspace.missed(self.db, key);
+            return None;
+        };
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }

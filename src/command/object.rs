@@ -4,6 +4,7 @@ use super::context::{Outcome, reply};
 use super::introspect::help_row;
 use super::row::{Arg, Category, Command, ConnectionCommand, Flags, Handler, KeySpec};
 use super::{ReadContext, Reply};
+use crate::keyspace::{Item, StringValue, Value};
 use crate::wire::units::Args;
 
 const CATEGORIES: &[Category] = &[Category::Keyspace];
@@ -46,7 +47,7 @@ pub(super) static OBJECT: Command = Command {
             ..row("object|idletime", "idletime", Handler::Read(idletime))
         },
         Command {
-            summary: "1: no two keys share a value",
+            summary: "1, or of the numbers that Redis shares 2147483647",
             ..row("object|refcount", "refcount", Handler::Read(refcount))
         },
     ],
@@ -54,15 +55,30 @@ pub(super) static OBJECT: Command = Command {
 };
 
 fn encoding(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    context.peek(args[2]).map_or(Reply::Nil, |item| Reply::bulk(item.encoding()))
+    look(context, args[2]).map_or(Reply::Nil, |item| Reply::bulk(item.encoding()))
+}
+
+/// No use, and if there is no such key, no miss.
+fn look<'a>(context: &mut ReadContext<'a>, key: &[u8]) -> Option<&'a Item> {
+    let item = context.state.keyspace.get(context.db, key, context.now_ms)?;
+    context.saw_expiring |= item.has_expired(context.wall_ms);
+    Some(item)
 }
 
 fn refcount(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    context.peek(args[2]).map_or(Reply::Nil, |_| Reply::Int(1))
+    look(context, args[2]).map_or(Reply::Nil, |item| Reply::Int(references(&item.value)))
+}
+
+/// Redis shares small numbers, and says of a shared object that nobody counts who uses it.
+pub(super) fn references(value: &Value) -> i64 {
+    match value {
+        Value::String(StringValue::Int(0..=9999)) => i64::from(i32::MAX),
+        Value::String(_) => 1,
+    }
 }
 
 fn idletime(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    if context.peek(args[2]).is_none() {
+    if look(context, args[2]).is_none() {
         return Reply::Nil;
     }
     let idle_s = context.state.keyspace.idle_s(context.db, args[2], context.wall_ms);
@@ -70,7 +86,7 @@ fn idletime(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
 }
 
 fn freq(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
-    match context.peek(args[2]) {
+    match look(context, args[2]) {
         Some(_) => Err(NO_FREQUENCY),
         None => Ok(Reply::Nil),
     }

@@ -9,6 +9,7 @@ pub use flags::{Category, Flags};
 use super::Reply;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
 
 /// What is known of a command.
@@ -79,6 +80,8 @@ pub enum ConnectionCommand {
     /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
     Introspect,
     ConfigGet,
+    ConfigResetStat,
+    ConfigRewrite,
     ConfigSet,
     Info,
     Time,
@@ -101,6 +104,7 @@ pub enum ConnectionCommand {
     Unwatch,
     Asking,
     Cluster(ClusterCommand),
+    PubSub(PubSubCommand),
     Sentinel(SentinelCommand),
 }
 
@@ -130,6 +134,11 @@ impl KeySpec {
     /// All arguments, or every `step`th.
     pub const fn every(step: i32, flags: &'static [&'static str]) -> Self {
         Self { first: 1, last: -1, step, flags, flags_unless_get: None, notes: "" }
+    }
+
+    /// Whether what stands there are keys, and not only as good as keys for choosing a node.
+    pub fn is_key(&self) -> bool {
+        !self.flags.contains(&"not_key")
     }
 
     /// The last key as `COMMAND` shows it: a position, or negative from the end.

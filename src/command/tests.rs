@@ -1,23 +1,25 @@
 //! Golden scripts for the commands, and the generated documentation.
 //!
 //! A script: `> COMMAND args` (quoted as in redis-cli), then the reply as text; `@ ms` sets
-//! the log's clock, `@wall ms` the node's. Each starts with an empty keyspace at 1000000 ms.
+//! the log's clock, `@wall ms` the node's, `@db number` the database. Each starts with an empty keyspace at 1000000 ms.
 //! `BOWLINE_UPDATE=1` rewrites the replies, to be read before they are committed.
 
 mod docs;
+mod generic_events;
 
 use super::*;
 use std::fmt::Write;
 
 struct Runner {
     state: State,
+    db: usize,
     now_ms: u64,
     wall_ms: u64,
 }
 
 impl Runner {
     fn new() -> Self {
-        Self { state: State::new([7; 16]), now_ms: 1_000_000, wall_ms: 0 }
+        Self { state: State::new([7; 16]), db: 0, now_ms: 1_000_000, wall_ms: 0 }
     }
 
     fn run(&mut self, args: &[Vec<u8>]) -> String {
@@ -25,7 +27,7 @@ impl Runner {
         let reply = match resolve(&args).map(|command| command.handler) {
             Err(error) => error,
             Ok(Handler::Read(f)) => {
-                let mut context = ReadContext::new(&self.state, 0, self.now_ms, self.wall_ms, 1);
+                let mut context = ReadContext::new(&self.state, self.db, self.now_ms, self.wall_ms, 1);
                 let reply = f(&mut context, &args);
                 if context.saw_expiring {
                     return format!("{} (expiring)", show(&reply));
@@ -33,7 +35,7 @@ impl Runner {
                 reply
             }
             Ok(Handler::Write(f)) => {
-                f(&mut WriteContext { state: &mut self.state, db: 0, now_ms: self.now_ms, seed: 1 }, &args)
+                f(&mut WriteContext { state: &mut self.state, db: self.db, now_ms: self.now_ms, seed: 1 }, &args)
             }
             Ok(Handler::Connection(ConnectionCommand::Introspect)) => introspect(&args),
             Ok(Handler::Connection(command)) => return format!("<{command:?}>"),
@@ -108,6 +110,9 @@ fn played(script: &str) -> String {
         } else if let Some(ms) = line.strip_prefix("@wall ") {
             runner.wall_ms = ms.parse().unwrap();
             writeln!(out, "{line}").unwrap();
+        } else if let Some(db) = line.strip_prefix("@db ") {
+            runner.db = db.parse().unwrap();
+            writeln!(out, "{line}").unwrap();
         } else if line.is_empty() || line.starts_with('#') {
             writeln!(out, "{line}").unwrap();
         }
@@ -133,13 +138,19 @@ fn check_file(path: &str, expected: &str) {
 const SCRIPTS: &[(&str, &str)] = &[
     ("connection", include_str!("testscripts/connection.script")),
     ("counters", include_str!("testscripts/counters.script")),
+    ("databases", include_str!("testscripts/databases.script")),
     ("discovery", include_str!("testscripts/discovery.script")),
+    ("dump", include_str!("testscripts/dump.script")),
     ("errors", include_str!("testscripts/errors.script")),
     ("expiry", include_str!("testscripts/expiry.script")),
     ("generic", include_str!("testscripts/generic.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
+    ("object", include_str!("testscripts/object.script")),
+    ("observe", include_str!("testscripts/observe.script")),
     ("once", include_str!("testscripts/once.script")),
     ("ours", include_str!("testscripts/ours.script")),
+    ("pubsub", include_str!("testscripts/pubsub.script")),
+    ("rename", include_str!("testscripts/rename.script")),
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),
     ("strings", include_str!("testscripts/strings.script")),
@@ -183,8 +194,9 @@ fn the_same_commands_leave_the_same_state_in_every_order_of_tables() {
         let mut replies = Vec::new();
         for (_, script) in SCRIPTS {
             for command in script.lines().filter_map(|line| line.strip_prefix("> ")) {
-                let unordered =
-                    ["KEYS", "SCAN", "CLUSTER GETKEYSINSLOT"].iter().any(|name| command.starts_with(name));
+                let unordered = ["KEYS", "SCAN", "CLUSTER GETKEYSINSLOT", "RANDOMKEY"]
+                    .iter()
+                    .any(|name| command.starts_with(name));
                 let reply = runner.run(&split(command));
                 replies.extend((!unordered).then_some(reply));
             }

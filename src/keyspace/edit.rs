@@ -101,12 +101,17 @@ impl<'a, 'k> Edit<'a, 'k> {
 
     /// Removes the key. Whether it was there.
     pub fn remove(&mut self) -> bool {
-        let Some(position) = self.position.take() else { return false };
+        self.take().is_some()
+    }
+
+    /// Removes the key, and gives what it was.
+    pub fn take(&mut self) -> Option<Item> {
+        let position = self.position.take()?;
         let keyspace = &mut *self.keyspace;
         let database = &mut keyspace.databases[self.db];
         let partition = &mut database.partitions[self.partition];
-        let Some(removed) = partition.remove(position, &keyspace.swaps[self.db]) else { return false };
-        let deadline_ms = removed.item.deadline_ms;
+        let entry = partition.remove(position, &keyspace.swaps[self.db])?;
+        let deadline_ms = entry.item.deadline_ms;
         let shared = deadline_ms != 0 && partition.has_deadline(self.hash, deadline_ms);
         database.deadlines.remove(deadline_ms, self.hash, shared);
         keyspace.revision += 1;
@@ -115,7 +120,7 @@ impl<'a, 'k> Edit<'a, 'k> {
             database.occupied.set(self.partition, false);
         }
         keyspace.events.touched(self.db, self.key);
-        true
+        Some(entry.item)
     }
 
     fn set_deadline_row(&mut self, deadline_ms: u64) {

@@ -3,6 +3,7 @@
 //! replica for which nobody asks makes none.
 
 use super::Blob;
+use std::cell::RefCell;
 use std::fmt;
 
 /// One kind of keyspace event; a letter of `notify-keyspace-events`.
@@ -118,8 +119,8 @@ impl fmt::Display for EventClasses {
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// What Redis calls a keyspace event, such as `set`.
-    Named { class: EventClass, name: &'static str, db: u32, key: Blob },
+    /// What Redis calls a keyspace event, such as `set`, and what was to be told when it happened.
+    Named { class: EventClass, name: &'static str, db: u32, key: Blob, classes: EventClasses },
     /// The key is not what it was: whoever has cached it has to forget it.
     Touched { db: u32, key: Blob },
     /// Any number of keys are not what they were.
@@ -134,12 +135,15 @@ pub(super) struct Events {
     pub(super) classes: EventClasses,
     pub(super) touches: bool,
     pub(super) list: Vec<Event>,
+    /// Of reads, which change nothing else.
+    misses: RefCell<Vec<Event>>,
 }
 
 impl Events {
     pub(super) fn named(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
         if self.classes.tells(class) {
-            self.list.push(Event::Named { class, name, db: db as u32, key: Blob::new(key) });
+            let (classes, key) = (self.classes, Blob::new(key));
+            self.list.push(Event::Named { class, name, db: db as u32, key, classes });
         }
     }
 
@@ -183,9 +187,20 @@ impl super::Keyspace {
         self.events.list.push(Event::Message { channel, message, sharded });
     }
 
+    /// A read has not found the key.
+    pub fn missed(&self, db: usize, key: &[u8]) {
+        let (class, classes) = (EventClass::KeyMiss, self.events.classes);
+        if classes.tells(class) {
+            let event = Event::Named { class, name: "keymiss", db: db as u32, key: Blob::new(key), classes };
+            self.events.misses.borrow_mut().push(event);
+        }
+    }
+
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events.list)
+        let mut list = std::mem::take(&mut self.events.list);
+        list.append(self.events.misses.get_mut());
+        list
     }
 }
 

@@ -109,7 +109,9 @@ fn line(client: &Client) -> String {
     let idle = now.duration_since(client.active.get()).as_secs();
     let mut flags = String::new();
     let queued = client.queued.get();
+    let [channels, patterns, shard_channels] = client.subscription_counts();
     for (flag, set) in [
+        ('P', client.subscribed.get()),
         ('x', queued.is_some()),
         ('b', client.blocked.get()),
         ('e', client.no_evict.get()),
@@ -129,7 +131,7 @@ fn line(client: &Client) -> String {
     let mut line = String::new();
     write!(
         line,
-        "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 \
+        "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} \
          multi={multi} watch={} qbuf={input_len} qbuf-free={} argv-mem=0 \
          multi-mem={multi_bytes} rbs={output_capacity} rbp={output_capacity} obl={unsent} oll=0 omem={unsent} tot-mem={} \
          events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",

@@ -6,6 +6,7 @@ use super::admin_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
 use super::local;
+use super::pubsub_commands;
 use super::session::{Queued, Session, Transaction};
 use super::wait::Goal;
 use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
@@ -24,6 +25,7 @@ pub enum Flow {
 }
 
 const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
+const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
 const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
@@ -39,6 +41,12 @@ impl Connection {
         self.client.last_command.set(row.full_name);
         if let Some(error) = self.redirected(&request, row) {
             return self.refuse(&request, error, job);
+        }
+        if let Some(error) = self.refused_while_subscribed(row) {
+            return self.refuse(&request, error, job);
+        }
+        if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
+            return self.refuse(&request, OUT_OF_MEMORY, job);
         }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
         if self.session.multi.is_some() && !runs_in_multi {
@@ -136,6 +144,10 @@ impl Connection {
                 Ok(()) => return Flow::Submit,
                 Err(error) => error,
             },
+            Do::ConfigSet => match self.start_config_set(&args, job) {
+                Ok(flow) => return flow,
+                Err(reply) => reply,
+            },
             _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
                 Ok(flow) => return flow,
                 Err(error) => error,
@@ -177,6 +189,7 @@ impl Connection {
 
     fn run_queued(&mut self, queued: &Queued) -> Reply {
         match queued.local() {
+            Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
             Some(what) => local::run(self, what, &queued.request.args()),
             None => NOT_IN_MULTI,
         }
@@ -185,6 +198,7 @@ impl Connection {
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
         self.client.db.set(0);
+        self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
@@ -207,6 +221,7 @@ impl Connection {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
             },
+            (Capture::Settings(changes), reply) => self.settings_taken(&changes, reply),
             (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {
                 let numbers = pairs.chunks_exact(2).map(|pair| match pair {
                     [Reply::Int(revision), Reply::Int(seen_at)] => (*revision as u64, *seen_at as u64),

@@ -4,7 +4,7 @@
 use super::connection::Connection;
 use super::{
     admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
-    sentinel_commands,
+    pubsub_commands, sentinel_commands,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -17,6 +17,7 @@ pub fn is_barrier(what: Do) -> bool {
     let alters = matches!(
         what,
         Do::ClientConsistency
+            | Do::ConfigResetStat
             | Do::ConfigSet
             | Do::Hello
             | Do::Quit
@@ -26,7 +27,8 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Wait
             | Do::Watch
     );
-    alters || asks_the_group(what)
+    let subscribes = matches!(what, Do::PubSub(what) if pubsub_commands::alters(what));
+    alters || subscribes || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -59,14 +61,19 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Auth => auth(args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
         Do::ClientConsistency => consistency::run(connection, &args[2..]),
-        Do::ConfigSet => config_command::set(&connection.shared, &args[2..]),
+        Do::ConfigSet => config_command::set_queued(&connection.shared, &args[2..]),
+        Do::ConfigResetStat => {
+            connection.shared.clients.stats().reset();
+            Reply::Ok
+        }
+        Do::ConfigRewrite => Reply::error("ERR The server is running without a config file"),
         Do::ConfigGet => config_command::get(&connection.shared, &args[2..]),
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
         Do::Hello => hello(connection, args),
         Do::Info => info::run(&connection.shared, &args[1..]),
-        Do::Ping if args.len() > 2 => Reply::error("ERR wrong number of arguments for 'ping' command"),
-        Do::Ping => args.get(1).map_or(Reply::simple("PONG"), Reply::bulk),
+        Do::Ping => pubsub_commands::ping(&connection.client, args),
+        Do::PubSub(what) => pubsub_commands::run(connection, what, args),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
         Do::Readonly => consistency::readonly(connection),
         Do::Readwrite => consistency::readwrite(connection),

@@ -3,11 +3,13 @@
 
 mod backend;
 mod commands;
+mod config;
 mod consistency;
 mod discovery;
 mod limits;
 mod once;
 mod pipelines;
+mod pubsub;
 mod raft;
 mod redirect;
 mod transactions;
@@ -47,6 +49,7 @@ fn config() -> ServerConfig {
         election_timeout: Duration::from_millis(400),
         redirect: Redirect::None,
         sentinel_name: "mymaster".to_owned(),
+        directory: "/var/lib/bowline".to_owned(),
     }
 }
 
