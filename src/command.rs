@@ -5,6 +5,7 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod bits;
 mod connection;
 mod context;
 mod counters;
@@ -12,13 +13,19 @@ mod databases;
 mod discovery;
 mod dump;
 mod expiry;
+mod floats;
 mod generic;
+mod getex;
 mod glob;
+mod hyperloglog;
 mod introspect;
+mod lcs;
+mod long_double;
 mod object;
 mod once;
 mod parse;
 mod pubsub;
+mod ranges;
 mod rename;
 mod reply;
 mod request;
@@ -40,6 +47,7 @@ pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
+pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use introspect::introspect;
 pub use parse::parse_i64;
 pub use pubsub::{PubSubCommand, Subscription};

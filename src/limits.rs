@@ -236,3 +236,9 @@ pub const ACL_LOG_ENTRIES: i64 = 128;
 /// Keys that clients are told of when they change, at first (`tracking-table-max-keys`). Beyond:
 /// one is told as if it had changed.
 pub const TRACKED_KEYS: i64 = 1_000_000;
+
+/// Longest sparse HyperLogLog (`hll-sparse-max-bytes`). Beyond: it becomes dense, of 12 KiB.
+pub const HLL_SPARSE_MAX_BYTES: usize = 3000;
+
+/// Elements that `PFSELFTEST` counts: it holds up its connection, and the core under it.
+pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;

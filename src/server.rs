@@ -12,6 +12,7 @@ mod connection;
 mod consistency;
 mod databases;
 mod dispatch;
+mod failovers;
 mod info;
 mod local;
 mod parameters;

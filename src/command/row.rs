@@ -62,6 +62,7 @@ pub enum Handler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionCommand {
     Ping,
+    PfSelfTest,
     Echo,
     Select,
     Hello,
@@ -177,6 +178,7 @@ pub enum ArgKind {
     Key,
     String,
     Integer,
+    Double,
     Pattern,
     UnixTime,
     PureToken,
@@ -191,6 +193,7 @@ impl ArgKind {
             Self::Key => "key",
             Self::String => "string",
             Self::Integer => "integer",
+            Self::Double => "double",
             Self::Pattern => "pattern",
             Self::UnixTime => "unix-time",
             Self::PureToken => "pure-token",
