@@ -6,6 +6,7 @@
 //! family is one more line in `table`.
 
 mod bits;
+mod client;
 mod connection;
 mod context;
 mod counters;
@@ -43,6 +44,7 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;
 pub use discovery::{ClusterCommand, SentinelCommand};

@@ -64,7 +64,7 @@ fn move_key(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
 }
 
 fn swapdb(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
-    let parse = |arg: &[u8], which: &'static str| {
+    let parse = |arg: &[u8], which: &'static str| -> Result<usize, Reply> {
         let number = integer(arg).ok().and_then(int).ok_or(Reply::error(which))?;
         Ok(usize::try_from(number).unwrap_or(usize::MAX))
     };

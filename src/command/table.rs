@@ -3,9 +3,9 @@
 
 use super::row::Command;
 use super::{
-    bits, connection, counters, databases, discovery, dump, expiry, floats, generic, getex, hyperloglog,
-    introspect, lcs, object, once, pubsub, ranges, rename, scan, server, set, strings, transactions,
-    versions,
+    bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
+    hyperloglog, introspect, lcs, object, once, pubsub, ranges, rename, scan, server, set, strings,
+    transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -19,7 +19,7 @@ static COMMANDS: &[&Command] = &[
     &bits::count::BITPOS,
     &versions::CAD,
     &versions::CAS,
-    &connection::CLIENT,
+    &client::CLIENT,
     &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,

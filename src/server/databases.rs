@@ -11,7 +11,7 @@ pub fn select(connection: &mut Connection, args: &Args<'_>) -> Reply {
     match selected(&connection.shared, args) {
         Ok(db) => {
             connection.session.db = db;
-            connection.client.db.set(db);
+            connection.client.control.db.set(db);
             Reply::Ok
         }
         Err(error) => error,
