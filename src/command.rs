@@ -5,18 +5,26 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod bits;
+mod client;
 mod connection;
 mod context;
 mod counters;
 mod discovery;
 mod dump;
 mod expiry;
+mod floats;
 mod generic;
+mod getex;
 mod glob;
+mod hyperloglog;
 mod introspect;
+mod lcs;
+mod long_double;
 mod once;
 mod parse;
 mod pubsub;
+mod ranges;
 mod rename;
 mod reply;
 mod request;
@@ -34,9 +42,11 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
+pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use introspect::introspect;
 pub use parse::parse_i64;
 pub use pubsub::{PubSubCommand, Subscription};

@@ -7,6 +7,7 @@ mod flags;
 pub use flags::{Category, Flags};
 
 use super::Reply;
+use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
 use super::pubsub::PubSubCommand;
@@ -62,21 +63,14 @@ pub enum Handler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionCommand {
     Ping,
+    PfSelfTest,
     Echo,
     Select,
     Hello,
     Auth,
     Reset,
     Quit,
-    ClientId,
-    ClientSetName,
-    ClientGetName,
-    ClientSetInfo,
-    ClientInfo,
-    ClientList,
-    ClientNoEvict,
-    ClientNoTouch,
-    ClientConsistency,
+    Client(ClientCommand),
     /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
     Introspect,
     ConfigGet,
@@ -177,6 +171,7 @@ pub enum ArgKind {
     Key,
     String,
     Integer,
+    Double,
     Pattern,
     UnixTime,
     PureToken,
@@ -191,6 +186,7 @@ impl ArgKind {
             Self::Key => "key",
             Self::String => "string",
             Self::Integer => "integer",
+            Self::Double => "double",
             Self::Pattern => "pattern",
             Self::UnixTime => "unix-time",
             Self::PureToken => "pure-token",

@@ -6,6 +6,7 @@
 
 mod docs;
 mod generic_events;
+mod string_events;
 
 use super::*;
 use std::fmt::Write;
@@ -132,21 +133,28 @@ fn check_file(path: &str, expected: &str) {
 }
 
 const SCRIPTS: &[(&str, &str)] = &[
+    ("bitfield", include_str!("testscripts/bitfield.script")),
+    ("bits", include_str!("testscripts/bits.script")),
     ("connection", include_str!("testscripts/connection.script")),
     ("counters", include_str!("testscripts/counters.script")),
     ("discovery", include_str!("testscripts/discovery.script")),
     ("dump", include_str!("testscripts/dump.script")),
     ("errors", include_str!("testscripts/errors.script")),
     ("expiry", include_str!("testscripts/expiry.script")),
+    ("floats", include_str!("testscripts/floats.script")),
     ("generic", include_str!("testscripts/generic.script")),
+    ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
+    ("lcs", include_str!("testscripts/lcs.script")),
     ("observe", include_str!("testscripts/observe.script")),
     ("once", include_str!("testscripts/once.script")),
     ("ours", include_str!("testscripts/ours.script")),
     ("pubsub", include_str!("testscripts/pubsub.script")),
+    ("ranges", include_str!("testscripts/ranges.script")),
     ("rename", include_str!("testscripts/rename.script")),
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),
+    ("setlike", include_str!("testscripts/setlike.script")),
     ("strings", include_str!("testscripts/strings.script")),
     ("time", include_str!("testscripts/time.script")),
     ("versions", include_str!("testscripts/versions.script")),

@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::connection::{Connection, SHRINK_AFTER};
+use super::failovers::Failovers;
 use crate::limits;
 use slog::{info, warn};
 use socket2::{SockRef, TcpKeepalive};
@@ -24,12 +25,21 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
     sampling.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut housekeeping = interval(HOUSEKEEPING);
     housekeeping.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut failovers = Failovers::default();
+    failovers.look(&shared);
     let mut backoff = false;
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            _ = sampling.tick() => shared.clients.stats().sample(Instant::now()),
+            _ = sampling.tick() => {
+                shared.clients.stats().sample(Instant::now());
+                if shared.clients.tracking.clients() > 0 {
+                    shared.clients.evict();
+                    shared.clients.flush_told();
+                }
+                failovers.look(&shared);
+            }
             _ = housekeeping.tick() => keep_house(&shared),
             Some(_) = tasks.join_next() => {}
             () = sleep(ACCEPT_BACKOFF), if backoff => backoff = false,

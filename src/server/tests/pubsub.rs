@@ -199,3 +199,21 @@ fn subscriptions_have_a_bound() {
         assert_eq!(harness.clients.pubsub().counts(), [0, 0, 0]);
     });
 }
+
+#[test]
+fn a_client_that_asks_a_sentinel_hears_of_another_leader_once() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.listener("PSUBSCRIBE", "*").await;
+        let lead = |id| harness.backend.status.borrow_mut().leader_id = id;
+        let switched = |old: u16, new: u16| {
+            let message = format!("mymaster 127.0.0.1 {old} 127.0.0.1 {new}");
+            push(&["pmessage", "*", "+switch-master", &message])
+        };
+        lead(0);
+        lead(2);
+        peer.expect(switched(6379, 6380)).await;
+        lead(3);
+        peer.expect(switched(6380, 6381)).await;
+        peer.ask("PING", "*2 $4 pong $0  ").await;
+    });
+}
