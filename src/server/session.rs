@@ -28,6 +28,8 @@ pub struct Session {
 #[derive(Default)]
 pub struct Transaction {
     pub commands: Vec<Queued>,
+    /// The database of the commands to come, if a `SELECT` was queued.
+    pub db: Option<u32>,
     /// A command was refused: `EXEC` will be too.
     pub broken: bool,
     size_bytes: usize,
@@ -59,6 +61,11 @@ impl Queued {
 }
 
 impl Session {
+    /// The database of the next command.
+    pub fn next_db(&self) -> u32 {
+        self.multi.as_ref().and_then(|multi| multi.db).unwrap_or(self.db)
+    }
+
     /// Adds what `WATCH` answered. A key that is watched already stays as it was first seen.
     pub fn watch(&mut self, watched: impl Iterator<Item = Watched>) {
         for watch in watched {
