@@ -5,6 +5,7 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod acl;
 mod connection;
 mod context;
 mod counters;
@@ -31,6 +32,7 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{Acl, AclCommand, Denied, User, check_rules, hash_password, is_secret, requirepass, without_passwords};
 pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;

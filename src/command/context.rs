@@ -1,7 +1,7 @@
 //! What a command's function is given. A context must never offer a clock or randomness
 //! that is not the same on every replica, but for reads, which leave no trace.
 
-use super::{Reply, Sessions, Settings};
+use super::{Acl, Reply, Sessions, Settings};
 use crate::keyspace::{Edit, EventClass, Item, Keyspace};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
@@ -11,6 +11,8 @@ pub struct State {
     pub keyspace: Keyspace,
     /// Of clients that use `ONCE`.
     pub sessions: Sessions,
+    /// Who may do what.
+    pub acl: Acl,
     /// What is configured for the whole cluster.
     pub settings: Settings,
 }
@@ -21,6 +23,7 @@ impl State {
         Self {
             keyspace: Keyspace::new(hash_key),
             sessions: Sessions::default(),
+            acl: Acl::default(),
             settings: Settings::default(),
         }
     }

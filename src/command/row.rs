@@ -7,6 +7,7 @@ mod flags;
 pub use flags::{Category, Flags};
 
 use super::Reply;
+use super::acl::AclCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
 use crate::wire::units::Args;
@@ -100,6 +101,7 @@ pub enum ConnectionCommand {
     Watch,
     Unwatch,
     Asking,
+    Acl(AclCommand),
     Cluster(ClusterCommand),
     Sentinel(SentinelCommand),
 }

@@ -3,11 +3,12 @@
 
 use super::row::Command;
 use super::{
-    connection, counters, discovery, expiry, generic, introspect, once, scan, server, set, strings,
+    acl, connection, counters, discovery, expiry, generic, introspect, once, scan, server, set, strings,
     transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
+    &acl::ACL,
     &strings::APPEND,
     &discovery::ASKING,
     &connection::AUTH,

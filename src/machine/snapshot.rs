@@ -54,6 +54,7 @@ impl Machine {
         for (name, value) in self.state.settings.pairs() {
             state.mut_settings().push(proto::Setting { name: name.to_owned(), value, ..Default::default() });
         }
+        state.set_users(self.state.acl.to_snapshot().into());
         state.set_first_voters(self.members.first_voters.clone());
         state.set_removed(self.members.removed.iter().copied().collect());
         let mut end = proto::End::new();
@@ -154,6 +155,7 @@ fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
         let set = machine.state.set(setting.get_name(), setting.get_value().as_bytes());
         set.map_err(|_| SnapshotError::Incoherent("a setting that this version does not know"))?;
     }
+    machine.state.acl = crate::command::Acl::from_snapshot(state.get_users());
     for origin in state.get_origins() {
         machine.origins.insert(origin.get_node(), Origin { boot: origin.get_boot(), seq: origin.get_seq() });
     }

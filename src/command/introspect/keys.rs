@@ -31,7 +31,8 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     Reply::Array(keys.collect())
 }
 
-fn flags(spec: &KeySpec, call: &[&[u8]]) -> &'static [&'static str] {
+/// What a call does to a key.
+pub(in crate::command) fn flags(spec: &KeySpec, call: &[&[u8]]) -> &'static [&'static str] {
     let Some(without_get) = spec.flags_unless_get else { return spec.flags };
     let gets = call.iter().skip(3).any(|arg| is(arg, "GET"));
     if gets { &["RW", "access", "update"] } else { without_get }
