@@ -7,7 +7,8 @@
 
 Each file is a conversation. `> WORDS` is sent (quoting as in redis-cli), and the
 lines below it are the reply, drawn as redis-cli draws it. `>2 WORDS` goes over a second
-connection. `!> WORDS` is bowline's own: a real Redis is not asked, and --record leaves it
+connection. `<` alone (or `<2`) stands for what comes without a command: the next of several
+replies, or a message. `!> WORDS` is bowline's own: a real Redis is not asked, and --record leaves it
 alone. A reply of one line `~ REGEX` must match it whole. `#` starts a comment.
 """
 import os
@@ -19,6 +20,7 @@ import resp
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 COMMAND = re.compile(r"^(!?)>(\d?) (.*)$")
+MORE = re.compile(r"^()<(\d?)()$")
 
 
 class Case:
@@ -44,7 +46,7 @@ def read(path):
     items, case = [], None
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file.read().splitlines(), 1):
-            if found := COMMAND.match(line):
+            if found := COMMAND.match(line) or MORE.match(line):
                 case = Case(number, bool(found[1]), found[2] or "1", found[3])
                 items.append(case)
             elif not line or line.startswith("#"):
@@ -64,7 +66,8 @@ class Clients:
             self.open[case.connection] = resp.Client(self.port)
         client = self.open[case.connection]
         try:
-            client.send(*resp.split(case.words))
+            if case.words:
+                client.send(*resp.split(case.words))
             return resp.draw(client.read())
         except (OSError, resp.Closed) as error:
             del self.open[case.connection]
@@ -79,7 +82,7 @@ def record(path, port):
             continue
         sign = "!" if item.own else ""
         connection = "" if item.connection == "1" else item.connection
-        lines.append(f"{sign}>{connection} {item.words}")
+        lines.append(f"{sign}>{connection} {item.words}" if item.words else f"<{connection}")
         got = item.expected if item.own else clients.ask(item).split("\n")
         lines += item.expected if item.expected and item.expected[0].startswith("~ ") else got
     with open(path, "w", encoding="utf-8") as file:

@@ -16,6 +16,7 @@ mod glob;
 mod introspect;
 mod once;
 mod parse;
+mod pubsub;
 mod reply;
 mod request;
 mod row;
@@ -32,12 +33,13 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use acl::{Acl, AclCommand, Denied, User, check_rules, hash_password, is_secret, requirepass, without_passwords};
+pub use acl::{acl_too_many, Acl, AclCommand, Denied, User, check_rules, hash_password, is_secret, requirepass, without_passwords};
 pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use introspect::introspect;
 pub use parse::parse_i64;
+pub use pubsub::{PubSubCommand, Subscription};
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
@@ -70,7 +72,7 @@ pub fn first_key<'a>(row: &Command, call: &[&'a [u8]]) -> Option<&'a [u8]> {
         let inner = call.get(row.wraps..)?;
         return first_key(lookup(inner.first()?)?.row_of(inner)?, inner);
     }
-    let (at, _) = row.key_positions(call.len()).next()?;
+    let (at, _) = row.key_positions(call.len()).find(|(_, spec)| spec.is_key())?;
     call.get(at).copied()
 }
 

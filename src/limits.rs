@@ -54,6 +54,26 @@ pub const MAX_TRANSACTION_BYTES: usize = 256 << 20;
 /// Beyond: an error, nothing is done.
 pub const MAX_WRITE_BYTES: usize = 512 << 20;
 
+/// Bytes of messages held for a subscriber that does not read (`client-output-buffer-limit
+/// pubsub`). Beyond: closed.
+pub const MAX_SUBSCRIBER_BUFFER_BYTES: usize = 32 << 20;
+
+/// The same for a subscriber that stays above it for [`SUBSCRIBER_PATIENCE_S`].
+pub const SUBSCRIBER_SOFT_BUFFER_BYTES: usize = 8 << 20;
+
+/// See [`SUBSCRIBER_SOFT_BUFFER_BYTES`].
+pub const SUBSCRIBER_PATIENCE_S: u64 = 60;
+
+/// Subscriptions of all clients of a node. Beyond: an error, nothing is subscribed to.
+pub const MAX_SUBSCRIPTIONS: usize = 1_000_000;
+
+/// Bytes of the names of all subscriptions of a node. Beyond: as with [`MAX_SUBSCRIPTIONS`].
+pub const MAX_SUBSCRIPTIONS_BYTES: usize = 256 << 20;
+
+/// Patterns that clients of a node listen to: every message is compared with all of them.
+/// Beyond: as with [`MAX_SUBSCRIPTIONS`].
+pub const MAX_PATTERNS: usize = 10_000;
+
 /// Longest `WAIT`; a timeout of 0 means this.
 pub const MAX_WAIT_MS: u64 = 60_000;
 
@@ -206,6 +226,12 @@ pub const LOOPBACK_CONGESTION: &[u8] = b"reno";
 
 /// Users of access control. Beyond: an error, nothing is done.
 pub const MAX_USERS: usize = 10_000;
+
+/// Entries of `ACL LOG` (`acllog-max-len`). Beyond: the oldest goes.
+pub const ACL_LOG_ENTRIES: usize = 128;
+
+/// Bytes of a key, channel or name in `ACL LOG`. Beyond: cut off.
+pub const ACL_LOG_OBJECT_BYTES: usize = 1 << 10;
 
 /// Bytes of all users and their rules, about. Beyond: an error, nothing is done.
 pub const MAX_USERS_BYTES: usize = 64 << 20;

@@ -3,6 +3,9 @@
 //! module must never look into the keyspace, and never answer a write before the group did.
 
 mod accept;
+mod access;
+mod acl_commands;
+mod acl_log;
 mod admin_commands;
 mod client;
 mod client_command;
@@ -13,6 +16,8 @@ mod consistency;
 mod dispatch;
 mod info;
 mod local;
+mod pubsub;
+mod pubsub_commands;
 mod raft_commands;
 mod redirect;
 mod sentinel_commands;
@@ -24,7 +29,7 @@ mod wait;
 
 pub use client::ClientTable;
 
-use crate::command::Reply;
+use crate::command::{Acl, Reply};
 use crate::config::Redirect;
 use crate::group::{Consistency, Job};
 use crate::machine::Machine;
@@ -111,6 +116,8 @@ pub struct ServerConfig {
     pub redirect: Redirect,
     /// What `SENTINEL` calls the group.
     pub sentinel_name: String,
+    /// The password of `default` as this start gives it, as its hash.
+    pub requirepass: Option<String>,
 }
 
 /// The server of one node.
@@ -125,6 +132,9 @@ pub(crate) struct Shared {
     pub port: u16,
     /// Of connections that did not say otherwise: `read-mode`.
     pub read_mode: Cell<Consistency>,
+    /// What counts as long as the node does not know its cluster's users.
+    pub early_users: Option<Acl>,
+    pub warned_of_password: Cell<bool>,
 }
 
 impl Server {
@@ -140,7 +150,9 @@ impl Server {
     ) {
         let port = listener.local_addr().map_or(0, |addr| addr.port());
         let read_mode = Cell::new(config.read_mode);
-        let shared = Rc::new(Shared { config, backend, clients, logger, port, read_mode });
+        let early_users = access::early_users(config.requirepass.as_deref());
+        let warned_of_password = Cell::new(false);
+        let shared = Rc::new(Shared { early_users, warned_of_password, config, backend, clients, logger, port, read_mode });
         accept::run(listener, shutdown, shared).await;
     }
 }

@@ -14,7 +14,7 @@ mod user;
 pub(super) use rows::ACL;
 
 pub use check::Denied;
-pub use rows::AclCommand;
+pub use rows::{AclCommand, too_many as acl_too_many};
 pub use user::{User, hash_password};
 
 use super::Reply;

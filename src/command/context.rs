@@ -62,7 +62,21 @@ impl<'a> ReadContext<'a> {
 
     /// The key as a client sees it.
     pub fn get(&mut self, key: &[u8]) -> Option<&'a Item> {
-        let item = self.state.keyspace.get(self.db, key, self.now_ms)?;
+        self.get_in(self.db, key)
+    }
+
+    /// The key in another database.
+    pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
+        self.peek_in(db, key)
+    }
+
+    /// The key, for a look that does not count as an access (`OBJECT`, `TTL`, `TYPE`, `EXISTS`).
+    pub fn peek(&mut self, key: &[u8]) -> Option<&'a Item> {
+        self.peek_in(self.db, key)
+    }
+
+    fn peek_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
+        let item = self.state.keyspace.get(db, key, self.now_ms)?;
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }
@@ -94,7 +108,12 @@ impl WriteContext<'_> {
 
     /// The key as a client sees it, for a look that may be all there is.
     pub fn get(&self, key: &[u8]) -> Option<&Item> {
-        self.state.keyspace.get(self.db, key, self.now_ms)
+        self.get_in(self.db, key)
+    }
+
+    /// The key in another database.
+    pub fn get_in(&self, db: usize, key: &[u8]) -> Option<&Item> {
+        self.state.keyspace.get(db, key, self.now_ms)
     }
 
     /// Tells whoever listens to keyspace events what was done; `name` as Redis calls it. That a

@@ -34,6 +34,11 @@ pub enum Reply {
     Verbatim(Blob),
     /// Out of band; an array in RESP2.
     Push(Vec<Reply>),
+    /// How many clients of this node were sent the message: the server, which alone knows, fills
+    /// it in. 0 where nobody does.
+    Receivers,
+    /// What one command answers with several replies: one after the other, without a header.
+    Several(Vec<Reply>),
 }
 
 impl Reply {

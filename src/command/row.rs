@@ -10,6 +10,7 @@ use super::Reply;
 use super::acl::AclCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
 
 /// What is known of a command.
@@ -103,6 +104,7 @@ pub enum ConnectionCommand {
     Asking,
     Acl(AclCommand),
     Cluster(ClusterCommand),
+    PubSub(PubSubCommand),
     Sentinel(SentinelCommand),
 }
 
@@ -132,6 +134,11 @@ impl KeySpec {
     /// All arguments, or every `step`th.
     pub const fn every(step: i32, flags: &'static [&'static str]) -> Self {
         Self { first: 1, last: -1, step, flags, flags_unless_get: None, notes: "" }
+    }
+
+    /// Whether what stands there are keys, and not only as good as keys for choosing a node.
+    pub fn is_key(&self) -> bool {
+        !self.flags.contains(&"not_key")
     }
 
     /// The last key as `COMMAND` shows it: a position, or negative from the end.

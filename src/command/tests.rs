@@ -140,6 +140,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("introspect", include_str!("testscripts/introspect.script")),
     ("once", include_str!("testscripts/once.script")),
     ("ours", include_str!("testscripts/ours.script")),
+    ("pubsub", include_str!("testscripts/pubsub.script")),
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),
     ("strings", include_str!("testscripts/strings.script")),

@@ -128,8 +128,8 @@ pub enum UserChange {
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// What Redis calls a keyspace event, such as `set`.
-    Named { class: EventClass, name: &'static str, db: u32, key: Blob },
+    /// What Redis calls a keyspace event, such as `set`, and what was to be told when it happened.
+    Named { class: EventClass, name: &'static str, db: u32, key: Blob, classes: EventClasses },
     /// The key is not what it was: whoever has cached it has to forget it.
     Touched { db: u32, key: Blob },
     /// Any number of keys are not what they were.
@@ -153,7 +153,8 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn named(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
         if self.classes.tells(class) {
-            self.list.push(Event::Named { class, name, db: db as u32, key: Blob::new(key) });
+            let (classes, key) = (self.classes, Blob::new(key));
+            self.list.push(Event::Named { class, name, db: db as u32, key, classes });
         }
     }
 

@@ -28,6 +28,8 @@ pub fn encode(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
         (Protocol::Resp2, Reply::Set(items) | Reply::Push(items)) => aggregate(out, b'*', items, protocol),
         (Protocol::Resp3, Reply::Set(items)) => aggregate(out, b'~', items, protocol),
         (Protocol::Resp3, Reply::Push(items)) => aggregate(out, b'>', items, protocol),
+        (_, Reply::Several(replies)) => replies.iter().for_each(|reply| encode(out, reply, protocol)),
+        (_, Reply::Receivers) => encode(out, &Reply::Int(0), protocol),
         (_, Reply::Map(pairs)) => {
             match protocol {
                 Protocol::Resp2 => header(out, b'*', 2 * pairs.len()),
@@ -75,7 +77,13 @@ fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
         Reply::Bool(value) => Resp2Frame::Integer(i64::from(*value)),
         Reply::Bulk(data) | Reply::Verbatim(data) => Resp2Frame::BulkString(data),
         Reply::Nil | Reply::NilArray => Resp2Frame::Null,
-        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) | Reply::Double(_) => {
+        Reply::Array(_)
+        | Reply::Map(_)
+        | Reply::Set(_)
+        | Reply::Push(_)
+        | Reply::Several(_)
+        | Reply::Receivers
+        | Reply::Double(_) => {
             unreachable!("written by encode")
         }
     };
@@ -95,7 +103,13 @@ fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
             Resp3Frame::VerbatimString { data, format: VerbatimStringFormat::Text, attributes }
         }
         Reply::Nil | Reply::NilArray => Resp3Frame::Null,
-        Reply::Array(_) | Reply::Map(_) | Reply::Set(_) | Reply::Push(_) | Reply::Double(_) => {
+        Reply::Array(_)
+        | Reply::Map(_)
+        | Reply::Set(_)
+        | Reply::Push(_)
+        | Reply::Several(_)
+        | Reply::Receivers
+        | Reply::Double(_) => {
             unreachable!("written by encode")
         }
     };

@@ -88,7 +88,7 @@ fn keep_house(shared: &Shared) {
     let now = Instant::now();
     for client in shared.clients.all() {
         let silent = now.duration_since(client.active.get());
-        let busy = client.awaiting() > 0 || client.blocked.get();
+        let busy = client.awaiting() > 0 || client.blocked.get() || client.subscribed.get();
         if shared.config.idle_timeout.is_some_and(|limit| silent >= limit) && !busy {
             client.close("idle timeout");
         } else if silent >= SHRINK_AFTER

@@ -3,9 +3,13 @@
 //! whoever delivers it: no task is woken unless something is left over. This module must
 //! never block, and never run a connection's commands.
 
+use super::pubsub::{PubSub, Subscriptions};
+use super::access::Access;
+use super::acl_log::AclLog;
 use super::stats::Stats;
 use crate::command::Reply;
 use crate::group::Notice;
+use crate::keyspace::Event;
 use crate::limits;
 use crate::node::Clients;
 use crate::resp::{self, Protocol};
@@ -38,6 +42,10 @@ pub struct Client {
     pub no_touch: Cell<bool>,
     /// In `WAIT`.
     pub blocked: Cell<bool>,
+    /// Listens to channels; to which, if it does.
+    pub subscribed: Cell<bool>,
+    pub access: Access,
+    pub(super) subscriptions: RefCell<Option<Box<Subscriptions>>>,
     pub input_len: Cell<usize>,
     pub input_capacity: Cell<usize>,
     /// The connection's task has something to do once the job under way is answered.
@@ -109,9 +117,20 @@ impl Client {
         write(&mut out);
         self.job_output.set(self.job_output.get() + out.len() - before);
         if out.len() > limits::MAX_OUTPUT_BUFFER_BYTES {
-            *out = BytesMut::new();
-            self.close("output buffer limit");
+            drop(out);
+            self.cut_off();
         }
+    }
+
+    /// Ends the connection of a client that does not read.
+    pub fn cut_off(&self) {
+        *self.out.borrow_mut() = BytesMut::new();
+        self.close("output buffer limit");
+    }
+
+    /// Channels, patterns and shard channels that it listens to.
+    pub fn subscription_counts(&self) -> [usize; 3] {
+        self.subscriptions.borrow().as_ref().map_or([0; 3], |own| own.counts())
     }
 
     /// Writes what the socket takes now; whether something is left.
@@ -192,6 +211,8 @@ pub struct ClientTable {
     touched: RefCell<Vec<Rc<Client>>>,
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
+    pubsub: PubSub,
+    acl_log: AclLog,
     stats: Rc<Stats>,
     logger: Logger,
 }
@@ -204,6 +225,8 @@ impl ClientTable {
             touched: RefCell::default(),
             next_id: Cell::new(1),
             shutting_down: Cell::new(false),
+            pubsub: PubSub::default(),
+            acl_log: AclLog::default(),
             stats: Rc::default(),
             logger,
         })
@@ -237,6 +260,9 @@ impl ClientTable {
             no_evict: Cell::default(),
             no_touch: Cell::default(),
             blocked: Cell::default(),
+            subscribed: Cell::default(),
+            access: Access::default(),
+            subscriptions: RefCell::default(),
             input_len: Cell::default(),
             input_capacity: Cell::default(),
             resume: Cell::default(),
@@ -260,14 +286,32 @@ impl ClientTable {
         if let Some(reason) = client.closing() {
             info!(self.logger, "connection closed"; "client" => %client.addr, "id" => client.id, "reason" => reason);
         }
+        self.pubsub.forget(client);
         self.clients.borrow_mut().remove(&client.id);
     }
 
-    /// All clients, by id.
+    /// All clients, by id, but for those that are being closed.
     pub(super) fn all(&self) -> Vec<Rc<Client>> {
-        let mut all: Vec<_> = self.clients.borrow().values().cloned().collect();
+        let clients = self.clients.borrow();
+        let mut all: Vec<_> = clients.values().filter(|client| client.closing().is_none()).cloned().collect();
         all.sort_unstable_by_key(|client| client.id);
         all
+    }
+
+    /// Who listens to what.
+    pub(super) fn pubsub(&self) -> &PubSub {
+        &self.pubsub
+    }
+
+    /// Something was written to it: it is flushed at the end of the turn.
+    pub(super) fn touch(&self, client: &Rc<Client>) {
+        if !client.touched.replace(true) {
+            self.touched.borrow_mut().push(Rc::clone(client));
+        }
+    }
+
+    pub(super) fn acl_log(&self) -> &AclLog {
+        &self.acl_log
     }
 
     pub(super) fn stats(&self) -> &Stats {
@@ -286,15 +330,30 @@ impl ClientTable {
 
 impl Clients for ClientTable {
     fn reply(&self, ticket: u64, reply: Reply) {
+        let reply = self.pubsub.fill_in(reply);
         let clients = self.clients.borrow();
         let Some(client) = clients.get(&ticket) else { return };
         client.accept(reply);
-        if !client.touched.replace(true) {
-            self.touched.borrow_mut().push(Rc::clone(client));
-        }
+        self.touch(client);
     }
 
-    fn notice(&self, _notice: Notice) {}
+    fn notice(&self, notice: Notice) {
+        let touch = &mut |client: &Rc<Client>| self.touch(client);
+        match notice.event {
+            Event::Message { channel, message, sharded } => {
+                let receivers = self.pubsub.publish(&channel, &message, sharded, touch);
+                if notice.ticket != 0 {
+                    self.pubsub.note_receivers(receivers);
+                }
+            }
+            Event::Named { name, db, key, classes, .. } => {
+                self.pubsub.tell_event(classes, name, db, &key, touch);
+            }
+            // For whoever caches keys.
+            Event::Touched { .. } | Event::TouchedAll => {}
+            event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event),
+        }
+    }
 
     fn flush(&self) {
         let mut touched = self.touched.take();

@@ -103,13 +103,15 @@ fn list(connection: &Connection, options: &[&[u8]]) -> Reply {
 }
 
 /// One line of `CLIENT LIST`.
-fn line(client: &Client) -> String {
+pub fn line(client: &Client) -> String {
     let now = Instant::now();
     let age = now.duration_since(client.created).as_secs();
     let idle = now.duration_since(client.active.get()).as_secs();
     let mut flags = String::new();
     let queued = client.queued.get();
+    let [channels, patterns, shard_channels] = client.subscription_counts();
     for (flag, set) in [
+        ('P', client.subscribed.get()),
         ('x', queued.is_some()),
         ('b', client.blocked.get()),
         ('e', client.no_evict.get()),
@@ -129,10 +131,10 @@ fn line(client: &Client) -> String {
     let mut line = String::new();
     write!(
         line,
-        "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db=0 sub=0 psub=0 ssub=0 \
+        "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db=0 sub={channels} psub={patterns} ssub={shard_channels} \
          multi={multi} watch={} qbuf={input_len} qbuf-free={} argv-mem=0 \
          multi-mem={multi_bytes} rbs={output_capacity} rbp={output_capacity} obl={unsent} oll=0 omem={unsent} tot-mem={} \
-         events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+         events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
         client.local_addr,
@@ -142,6 +144,7 @@ fn line(client: &Client) -> String {
         capacity + multi_bytes + output_capacity + size_of::<Client>(),
         if unsent > 0 { "rw" } else { "r" },
         client.last_command.get(),
+        client.access.shown_name(),
         client.protocol.get().version(),
         library.0,
         library.1,

@@ -34,6 +34,8 @@ pub enum Capture {
     Watch(Vec<Vec<u8>>),
     /// The commands of an `EXEC` that the connection carries out, each with its place.
     Exec(Vec<(usize, Queued)>),
+    /// The rules of an `ACL SETUSER` that removes passwords, as they went to the log and as given.
+    Removals(Vec<(String, String)>),
     /// A wish about a member, whose effect is then waited for.
     Member(MemberGoal),
 }
@@ -61,7 +63,7 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(client: Rc<Client>, shared: Rc<Shared>) -> Self {
-        Self {
+        let mut connection = Self {
             client,
             shared,
             session: Session::default(),
@@ -76,7 +78,14 @@ impl Connection {
             held: None,
             failed: None,
             eof: false,
-        }
+        };
+        connection.refresh_access();
+        connection
+    }
+
+    /// For what comes next.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.decoder.set_limits(limits);
     }
 
     /// Serves the connection to its end.
@@ -113,6 +122,7 @@ impl Connection {
         if self.client.awaiting() > 0 {
             return;
         }
+        self.check_doubts();
         if let Some(reply) = self.client.take_captured()
             && let Some(capture) = self.capture.take()
         {

@@ -2,9 +2,12 @@
 //! when, and the rules of `MULTI`. Replies keep the order of the requests: what is answered
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
+use super::access;
+use super::acl_commands;
 use super::admin_commands;
 use super::connection::{Capture, Connection};
 use super::local;
+use super::pubsub_commands;
 use super::session::{Queued, Session, Transaction};
 use super::wait::Goal;
 use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
@@ -27,6 +30,11 @@ const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
 
+/// Whether it is a change of who may do what, or the like.
+fn is_admins_write(row: &Command) -> bool {
+    row.flags.has(Flags::ADMIN) && row.is_write()
+}
+
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
@@ -36,13 +44,24 @@ impl Connection {
             Err(error) => return self.refuse(&request, error, job),
         };
         self.client.last_command.set(row.full_name);
+        if !self.client.access.is_trusted()
+            && let Err(error) = self.authorize(row, &request)
+        {
+            return self.refuse(&request, error, job);
+        }
         if let Some(error) = self.redirected(&request, row) {
+            return self.refuse(&request, error, job);
+        }
+        if let Some(error) = self.refused_while_subscribed(row) {
             return self.refuse(&request, error, job);
         }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
         if self.session.multi.is_some() && !runs_in_multi {
             self.queue(request, row, job);
             return Flow::Next;
+        }
+        if is_admins_write(row) {
+            return self.dispatch_admins(request, row, job);
         }
         match row.handler {
             Handler::Connection(what) => return self.dispatch_local(what, request, job),
@@ -77,11 +96,12 @@ impl Connection {
     }
 
     fn queue(&mut self, request: Request, row: &'static Command, job: &mut Job) {
+        let (request, refused) = access::prepared(row, request);
         let Some(multi) = &mut self.session.multi else { return };
         let reply = if row.flags.has(Flags::NO_MULTI) {
             multi.broken = true;
             NOT_IN_MULTI
-        } else if multi.queue(request, row) {
+        } else if multi.queue(request, row, refused.err()) {
             Reply::simple("QUEUED")
         } else {
             Reply::error("ERR the transaction is too large")
@@ -90,7 +110,30 @@ impl Connection {
         self.answer(reply, job);
     }
 
+    /// A write of an administrator changes what the next command may do: that waits.
+    fn dispatch_admins(&mut self, given: Request, row: &'static Command, job: &mut Job) -> Flow {
+        if !job.steps.is_empty() {
+            return Flow::Hold(given);
+        }
+        let (request, checked) = access::prepared(row, given.clone());
+        if let Err(error) = checked {
+            self.answer(error, job);
+            return Flow::Next;
+        }
+        if request.size_bytes() > limits::MAX_WRITE_BYTES {
+            self.answer(TOO_LONG, job);
+            return Flow::Next;
+        }
+        self.capture = acl_commands::removals(&given, &request);
+        put_command_unit(&mut job.body, &request.args(), request.db);
+        job.steps.push(Step::Write);
+        Flow::Submit
+    }
+
     fn dispatch_local(&mut self, what: Do, request: Request, job: &mut Job) -> Flow {
+        if what == Do::Exec {
+            self.check_queued();
+        }
         let with_local = what == Do::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
@@ -149,17 +192,31 @@ impl Connection {
         if transaction.broken {
             return Err(ABORTED);
         }
-        let for_group = transaction.commands.iter().any(|queued| queued.local().is_none());
+        let for_group = transaction.commands.iter().any(|queued| !queued.is_local());
+        let admins = transaction.commands.iter().any(|queued| is_admins_write(queued.row));
         if !for_group && watches.is_empty() {
             let queued = transaction.commands.into_iter();
             return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
         }
         let local = transaction.into_step(watches, job);
         if local.is_empty() {
-            return Ok(Flow::Next);
+            return Ok(if admins { Flow::Submit } else { Flow::Next });
         }
         self.capture = Some(Capture::Exec(local));
         Ok(Flow::Submit)
+    }
+
+    /// Rights may have changed since the commands were queued.
+    fn check_queued(&mut self) {
+        if self.client.access.is_trusted() {
+            return;
+        }
+        let Some(mut multi) = self.session.multi.take() else { return };
+        for queued in &mut multi.commands {
+            let permitted = self.still_permitted(queued.row, &queued.request);
+            queued.refused = queued.refused.take().or(permitted.err());
+        }
+        self.session.multi = Some(multi);
     }
 
     fn end_transaction(&mut self) {
@@ -170,7 +227,11 @@ impl Connection {
     }
 
     fn run_queued(&mut self, queued: &Queued) -> Reply {
+        if let Some(error) = &queued.refused {
+            return error.clone();
+        }
         match queued.local() {
+            Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
             Some(what) => local::run(self, what, &queued.request.args()),
             None => NOT_IN_MULTI,
         }
@@ -178,6 +239,8 @@ impl Connection {
 
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
+        self.log_out();
+        self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
@@ -196,6 +259,7 @@ impl Connection {
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
+            (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect

@@ -3,7 +3,8 @@
 
 use super::connection::Connection;
 use super::{
-    admin_commands, client_command, cluster_commands, config_command, consistency, info, sentinel_commands,
+    acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, info, pubsub_commands,
+    sentinel_commands,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -15,7 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn is_barrier(what: Do) -> bool {
     let alters = matches!(
         what,
-        Do::ClientConsistency
+        Do::Auth
+            | Do::ClientConsistency
             | Do::ConfigSet
             | Do::Hello
             | Do::Quit
@@ -25,7 +27,8 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Wait
             | Do::Watch
     );
-    alters || asks_the_group(what)
+    let subscribes = matches!(what, Do::PubSub(what) if pubsub_commands::alters(what));
+    alters || subscribes || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -40,7 +43,6 @@ pub fn runs_in_multi(what: Do) -> bool {
 }
 
 const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
-const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
 
 /// Carries out a command that needs nothing but the connection: everything but the
 /// transaction commands, `WATCH`, `WAIT` (outside `MULTI`), `RESET`, `QUIT`, and those that ask
@@ -56,7 +58,8 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         | Do::ClientNoEvict
         | Do::ClientNoTouch => client_command::run(connection, what, args),
         Do::Asking => Reply::Ok,
-        Do::Auth => auth(args),
+        Do::Acl(what) => acl_commands::run(connection, what, args),
+        Do::Auth => acl_commands::auth(connection, args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
         Do::ClientConsistency => consistency::run(connection, &args[2..]),
         Do::ConfigSet => config_command::set(&connection.shared, &args[2..]),
@@ -65,8 +68,8 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
         Do::Hello => hello(connection, args),
         Do::Info => info::run(&connection.shared, &args[1..]),
-        Do::Ping if args.len() > 2 => Reply::error("ERR wrong number of arguments for 'ping' command"),
-        Do::Ping => args.get(1).map_or(Reply::simple("PONG"), Reply::bulk),
+        Do::Ping => pubsub_commands::ping(&connection.client, args),
+        Do::PubSub(what) => pubsub_commands::run(connection, what, args),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
         Do::Readonly => consistency::readonly(connection),
         Do::Readwrite => consistency::readwrite(connection),
@@ -117,17 +120,9 @@ fn select(args: &Args<'_>) -> Reply {
     }
 }
 
-/// There is one user, `default`, and it has no password: any will do, as in Redis.
-fn auth(args: &Args<'_>) -> Reply {
-    match args[1..] {
-        [_] => Reply::error(
-            "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
-        ),
-        [b"default", _] => Reply::Ok,
-        [_, _] => WRONG_PASSWORD,
-        _ => Reply::error("ERR syntax error"),
-    }
-}
+const HELLO_WITHOUT_AUTH: Reply = Reply::error(
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+);
 
 fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     let mut protocol = connection.client.protocol.get();
@@ -143,9 +138,10 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     let mut rest = args.get(2..).unwrap_or_default();
     while let [option, tail @ ..] = rest {
         rest = match tail {
-            [user, _, tail @ ..] if option.eq_ignore_ascii_case(b"AUTH") => {
-                if *user != b"default" {
-                    return WRONG_PASSWORD;
+            [user, password, tail @ ..] if option.eq_ignore_ascii_case(b"AUTH") => {
+                if !connection.log_in(user, password) {
+                    connection.note_failed_login(args[0], user);
+                    return acl_commands::WRONG_PASSWORD;
                 }
                 tail
             }
@@ -164,6 +160,9 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     }
     if let Some(name) = name {
         *connection.client.name.borrow_mut() = name;
+    }
+    if connection.client.access.needs_password() {
+        return HELLO_WITHOUT_AUTH;
     }
     connection.client.protocol.set(protocol);
     let role = if admin_commands::leads(&connection.shared.backend.status()) { "master" } else { "replica" };

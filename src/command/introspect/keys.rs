@@ -14,13 +14,13 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     if command.wraps != 0 {
         return of(call.get(command.wraps..).unwrap_or_default(), with_flags);
     }
-    if command.keys.is_empty() {
+    if !command.keys.iter().any(KeySpec::is_key) {
         return Reply::error("ERR The command has no key arguments");
     }
     if command.check_arity(call).is_err() {
         return Reply::error("ERR Invalid number of arguments specified for command");
     }
-    let keys = command.key_positions(call.len()).map(|(i, spec)| {
+    let keys = command.key_positions(call.len()).filter(|(_, spec)| spec.is_key()).map(|(i, spec)| {
         let key = Reply::bulk(call[i]);
         if !with_flags {
             return key;

@@ -31,11 +31,13 @@ fn put(out: &mut Vec<u8>, reply: &Reply, max_bytes: usize, depth: usize) -> Opti
         Reply::Bulk(bytes) => put_bytes(out, b'$', bytes, max_bytes)?,
         Reply::Verbatim(bytes) => put_bytes(out, b'=', bytes, max_bytes)?,
         Reply::Int(number) => put_number(out, b':', *number as u64),
+        Reply::Receivers => put_number(out, b':', 0), // a repetition publishes nothing
         Reply::Double(number) => put_number(out, b',', number.to_bits()),
         Reply::Bool(truth) => put_number(out, b'#', u64::from(*truth)),
         Reply::Array(items) => put_items(out, b'*', items, max_bytes, depth)?,
         Reply::Set(items) => put_items(out, b'~', items, max_bytes, depth)?,
         Reply::Push(items) => put_items(out, b'>', items, max_bytes, depth)?,
+        Reply::Several(_) => return None, // of no command that the log holds
         Reply::Map(pairs) => {
             put_number(out, b'%', pairs.len() as u64);
             for (key, value) in pairs {

@@ -36,6 +36,8 @@ fn the_bytes_that_redis_sends() {
         (Reply::Map(pair()), "*4 $1 a :1 $1 a $-1 ", "%2 $1 a :1 $1 a _ "),
         (Reply::Set(vec![Reply::Int(1)]), "*1 :1 ", "~1 :1 "),
         (Reply::Push(vec![Reply::bulk("x")]), "*1 $1 x ", ">1 $1 x "),
+        (Reply::Array(vec![Reply::Receivers]), "*1 :0 ", "*1 :0 "),
+        (Reply::Several(vec![Reply::Ok, Reply::Push(vec![])]), "+OK *0 ", "+OK >0 "),
         (Reply::Bool(true), ":1 ", "#t "),
         (Reply::Bool(false), ":0 ", "#f "),
         (Reply::Verbatim("hi".into()), "$2 hi ", "=6 txt:hi "),
@@ -109,7 +111,8 @@ fn as_resp2(reply: &Reply) -> Resp2 {
         Reply::Map(pairs) => {
             Resp2::Array(pairs.iter().flat_map(|(k, v)| [as_resp2(k), as_resp2(v)]).collect())
         }
-        Reply::Double(_) => unreachable!("compared by value"),
+        Reply::Receivers => Resp2::Integer(0),
+        Reply::Double(_) | Reply::Several(_) => unreachable!("not one value, or compared by value"),
     }
 }
 
