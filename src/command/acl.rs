@@ -9,6 +9,8 @@ mod rows;
 mod rules;
 mod selector;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod user;
 
 pub(super) use rows::ACL;

@@ -183,8 +183,8 @@ mod tests {
             let is_published = is_write && (command.group == "pubsub" || name.starts_with("acl|"));
             assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE) || is_published, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
-            let is_about_users = is_read && name.starts_with("acl|");
-            assert_eq!(is_read, command.flags.has(super::super::Flags::READONLY) || is_about_users, "{name}");
+            let is_marked = !["acl|", "cluster|"].iter().any(|container| name.starts_with(container));
+            assert_eq!(is_read && is_marked, command.flags.has(super::super::Flags::READONLY), "{name}");
             for subcommand in command.subcommands {
                 assert!(subcommand.full_name.starts_with(&format!("{name}|")), "{}", subcommand.full_name);
             }

@@ -131,6 +131,7 @@ fn check_file(path: &str, expected: &str) {
 }
 
 const SCRIPTS: &[(&str, &str)] = &[
+    ("acl", include_str!("testscripts/acl.script")),
     ("connection", include_str!("testscripts/connection.script")),
     ("counters", include_str!("testscripts/counters.script")),
     ("discovery", include_str!("testscripts/discovery.script")),
