@@ -6,17 +6,25 @@
 //! family is one more line in `table`.
 
 mod acl;
+mod bits;
 mod connection;
 mod context;
 mod counters;
 mod discovery;
+mod dump;
 mod expiry;
+mod floats;
 mod generic;
+mod getex;
 mod glob;
 mod introspect;
+mod lcs;
+mod long_double;
 mod once;
 mod parse;
 mod pubsub;
+mod ranges;
+mod rename;
 mod reply;
 mod request;
 mod row;
@@ -33,7 +41,7 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use acl::{acl_too_many, Acl, AclCommand, Denied, User, check_rules, hash_password, is_secret, requirepass, without_passwords};
+pub use acl::{acl_too_many, Acl, AclCommand, Denied, User, check_rules, hash_password, is_secret, requirepass, shown_requirepass, without_passwords};
 pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;

@@ -84,6 +84,10 @@ pub struct Group {
     reads_served: Cell<u64>,
     /// Clients of this node want to hear of each key that changes.
     touches_wanted: bool,
+    /// The end of the log that this node started with.
+    old_log: LogPoint,
+    /// The entry being applied stood in that log.
+    replays: bool,
     halted: bool,
 }
 
@@ -137,6 +141,8 @@ impl Group {
         };
         let stored_index = snapshot.point.index;
         let log_bytes = entries.iter().map(|entry| entry.data.len() as u64).sum();
+        let last = entries.last().map(|last| LogPoint { index: last.index, term: last.term });
+        let old_log = last.unwrap_or(snapshot.point);
         let view = LogView::new(hard_state, snapshot, entries);
         let raft = RawNode::new(&raft_config, view, logger).map_err(|error| StartError(error.to_string()))?;
         let seen = Seen { role: raft.raft.state, term: raft.raft.term, leader: 0 };
@@ -168,6 +174,8 @@ impl Group {
             entries_applied_total: 0,
             reads_served: Cell::new(0),
             touches_wanted: false,
+            old_log,
+            replays: false,
             halted: false,
         };
         group.draw_election_timeout();

@@ -16,6 +16,8 @@ mod discard;
 mod edit;
 mod events;
 mod partition;
+mod random;
+pub mod rdb;
 mod scan;
 mod slot;
 mod snapshot;

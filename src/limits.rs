@@ -227,9 +227,6 @@ pub const LOOPBACK_CONGESTION: &[u8] = b"reno";
 /// Users of access control. Beyond: an error, nothing is done.
 pub const MAX_USERS: usize = 10_000;
 
-/// Entries of `ACL LOG` (`acllog-max-len`). Beyond: the oldest goes.
-pub const ACL_LOG_ENTRIES: usize = 128;
-
 /// Bytes of a key, channel or name in `ACL LOG`. Beyond: cut off.
 pub const ACL_LOG_OBJECT_BYTES: usize = 1 << 10;
 
@@ -238,3 +235,13 @@ pub const MAX_USERS_BYTES: usize = 64 << 20;
 
 /// Databases that `SELECT` knows, as many as Redis has.
 pub const DATABASES: usize = 16;
+
+/// Commands that the slow log holds at first (`slowlog-max-len`). Beyond: the oldest goes.
+pub const SLOWLOG_ENTRIES: i64 = 128;
+
+/// Entries of `ACL LOG` at first (`acllog-max-len`). Beyond: the oldest goes.
+pub const ACL_LOG_ENTRIES: i64 = 128;
+
+/// Keys that clients are told of when they change, at first (`tracking-table-max-keys`). Beyond:
+/// one is told as if it had changed.
+pub const TRACKED_KEYS: i64 = 1_000_000;

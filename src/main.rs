@@ -194,6 +194,7 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         redirect: config.redirect,
         sentinel_name: config.sentinel_name.clone(),
         requirepass: password_hash(config),
+        directory: config.data_dir.display().to_string(),
     }
 }
 

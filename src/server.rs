@@ -14,8 +14,10 @@ mod config_command;
 mod connection;
 mod consistency;
 mod dispatch;
+mod failovers;
 mod info;
 mod local;
+mod parameters;
 mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
@@ -35,8 +37,10 @@ use crate::group::{Consistency, Job};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
+use parameters::Parameters;
 use std::cell::Cell;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -118,6 +122,8 @@ pub struct ServerConfig {
     pub sentinel_name: String,
     /// The password of `default` as this start gives it, as its hash.
     pub requirepass: Option<String>,
+    /// Of the node's data.
+    pub directory: String,
 }
 
 /// The server of one node.
@@ -129,12 +135,20 @@ pub(crate) struct Shared {
     pub backend: Rc<dyn Backend>,
     pub clients: Rc<ClientTable>,
     pub logger: slog::Logger,
-    pub port: u16,
-    /// Of connections that did not say otherwise: `read-mode`.
-    pub read_mode: Cell<Consistency>,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    pub parameters: Parameters,
     /// What counts as long as the node does not know its cluster's users.
     pub early_users: Option<Acl>,
     pub warned_of_password: Cell<bool>,
+}
+
+impl Shared {
+    /// Whether this node takes no command that may need more memory.
+    fn memory_is_full(&self) -> bool {
+        let max_bytes = self.parameters.max_memory_bytes.get();
+        max_bytes != 0 && self.clients.stats().memory().allocated_bytes as u64 > max_bytes as u64
+    }
 }
 
 impl Server {
@@ -148,11 +162,20 @@ impl Server {
         clients: Rc<ClientTable>,
         logger: slog::Logger,
     ) {
-        let port = listener.local_addr().map_or(0, |addr| addr.port());
-        let read_mode = Cell::new(config.read_mode);
+        let addr = listener.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
+        let parameters = Parameters::new(&config);
         let early_users = access::early_users(config.requirepass.as_deref());
         let warned_of_password = Cell::new(false);
-        let shared = Rc::new(Shared { early_users, warned_of_password, config, backend, clients, logger, port, read_mode });
+        let shared = Rc::new(Shared {
+            config,
+            backend,
+            clients,
+            logger,
+            addr,
+            parameters,
+            early_users,
+            warned_of_password,
+        });
         accept::run(listener, shutdown, shared).await;
     }
 }

@@ -18,6 +18,8 @@ mod leader;
 mod membership;
 #[path = "cluster/once.rs"]
 mod once;
+#[path = "cluster/pubsub.rs"]
+mod pubsub;
 #[path = "cluster/reads.rs"]
 mod reads;
 #[path = "cluster/restart.rs"]

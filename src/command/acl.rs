@@ -184,14 +184,24 @@ pub fn without_passwords(call: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
     Some(call.iter().enumerate().map(hashed).collect())
 }
 
-/// The call that changes the password of `default`, as `CONFIG SET requirepass` does; an empty
-/// one is none.
-pub fn requirepass(password: &[u8]) -> Vec<Vec<u8>> {
-    let rule = match password {
-        [] => "nopass".to_owned(),
-        password => format!("#{}", hash_password(password)),
-    };
-    ["ACL", "SETUSER", "default", "resetpass", &rule].map(|arg| arg.as_bytes().to_vec()).into()
+/// A value of `requirepass` as it goes to the log: the hash of the password, or nothing. What `CONFIG
+/// GET` shows, `#` and the hash, is taken for what it is.
+pub fn requirepass(value: &str) -> String {
+    match value.strip_prefix('#') {
+        _ if value.is_empty() => String::new(),
+        Some(hash) if is_hash_or_empty(hash.as_bytes()) && !hash.is_empty() => hash.to_owned(),
+        _ => hash_password(value.as_bytes()),
+    }
+}
+
+/// The value of `requirepass` that makes `default` what it is: not the password, which nobody knows.
+pub fn shown_requirepass(acl: &Acl) -> String {
+    let user = acl.default_user();
+    user.passwords.first().filter(|_| !user.no_password).map_or(String::new(), |hash| format!("#{hash}"))
+}
+
+pub(super) fn is_hash_or_empty(value: &[u8]) -> bool {
+    value.is_empty() || user::is_hash(value)
 }
 
 /// The arguments of a call that must not be shown to anybody, `(redacted)` in their place: those

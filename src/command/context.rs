@@ -1,8 +1,9 @@
 //! What a command's function is given. A context must never offer a clock or randomness
 //! that is not the same on every replica, but for reads, which leave no trace.
 
+use super::settings::REQUIREPASS;
 use super::{Acl, Reply, Sessions, Settings};
-use crate::keyspace::{Edit, EventClass, Item, Keyspace};
+use crate::keyspace::{UserChange, Edit, EventClass, Item, Keyspace};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ impl State {
     /// Changes a setting, and what depends on it; an error changes nothing.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Reply> {
         self.settings.set(name, value)?;
+        if name == REQUIREPASS {
+            self.acl.set_default_password(std::str::from_utf8(value).ok().filter(|hash| !hash.is_empty()));
+            self.keyspace.tell_user(b"default", UserChange::Changed { channels: None });
+        }
         self.keyspace.set_event_classes(self.settings.notify);
         Ok(())
     }
@@ -76,7 +81,10 @@ impl<'a> ReadContext<'a> {
     }
 
     fn peek_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        let item = self.state.keyspace.get(db, key, self.now_ms)?;
+        let Some(item) = self.state.keyspace.get(db, key, self.now_ms) else {
+            self.state.keyspace.missed(db, key);
+            return None;
+        };
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }

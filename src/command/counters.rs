@@ -4,7 +4,7 @@ use super::context::{Outcome, reply};
 use super::parse::{NOT_AN_INTEGER, integer, parse_i64};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::{Reply, WriteContext};
-use crate::keyspace::{StringValue, Value};
+use crate::keyspace::{EventClass, StringValue, Value};
 use crate::wire::units::Args;
 
 const FLAGS: Flags = Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST);
@@ -72,5 +72,6 @@ fn add(context: &mut WriteContext<'_>, key: &[u8], n: i64) -> Outcome {
     } else {
         edit.set(value, 0);
     }
+    context.notify(EventClass::String, "incrby", key);
     Ok(Reply::Int(new))
 }

@@ -1,8 +1,10 @@
-//! Commands on keys of any type: DEL, UNLINK, EXISTS, TYPE, DBSIZE, FLUSHALL, FLUSHDB.
+//! Commands on keys of any type: DEL, UNLINK, EXISTS, TOUCH, TYPE, RANDOMKEY, DBSIZE, FLUSHALL,
+//! FLUSHDB. Nothing here may look into a value.
 
 use super::parse::{SYNTAX, is};
 use super::row::{Arg, Category, Command, Flags, Handler, KeySpec};
 use super::{ReadContext, Reply, WriteContext};
+use crate::keyspace::EventClass;
 use crate::wire::units::Args;
 
 const CATEGORIES: &[Category] = &[Category::Keyspace];
@@ -37,6 +39,24 @@ pub(super) static EXISTS: Command = Command {
     complexity: "O(N) of the number of keys",
     arguments: &[Arg::KEY.multiple()],
     ..Command::new("exists", -2, Flags::READONLY.and(Flags::FAST), Handler::Read(exists))
+};
+
+pub(super) static TOUCH: Command = Command {
+    categories: CATEGORIES,
+    keys: &[KeySpec::every(1, &["RO"])],
+    tips: SUM,
+    since: "3.2.1",
+    summary: "Counts how many of the keys exist, as a look at each of them",
+    complexity: "O(N) of the number of keys",
+    arguments: &[Arg::KEY.multiple()],
+    ..Command::new("touch", -2, Flags::READONLY.and(Flags::FAST), Handler::Read(exists))
+};
+
+pub(super) static RANDOMKEY: Command = Command {
+    categories: CATEGORIES,
+    tips: &["request_policy:all_shards", "nondeterministic_output"],
+    summary: "A key of the database, any",
+    ..Command::new("randomkey", 1, Flags::READONLY, Handler::Read(randomkey))
 };
 
 pub(super) static TYPE: Command = Command {
@@ -77,7 +97,10 @@ const fn flush_row(name: &'static str) -> Command {
 fn del(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
     let mut removed = 0;
     for key in &args[1..] {
-        removed += i64::from(context.edit(key).remove());
+        if context.edit(key).remove() {
+            removed += 1;
+            context.notify(EventClass::Generic, "del", key);
+        }
     }
     Reply::Int(removed)
 }
@@ -85,6 +108,14 @@ fn del(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
 fn exists(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
     let found = args[1..].iter().filter(|key| context.get(key).is_some()).count();
     Reply::Int(found as i64)
+}
+
+fn randomkey(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {
+    let Some((key, item)) = context.state.keyspace.random(context.db, context.seed, context.now_ms) else {
+        return Reply::Nil;
+    };
+    context.saw_expiring |= item.has_expired(context.wall_ms);
+    Reply::bulk(key)
 }
 
 fn type_of(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {

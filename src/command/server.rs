@@ -26,7 +26,7 @@ pub(super) static CONFIG: Command = Command {
         Command {
             full_name: "config|set",
             since: "2.0.0",
-            summary: "Sets parameters of this node until it stops: read-mode, to linearizable or lease",
+            summary: "Sets parameters, all of them or none: of this node until it stops, or of the whole cluster",
             complexity: "O(N) of the number of parameters",
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             arguments: &[Arg::block(
@@ -37,6 +37,20 @@ pub(super) static CONFIG: Command = Command {
             ..row("set", -4, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigSet)
         },
         help_row("config|help", "5.0.0", "server", &[]),
+        Command {
+            full_name: "config|resetstat",
+            since: "2.0.0",
+            summary: "Sets the counters of INFO and LATENCY HISTOGRAM back",
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            ..row("resetstat", 2, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigResetStat)
+        },
+        Command {
+            full_name: "config|rewrite",
+            since: "2.8.0",
+            summary: "Would write parameters to the file they came from, and there is none",
+            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+            ..row("rewrite", 2, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigRewrite)
+        },
     ],
     ..row("config", -2, Flags::NONE, Do::Introspect)
 };

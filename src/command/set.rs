@@ -1,11 +1,12 @@
-//! SET and its options.
+//! SET and its options; SETNX, SETEX, PSETEX and GETSET, which are some of them under a name.
+//! All of them must tell the same events for the same change.
 
 use super::context::{Outcome, reply};
-use super::parse::{Expiry, SYNTAX, is};
+use super::parse::{Expiry, SYNTAX, Unit, is};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::strings::string;
 use super::{Reply, WriteContext};
-use crate::keyspace::Value;
+use crate::keyspace::{EventClass, Value};
 use crate::wire::units::Args;
 
 /// `EX`, `PX`, `EXAT`, `PXAT`, `KEEPTTL`.
@@ -51,6 +52,52 @@ pub(super) static SET: Command = Command {
         Flags::WRITE.and(Flags::DENYOOM),
         Handler::Write(|context, args| reply(set(context, args))),
     )
+};
+
+const VALUE: Arg = Arg::new("value", ArgKind::String);
+const FLAGS: Flags = Flags::WRITE.and(Flags::DENYOOM);
+
+pub(super) static SETNX: Command = Command {
+    categories: &[Category::String],
+    keys: &[KeySpec::one(&["OW", "insert"])],
+    group: "string",
+    summary: "Sets a string if the key does not exist",
+    arguments: &[Arg::KEY, VALUE],
+    ..Command::new("setnx", 3, FLAGS.and(Flags::FAST), Handler::Write(setnx))
+};
+
+pub(super) static SETEX: Command = Command {
+    since: "2.0.0",
+    summary: "Sets a string with a time to live in seconds",
+    arguments: &[Arg::KEY, Arg::new("seconds", ArgKind::Integer), VALUE],
+    ..setex_row("setex", Handler::Write(|context, args| reply(setex(context, args, Unit::Ex, "setex"))))
+};
+
+pub(super) static PSETEX: Command = Command {
+    since: "2.6.0",
+    summary: "Sets a string with a time to live in milliseconds",
+    arguments: &[Arg::KEY, Arg::new("milliseconds", ArgKind::Integer), VALUE],
+    ..setex_row("psetex", Handler::Write(|context, args| reply(setex(context, args, Unit::Px, "psetex"))))
+};
+
+const OVERWRITTEN: &[KeySpec] = &[KeySpec::one(&["OW", "update"])];
+
+const fn setex_row(name: &'static str, handler: Handler) -> Command {
+    Command {
+        categories: &[Category::String],
+        keys: OVERWRITTEN,
+        group: "string",
+        ..Command::new(name, 4, FLAGS, handler)
+    }
+}
+
+pub(super) static GETSET: Command = Command {
+    categories: &[Category::String],
+    keys: &[KeySpec::one(&["RW", "access", "update"])],
+    group: "string",
+    summary: "Sets a string and returns what it was before",
+    arguments: &[Arg::KEY, VALUE],
+    ..Command::new("getset", 3, FLAGS.and(Flags::FAST), Handler::Write(getset))
 };
 
 /// When SET sets.
@@ -116,6 +163,7 @@ fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     };
     let mut edit = context.edit(args[1]);
     let old = edit.item();
+    let is_miss = options.get && old.is_none();
     let holds = match options.condition {
         Condition::Always => true,
         Condition::Missing => old.is_none(),
@@ -128,9 +176,51 @@ fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         _ if holds => Reply::Ok,
         _ => Reply::Nil,
     };
+    let deadline_ms = deadline_ms.unwrap_or_else(|| old.map_or(0, |item| item.deadline_ms));
+    if is_miss {
+        context.notify(EventClass::KeyMiss, "keymiss", args[1]);
+        edit = context.edit(args[1]);
+    }
     if holds {
-        let deadline_ms = deadline_ms.unwrap_or_else(|| old.map_or(0, |item| item.deadline_ms));
         edit.set(Value::string(args[2]), deadline_ms);
+        tell_set(context, args[1], matches!(options.expiry, Expiry::At { .. }));
     }
     Ok(answer)
+}
+
+/// Sets a string, and tells of it. `expires`: the command gave it the deadline.
+fn put(context: &mut WriteContext<'_>, key: &[u8], value: &[u8], deadline_ms: u64, expires: bool) {
+    context.edit(key).set(Value::string(value), deadline_ms);
+    tell_set(context, key, expires);
+}
+
+fn tell_set(context: &mut WriteContext<'_>, key: &[u8], expires: bool) {
+    context.notify(EventClass::String, "set", key);
+    if expires {
+        context.notify(EventClass::Generic, "expire", key);
+    }
+}
+
+fn setnx(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+    if context.edit(args[1]).item().is_some() {
+        return Reply::Int(0);
+    }
+    put(context, args[1], args[2], 0, false);
+    Reply::Int(1)
+}
+
+fn setex(context: &mut WriteContext<'_>, args: &Args<'_>, unit: Unit, name: &str) -> Outcome {
+    let expiry = Expiry::At { unit, number: args[2] };
+    let deadline_ms = expiry.deadline_ms(context.now_ms, name)?.unwrap_or_default();
+    put(context, args[1], args[3], deadline_ms, true);
+    Ok(Reply::Ok)
+}
+
+fn getset(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+    let old = context.edit(args[1]).item().map(|item| string(&item.value).to_blob());
+    if old.is_none() {
+        context.notify(EventClass::KeyMiss, "keymiss", args[1]);
+    }
+    put(context, args[1], args[2], 0, false);
+    old.map_or(Reply::Nil, Reply::Bulk)
 }

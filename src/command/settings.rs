@@ -18,6 +18,8 @@ pub struct Settings {
 
 const NOTIFY: &str = "notify-keyspace-events";
 const ACL_PUBSUB_DEFAULT: &str = "acl-pubsub-default";
+/// Not kept here: it is the password of the user `default`, as its hash.
+pub(super) const REQUIREPASS: &str = "requirepass";
 const ACTIVE_EXPIRE: &str = "active-expire";
 
 impl Default for Settings {
@@ -29,7 +31,7 @@ impl Default for Settings {
 impl Settings {
     /// Whether there is a setting of this name.
     pub fn has(name: &str) -> bool {
-        [NOTIFY, ACL_PUBSUB_DEFAULT, ACTIVE_EXPIRE].contains(&name)
+        [NOTIFY, ACL_PUBSUB_DEFAULT, REQUIREPASS, ACTIVE_EXPIRE].contains(&name)
     }
 
     /// All of them, by name, as they are written in snapshots.
@@ -48,6 +50,7 @@ impl Settings {
             }
             (ACL_PUBSUB_DEFAULT, b"allchannels") => self.acl_pubsub_default = true,
             (ACL_PUBSUB_DEFAULT, b"resetchannels") => self.acl_pubsub_default = false,
+            (REQUIREPASS, value) if super::acl::is_hash_or_empty(value) => {}
             (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
             (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
             _ => return Err(Reply::error("ERR no such setting, or no such value of it")),

@@ -1,10 +1,11 @@
-//! GET, MGET, MSET, APPEND, STRLEN. (SET is in `set`, numbers are in `counters`.)
+//! GET, MGET, MSET, MSETNX, APPEND, STRLEN. (SET and its like are in `set`, numbers in `counters`
+//! and `floats`, parts of strings in `ranges`.) Nothing here may look at the bits of a string.
 
 use super::context::{Outcome, reply};
 use super::parse::check_len;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::{ReadContext, Reply, WriteContext};
-use crate::keyspace::{StringValue, Value};
+use crate::keyspace::{EventClass, StringValue, Value};
 use crate::wire::units::Args;
 
 const CATEGORIES: &[Category] = &[Category::String];
@@ -40,6 +41,18 @@ pub(super) static MSET: Command = Command {
     complexity: "O(N) of the number of keys",
     arguments: &[Arg::block("key_value", &[Arg::KEY, VALUE]).multiple()],
     ..Command::new("mset", -3, Flags::WRITE.and(Flags::DENYOOM), Handler::Write(mset))
+};
+
+pub(super) static MSETNX: Command = Command {
+    categories: CATEGORIES,
+    keys: &[KeySpec::every(2, &["OW", "insert"])],
+    tips: &["request_policy:multi_shard", "response_policy:agg_min"],
+    since: "1.0.1",
+    group: "string",
+    summary: "Sets several strings at once, if none of the keys exists",
+    complexity: "O(N) of the number of keys",
+    arguments: &[Arg::block("key_value", &[Arg::KEY, VALUE]).multiple()],
+    ..Command::new("msetnx", -3, Flags::WRITE.and(Flags::DENYOOM), Handler::Write(msetnx))
 };
 
 pub(super) static APPEND: Command = Command {
@@ -87,10 +100,26 @@ fn mset(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
     if args.len().is_multiple_of(2) {
         return MSET.wrong_arity();
     }
+    set_pairs(context, args);
+    Reply::Ok
+}
+
+fn msetnx(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+    if args.len().is_multiple_of(2) {
+        return MSETNX.wrong_arity();
+    }
+    if args[1..].chunks_exact(2).any(|pair| context.edit(pair[0]).item().is_some()) {
+        return Reply::Int(0);
+    }
+    set_pairs(context, args);
+    Reply::Int(1)
+}
+
+fn set_pairs(context: &mut WriteContext<'_>, args: &Args<'_>) {
     for pair in args[1..].chunks_exact(2) {
         context.edit(pair[0]).set(Value::string(pair[1]), 0);
+        context.notify(EventClass::String, "set", pair[0]);
     }
-    Reply::Ok
 }
 
 fn append(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
@@ -98,10 +127,12 @@ fn append(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let mut edit = context.edit(key);
     let Some(len) = edit.item().map(|item| string(&item.value).len()) else {
         edit.set(Value::string(tail), 0);
+        context.notify(EventClass::String, "append", key);
         return Ok(Reply::Int(tail.len() as i64));
     };
     check_len(len + tail.len())?;
     edit.change(|Value::String(value)| value.append(tail));
+    context.notify(EventClass::String, "append", key);
     Ok(Reply::Int((len + tail.len()) as i64))
 }
 

@@ -6,7 +6,7 @@ use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::set::EXPIRATION;
 use super::strings::string;
 use super::{ReadContext, Reply, WriteContext};
-use crate::keyspace::{Item, Value};
+use crate::keyspace::{EventClass, Item, Value};
 use crate::wire::units::Args;
 
 const CATEGORIES: &[Category] = &[Category::String];
@@ -95,7 +95,12 @@ fn cas(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let mut edit = context.edit(args[1]);
     check_version(edit.item(), expected)?;
     let deadline_ms = deadline_ms.unwrap_or_else(|| edit.item().map_or(0, |item| item.deadline_ms));
-    Ok(Reply::Int(edit.set(Value::string(args[3]), deadline_ms) as i64))
+    let version = edit.set(Value::string(args[3]), deadline_ms);
+    context.notify(EventClass::String, "set", args[1]);
+    if matches!(expiry, Expiry::At { .. }) {
+        context.notify(EventClass::Generic, "expire", args[1]);
+    }
+    Ok(Reply::Int(version as i64))
 }
 
 fn cad(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
@@ -106,11 +111,16 @@ fn cad(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let mut edit = context.edit(args[1]);
     check_version(edit.item(), expected)?;
     edit.remove();
+    context.notify(EventClass::Generic, "del", args[1]);
     Ok(Reply::Int(1))
 }
 
 fn delifeq(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
     let mut edit = context.edit(args[1]);
     let equal = edit.item().is_some_and(|item| string(&item.value).equals(args[2]));
-    Reply::Int(i64::from(equal && edit.remove()))
+    let removed = equal && edit.remove();
+    if removed {
+        context.notify(EventClass::Generic, "del", args[1]);
+    }
+    Reply::Int(i64::from(removed))
 }

@@ -6,6 +6,7 @@ use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
 use super::{Event, Group, LogView, OWN_TICKET};
 use crate::command::{Reply, Request};
+use crate::keyspace::{Event as KeyspaceEvent, EventClass};
 use crate::machine::Verdict;
 use crate::mutant::{self, Mutant};
 use crate::wire::WireError;
@@ -60,6 +61,7 @@ impl Group {
     fn apply_batches(&mut self, entry: &Entry) -> Result<(), WireError> {
         let (now_ms, batches) = entry::decode(&entry.data)?;
         self.machine.begin_entry(entry.index, now_ms);
+        self.replays = entry.index <= self.old_log.index && entry.term <= self.old_log.term;
         for batch in batches {
             let batch = batch?;
             let is_own = batch.origin == self.config.node_id && batch.boot == self.config.boot;
@@ -103,7 +105,11 @@ impl Group {
                         Some(unit) => self.apply_unit(&unit?, job.ticket),
                         None => CORRUPT, // the number was used by a batch that had been given up
                     },
-                    step => self.read_step(step).0,
+                    step => {
+                        let reply = self.read_step(step).0;
+                        self.note_events(job.ticket);
+                        reply
+                    }
                 };
                 if job.ticket == OWN_TICKET {
                     self.registered(&reply);
@@ -118,10 +124,21 @@ impl Group {
         Ok(())
     }
 
-    /// What has happened in the machine comes before the next answer.
+    /// What has happened in the machine comes before the next answer. What was in the log when
+    /// this node started is not told: it was sent before anybody could listen here.
     pub(super) fn note_events(&mut self, ticket: u64) {
         let before = self.effects.replies.len();
-        let events = self.machine.take_events().into_iter();
+        let replays = self.replays;
+        let is_told = |event: &KeyspaceEvent| match event {
+            // Only to the clients of the node that read.
+            KeyspaceEvent::Named { class: EventClass::KeyMiss, .. } => ticket != 0,
+            KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
+            KeyspaceEvent::Touched { .. }
+            | KeyspaceEvent::TouchedAll
+            | KeyspaceEvent::User { .. }
+            | KeyspaceEvent::UsersReplaced => true,
+        };
+        let events = self.machine.take_events().into_iter().filter(is_told);
         self.effects.notices.extend(events.map(|event| Notice { before, ticket, event }));
     }
 
@@ -168,15 +185,17 @@ impl Group {
     pub(super) fn answer_job(&mut self, job: Job) {
         let ticket = job.ticket;
         let stale = matches!(job.consistency, Consistency::Stale { .. });
-        let mark = self.effects.replies.len();
+        let (mark, notices_mark) = (self.effects.replies.len(), self.effects.notices.len());
         let mut saw_expiring = false;
         for step in &job.steps {
             let (reply, expiring) = self.read_step_ref(step);
             saw_expiring |= expiring;
+            self.note_events(ticket);
             self.effects.replies.push((ticket, reply));
         }
         if saw_expiring && !stale {
             self.effects.replies.truncate(mark);
+            self.effects.notices.truncate(notices_mark);
             // A batch without units: its entry carries the leader's clock, and the job's
             // steps are carried out at its apply.
             self.stream.submit(job, self.now.mono_us);

@@ -78,6 +78,7 @@ scripts! {
     snapshots
     installed_not_synced
     no_majority
+    notices
     outcomes
     etcd_failpoints
     wiped_node

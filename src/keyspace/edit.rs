@@ -81,20 +81,24 @@ impl<'a, 'k> Edit<'a, 'k> {
 
     /// Removes the key. Whether it was there.
     pub fn remove(&mut self) -> bool {
+        self.take().is_some()
+    }
+
+    /// Removes the key, and gives what it was.
+    pub fn take(&mut self) -> Option<Item> {
+        let deadline_ms = self.item()?.deadline_ms;
         self.set_deadline_row(0);
-        let Some(position) = self.position.take() else { return false };
+        let position = self.position.take()?;
         let keyspace = &mut *self.keyspace;
         let partition = &mut keyspace.partitions[self.partition];
-        if partition.remove(position).is_none() {
-            return false;
-        }
+        let entry = partition.remove(position)?;
         keyspace.revision += 1;
         keyspace.len -= 1;
         if partition.table.is_empty() {
             keyspace.occupied.set(self.partition, false);
         }
         keyspace.events.touched(0, self.key);
-        true
+        Some(Item { deadline_ms, ..entry.item })
     }
 
     fn set_deadline_row(&mut self, deadline_ms: u64) {

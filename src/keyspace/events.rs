@@ -3,6 +3,7 @@
 //! replica for which nobody asks makes none.
 
 use super::Blob;
+use std::cell::RefCell;
 use std::fmt;
 
 /// One kind of keyspace event; a letter of `notify-keyspace-events`.
@@ -148,6 +149,8 @@ pub(super) struct Events {
     pub(super) classes: EventClasses,
     pub(super) touches: bool,
     pub(super) list: Vec<Event>,
+    /// Of reads, which change nothing else.
+    misses: RefCell<Vec<Event>>,
 }
 
 impl Events {
@@ -208,9 +211,20 @@ impl super::Keyspace {
         self.events.list.push(Event::UsersReplaced);
     }
 
+    /// A read has not found the key.
+    pub fn missed(&self, db: usize, key: &[u8]) {
+        let (class, classes) = (EventClass::KeyMiss, self.events.classes);
+        if classes.tells(class) {
+            let event = Event::Named { class, name: "keymiss", db: db as u32, key: Blob::new(key), classes };
+            self.events.misses.borrow_mut().push(event);
+        }
+    }
+
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events.list)
+        let mut list = std::mem::take(&mut self.events.list);
+        list.append(self.events.misses.get_mut());
+        list
     }
 }
 

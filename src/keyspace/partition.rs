@@ -124,6 +124,24 @@ impl Occupied {
         self.0[partition / 64] & (1 << (partition % 64)) != 0
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The `n`th of them, from 0.
+    pub(super) fn nth(&self, mut n: usize) -> Option<usize> {
+        for (i, &word) in self.0.iter().enumerate() {
+            let ones = word.count_ones() as usize;
+            if n < ones {
+                let rest = (0..n).fold(word, |word, _| word & (word - 1)); // without the lowest `n`
+                return Some(i * 64 + rest.trailing_zeros() as usize);
+            }
+            n -= ones;
+        }
+        None
+    }
+
     /// The first occupied partition at or after `from`.
     pub(super) fn next(&self, from: usize) -> Option<usize> {
         let mut first_mask = u64::MAX << (from % 64);
@@ -161,6 +179,9 @@ mod tests {
         assert_eq!(occupied.next(65), Some(5000));
         assert_eq!(occupied.next(5001), Some(PARTITIONS - 1));
         assert_eq!(occupied.next(PARTITIONS), None);
+        assert_eq!(occupied.count(), 5);
+        let all: Vec<_> = (0..6).map(|n| occupied.nth(n)).collect();
+        assert_eq!(all, [Some(0), Some(63), Some(64), Some(5000), Some(PARTITIONS - 1), None]);
         occupied.set(64, false);
         assert_eq!(occupied.next(64), Some(5000));
     }

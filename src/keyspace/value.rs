@@ -92,20 +92,30 @@ impl StringValue {
 
     /// Appends `tail`: amortized O(1) a byte.
     pub fn append(&mut self, tail: &[u8]) {
-        if let Self::Growing(bytes) = self {
-            return bytes.extend_from_slice(tail);
+        self.grow(tail.len()).extend_from_slice(tail);
+    }
+
+    /// The bytes, to be changed in place, with room for `more`: copied only if they did not grow before.
+    pub fn grow(&mut self, more: usize) -> &mut Vec<u8> {
+        if !matches!(self, Self::Growing(_)) {
+            let mut room = IntBytes::default();
+            let head = self.bytes(&mut room);
+            let mut copy = Vec::with_capacity(head.len() + more);
+            copy.extend_from_slice(head);
+            *self = Self::Growing(Box::new(copy));
         }
-        let mut room = IntBytes::default();
-        let head = self.bytes(&mut room);
-        let len = head.len() + tail.len();
-        let mut joined = Vec::with_capacity(if len > Blob::INLINE_BYTES { len * 2 } else { len });
-        joined.extend_from_slice(head);
-        joined.extend_from_slice(tail);
-        *self = if len > Blob::INLINE_BYTES {
-            Self::Growing(Box::new(joined))
-        } else {
-            Self::Blob(Blob::new(&joined))
-        };
+        let Self::Growing(bytes) = self else { unreachable!("it has just become one that grows") };
+        bytes.reserve(more);
+        bytes
+    }
+
+    /// The bytes, to be changed in place, with zeros behind them if there were fewer than `len`.
+    pub fn grow_to(&mut self, len: usize) -> &mut Vec<u8> {
+        let bytes = self.grow(len.saturating_sub(self.len()));
+        if bytes.len() < len {
+            bytes.resize(len, 0);
+        }
+        bytes
     }
 }
 

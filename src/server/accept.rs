@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::connection::{Connection, SHRINK_AFTER};
+use super::failovers::Failovers;
 use crate::limits;
 use slog::{info, warn};
 use socket2::{SockRef, TcpKeepalive};
@@ -24,12 +25,17 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
     sampling.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut housekeeping = interval(HOUSEKEEPING);
     housekeeping.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut failovers = Failovers::default();
+    failovers.look(&shared);
     let mut backoff = false;
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            _ = sampling.tick() => shared.clients.stats().sample(Instant::now()),
+            _ = sampling.tick() => {
+                shared.clients.stats().sample(Instant::now());
+                failovers.look(&shared);
+            }
             _ = housekeeping.tick() => keep_house(&shared),
             Some(_) = tasks.join_next() => {}
             () = sleep(ACCEPT_BACKOFF), if backoff => backoff = false,
@@ -55,7 +61,7 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
 fn welcome(shared: &Rc<Shared>, socket: TcpStream, addr: SocketAddr, tasks: &mut JoinSet<()>) {
     let stats = shared.clients.stats();
     stats.add(&stats.connections_received, 1);
-    if shared.clients.len() >= shared.config.max_clients {
+    if shared.clients.len() as i64 >= shared.parameters.max_clients.get() {
         stats.add(&stats.connections_rejected, 1);
         // The socket is new, so its buffer takes this, or the client is gone.
         let _ = socket.try_write(b"-ERR max number of clients reached\r\n");
@@ -77,7 +83,9 @@ fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {
         // Nothing to control there. Refused: as it was.
         let _ = SockRef::from(socket).set_tcp_congestion(limits::LOOPBACK_CONGESTION);
     }
-    if let Some(idle) = shared.config.tcp_keepalive {
+    let keepalive_s = shared.parameters.tcp_keepalive_s.get() as u64;
+    if keepalive_s > 0 {
+        let idle = Duration::from_secs(keepalive_s);
         SockRef::from(socket)
             .set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle / 3))?;
     }
@@ -86,10 +94,11 @@ fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {
 
 fn keep_house(shared: &Shared) {
     let now = Instant::now();
+    let idle_s = shared.parameters.timeout_s.get() as u64;
     for client in shared.clients.all() {
         let silent = now.duration_since(client.active.get());
         let busy = client.awaiting() > 0 || client.blocked.get() || client.subscribed.get();
-        if shared.config.idle_timeout.is_some_and(|limit| silent >= limit) && !busy {
+        if idle_s > 0 && silent >= Duration::from_secs(idle_s) && !busy {
             client.close("idle timeout");
         } else if silent >= SHRINK_AFTER
             && client.input_capacity.get() - client.input_len.get() > limits::IDLE_BUFFER_BYTES

@@ -203,8 +203,7 @@ impl Connection {
                 Denied::Key(at) => ("key", args[at]),
                 Denied::Channel(at) => ("channel", args[at]),
             };
-            let log = self.shared.clients.acl_log();
-            log.add(reason, in_multi, object, &self.client.access.name.borrow(), &self.client);
+            self.note_denied(reason, in_multi, object, &self.client.access.name());
         })
     }
 
@@ -236,7 +235,12 @@ impl Connection {
     /// `AUTH` failed, and `ACL LOG` is to say so.
     pub(super) fn note_failed_login(&self, command: &[u8], name: &[u8]) {
         let in_multi = self.session.multi.is_some();
-        self.shared.clients.acl_log().add("auth", in_multi, command, name, &self.client);
+        self.note_denied("auth", in_multi, command, name);
+    }
+
+    fn note_denied(&self, reason: &'static str, in_multi: bool, object: &[u8], user: &[u8]) {
+        let max_len = usize::try_from(self.shared.parameters.acllog_max_len.get()).unwrap_or(0);
+        self.shared.clients.acl_log().add(reason, in_multi, object, user, &self.client, max_len);
     }
 }
 

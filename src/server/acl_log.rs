@@ -5,7 +5,7 @@ use super::client::Client;
 use super::client_command;
 use crate::command::Reply;
 use crate::limits;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -25,30 +25,14 @@ struct Entry {
 }
 
 /// See the module. The newest first.
+#[derive(Default)]
 pub struct AclLog {
     entries: RefCell<VecDeque<Entry>>,
-    max_len: Cell<usize>,
-}
-
-impl Default for AclLog {
-    fn default() -> Self {
-        Self { entries: RefCell::default(), max_len: Cell::new(limits::ACL_LOG_ENTRIES) }
-    }
 }
 
 impl AclLog {
-    /// `acllog-max-len`.
-    pub fn max_len(&self) -> usize {
-        self.max_len.get()
-    }
-
-    /// Changes it; what is too much goes with the next entry, as in Redis.
-    pub fn set_max_len(&self, max_len: usize) {
-        self.max_len.set(max_len);
-    }
-
-    /// Something was denied. Of a long key or channel the beginning is kept.
-    pub fn add(&self, reason: &'static str, in_multi: bool, object: &[u8], user: &[u8], client: &Client) {
+    /// Something was denied; `max_len` is `acllog-max-len`. Of a long key or channel the beginning is kept.
+    pub fn add(&self, reason: &'static str, in_multi: bool, object: &[u8], user: &[u8], client: &Client, max_len: usize) {
         let kept = |text: &[u8]| text[..text.len().min(limits::ACL_LOG_OBJECT_BYTES)].to_vec();
         let (object, user) = (kept(object), kept(user));
         let (at, client) = (Instant::now(), client_command::line(client));
@@ -65,7 +49,7 @@ impl AclLog {
             None => Entry { count: 1, reason, in_multi, object, user, at, client },
         };
         entries.push_front(entry);
-        entries.truncate(self.max_len.get());
+        entries.truncate(max_len);
     }
 
     /// `ACL LOG RESET`.

@@ -303,6 +303,12 @@ impl ClientTable {
         &self.pubsub
     }
 
+    /// A message of this node alone.
+    pub(super) fn announce(&self, channel: &str, message: &str) {
+        self.pubsub.publish(&channel.into(), &message.into(), false, &mut |client| self.touch(client));
+        self.flush();
+    }
+
     /// Something was written to it: it is flushed at the end of the turn.
     pub(super) fn touch(&self, client: &Rc<Client>) {
         if !client.touched.replace(true) {

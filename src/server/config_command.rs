@@ -1,86 +1,110 @@
-//! `CONFIG GET` and `CONFIG SET`: the parameters that clients and tools ask for, with this
-//! server's true values. This module must never pretend that a parameter was set.
+//! `CONFIG GET`, `SET`, `RESETSTAT`, `REWRITE`. What parameters there are is told by
+//! `parameters`. This module must never pretend that a parameter was set.
 
-use super::{Shared, consistency, info};
+use super::Shared;
+use super::connection::{Capture, Connection};
+use super::dispatch::Flow;
+use super::parameters::{self, Holder, Row};
 use crate::command::{Reply, glob_matches};
-use crate::limits;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use crate::group::{Job, Step};
+use crate::wire::units::put_settings_unit;
+use std::collections::BTreeMap;
 
-const READ_MODE: &str = "read-mode";
+/// What `CONFIG SET` is going to set, checked.
+pub type Changes = Vec<(&'static Row, String)>;
 
 /// `CONFIG GET pattern ...`.
 pub fn get(shared: &Shared, patterns: &[&[u8]]) -> Reply {
-    let lower: Vec<_> = patterns.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
-    let wanted = |name: &str| lower.iter().any(|pattern| glob_matches(pattern, name.as_bytes()));
-    let found = parameters(shared).into_iter().filter(|(name, _)| wanted(name));
-    Reply::Map(found.map(|(name, value)| (Reply::bulk(name), Reply::bulk(value))).collect())
+    let mut found: BTreeMap<Vec<u8>, &Row> = BTreeMap::new();
+    for pattern in patterns {
+        if !pattern.iter().any(|letter| b"[*?".contains(letter)) {
+            found.extend(parameters::find(pattern).map(|row| (pattern.to_vec(), row)));
+            continue;
+        }
+        let pattern = pattern.to_ascii_lowercase();
+        let matching = parameters::ROWS.iter().filter(|row| !row.is_hidden);
+        let matching = matching.filter(|row| glob_matches(&pattern, row.name.as_bytes()));
+        found.extend(matching.map(|row| (row.name.as_bytes().to_vec(), row)));
+    }
+    let pairs = found.into_iter().map(|(name, row)| (Reply::bulk(name), Reply::bulk(row.value(shared))));
+    Reply::Map(pairs.collect())
 }
 
-/// `CONFIG SET name value ...`: all of them, or none.
-pub fn set(shared: &Shared, args: &[&[u8]]) -> Reply {
+/// `CONFIG SET name value ...`: what to set, if all of it can be.
+fn changes(shared: &Shared, args: &[&[u8]]) -> Result<Changes, Reply> {
     if !args.len().is_multiple_of(2) {
-        return Reply::error("ERR syntax error");
+        return Err(Reply::error("ERR syntax error"));
     }
-    let known = parameters(shared);
-    let mut seen = BTreeSet::new();
-    let mut read_mode = shared.read_mode.get();
+    let mut rows: Vec<&'static Row> = Vec::with_capacity(args.len() / 2);
     for pair in args.chunks_exact(2) {
         let asked = String::from_utf8_lossy(pair[0]);
-        let name = asked.to_ascii_lowercase();
-        if !known.contains_key(name.as_str()) {
+        let Some(row) = parameters::find(pair[0]) else {
             let reason = format!("Unknown option or number of arguments for CONFIG SET - '{asked}'");
-            return Reply::error_owned(format!("ERR {reason}"));
+            return Err(Reply::error_owned(format!("ERR {reason}")));
+        };
+        if let Some(reason) = row.refusal() {
+            return Err(failed(&asked, reason));
         }
-        if !seen.insert(name.clone()) {
-            return failed(&asked, "duplicate parameter");
+        if rows.iter().any(|other| std::ptr::eq(*other, row)) {
+            return Err(failed(&asked, "duplicate parameter"));
         }
-        if name != READ_MODE {
-            return failed(&asked, "can't set immutable config");
-        }
-        match consistency::read_mode(pair[1]) {
-            Some(mode) => read_mode = mode,
-            None => {
-                let reason = "argument(s) must be one of the following: linearizable, lease";
-                return failed(&asked, reason);
-            }
-        }
+        rows.push(row);
     }
-    shared.read_mode.set(read_mode);
-    Reply::Ok
+    let values = rows.into_iter().zip(args.chunks_exact(2));
+    let checked = values.map(|(row, pair)| match row.check(shared, pair[1]) {
+        Ok(value) => Ok((row, value)),
+        Err(reason) => Err(failed(row.name, &reason)),
+    });
+    checked.collect()
 }
 
 fn failed(name: &str, reason: &str) -> Reply {
     Reply::error_owned(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}"))
 }
 
-/// By name. Redis's own names; a value is what this server does, not what Redis would.
-fn parameters(shared: &Shared) -> BTreeMap<&'static str, String> {
-    let durable = shared.backend.status().storage != "memory";
-    let seconds = |duration: Option<Duration>| duration.map_or(0, |limit| limit.as_secs()).to_string();
-    let fixed = [
-        ("databases", "1"),
-        ("maxmemory", "0"),
-        ("maxmemory-policy", "noeviction"),
-        ("save", ""),
-        ("lazyfree-lazy-user-del", "yes"),
-        ("io-threads", "1"),
-        ("requirepass", ""),
-    ];
-    let mut all: BTreeMap<_, _> = fixed.map(|(name, value)| (name, value.to_owned())).into();
-    all.extend([
-        // The Raft log is an append-only file that is synced before each reply.
-        ("appendonly", if durable { "yes" } else { "no" }.to_owned()),
-        ("appendfsync", if durable { "always" } else { "no" }.to_owned()),
-        ("cluster-enabled", if info::is_cluster(shared) { "yes" } else { "no" }.to_owned()),
-        ("maxclients", shared.config.max_clients.to_string()),
-        ("timeout", seconds(shared.config.idle_timeout)),
-        ("tcp-keepalive", seconds(shared.config.tcp_keepalive)),
-        (READ_MODE, consistency::describe(shared.read_mode.get())),
-        ("port", shared.port.to_string()),
-        ("proto-max-bulk-len", limits::MAX_BULK_BYTES.to_string()),
-        ("client-query-buffer-limit", limits::MAX_QUERY_BUFFER_BYTES.to_string()),
-        ("client-output-buffer-limit", format!("normal {} 0 0", limits::MAX_OUTPUT_BUFFER_BYTES)),
-    ]);
-    all
+fn apply(shared: &Shared, changes: &Changes) {
+    for (row, value) in changes {
+        row.set(shared, value);
+    }
+}
+
+fn of_cluster(changes: &Changes) -> Vec<(&str, &[u8])> {
+    let of_cluster = changes.iter().filter(|(row, _)| matches!(row.holder, Holder::Cluster));
+    of_cluster.map(|(row, value)| (row.name, value.as_bytes())).collect()
+}
+
+/// Within `EXEC`, where nothing can be asked of the group.
+pub fn set_queued(shared: &Shared, args: &[&[u8]]) -> Reply {
+    match changes(shared, args) {
+        Ok(changes) if of_cluster(&changes).is_empty() => {
+            apply(shared, &changes);
+            Reply::Ok
+        }
+        Ok(_) => Reply::error("ERR a parameter of the whole cluster cannot be set inside a transaction"),
+        Err(error) => error,
+    }
+}
+
+impl Connection {
+    /// `CONFIG SET`. Err: the reply, and the group has nothing to do.
+    pub(super) fn start_config_set(&mut self, args: &[&[u8]], job: &mut Job) -> Result<Flow, Reply> {
+        let changes = changes(&self.shared, &args[2..])?;
+        let of_cluster = of_cluster(&changes);
+        if of_cluster.is_empty() {
+            apply(&self.shared, &changes);
+            return Err(Reply::Ok);
+        }
+        put_settings_unit(&mut job.body, &of_cluster);
+        job.steps.push(Step::Write);
+        self.capture = Some(Capture::Settings(changes));
+        Ok(Flow::Submit)
+    }
+
+    /// The log has taken the parameters of the cluster: those of this node follow.
+    pub(super) fn settings_taken(&self, changes: &Changes, reply: Reply) -> Reply {
+        if !reply.is_error() {
+            apply(&self.shared, changes);
+        }
+        reply
+    }
 }

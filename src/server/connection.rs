@@ -3,6 +3,7 @@
 //! pass through it (see `client`). This module must never hold more input than its bounds.
 
 use super::client::Client;
+use super::config_command::Changes;
 use super::dispatch::Flow;
 use super::session::{Queued, Session};
 use super::wait::{MemberGoal, Wait};
@@ -38,6 +39,8 @@ pub enum Capture {
     Removals(Vec<(String, String)>),
     /// A wish about a member, whose effect is then waited for.
     Member(MemberGoal),
+    /// Parameters of the whole cluster.
+    Settings(Changes),
 }
 
 /// See the module.

@@ -39,7 +39,7 @@ pub fn readwrite(connection: &mut Connection) -> Reply {
 impl Connection {
     /// Of its next reads.
     pub(super) fn consistency(&self) -> Consistency {
-        self.session.consistency.unwrap_or(self.shared.read_mode.get())
+        self.session.consistency.unwrap_or(self.shared.parameters.read_mode.get())
     }
 }
 

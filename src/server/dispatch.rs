@@ -26,6 +26,7 @@ pub enum Flow {
 }
 
 const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
+const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
 const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
@@ -54,6 +55,9 @@ impl Connection {
         }
         if let Some(error) = self.refused_while_subscribed(row) {
             return self.refuse(&request, error, job);
+        }
+        if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
+            return self.refuse(&request, OUT_OF_MEMORY, job);
         }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
         if self.session.multi.is_some() && !runs_in_multi {
@@ -173,6 +177,10 @@ impl Connection {
                 Ok(()) => return Flow::Submit,
                 Err(error) => error,
             },
+            Do::ConfigSet => match self.start_config_set(&args, job) {
+                Ok(flow) => return flow,
+                Err(reply) => reply,
+            },
             _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
                 Ok(flow) => return flow,
                 Err(error) => error,
@@ -264,6 +272,7 @@ impl Connection {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
             },
+            (Capture::Settings(changes), reply) => self.settings_taken(&changes, reply),
             (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {
                 let numbers = pairs.chunks_exact(2).map(|pair| match pair {
                     [Reply::Int(revision), Reply::Int(seen_at)] => (*revision as u64, *seen_at as u64),

@@ -102,7 +102,7 @@ fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("multiplexing_api", "epoll");
     text.field("process_id", std::process::id());
     text.field("run_id", &shared.config.run_id);
-    text.field("tcp_port", shared.port);
+    text.field("tcp_port", shared.addr.port());
     text.field("server_time_usec", now.as_micros());
     text.field("uptime_in_seconds", uptime_s);
     text.field("uptime_in_days", uptime_s / 86_400);
@@ -112,7 +112,7 @@ fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let all = shared.clients.all();
     text.field("connected_clients", all.len());
     text.field("cluster_connections", 0);
-    text.field("maxclients", shared.config.max_clients);
+    text.field("maxclients", shared.parameters.max_clients.get());
     let largest = |of: &dyn Fn(&super::client::Client) -> usize| all.iter().map(|client| of(client)).max();
     text.field("client_recent_max_input_buffer", largest(&|client| client.input_capacity.get()).unwrap_or(0));
     text.field("client_recent_max_output_buffer", largest(&|client| client.unsent()).unwrap_or(0));

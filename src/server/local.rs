@@ -18,6 +18,7 @@ pub fn is_barrier(what: Do) -> bool {
         what,
         Do::Auth
             | Do::ClientConsistency
+            | Do::ConfigResetStat
             | Do::ConfigSet
             | Do::Hello
             | Do::Quit
@@ -62,7 +63,12 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Auth => acl_commands::auth(connection, args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
         Do::ClientConsistency => consistency::run(connection, &args[2..]),
-        Do::ConfigSet => config_command::set(&connection.shared, &args[2..]),
+        Do::ConfigSet => config_command::set_queued(&connection.shared, &args[2..]),
+        Do::ConfigResetStat => {
+            connection.shared.clients.stats().reset();
+            Reply::Ok
+        }
+        Do::ConfigRewrite => Reply::error("ERR The server is running without a config file"),
         Do::ConfigGet => config_command::get(&connection.shared, &args[2..]),
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),

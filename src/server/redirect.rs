@@ -37,7 +37,7 @@ impl Connection {
 
     /// `READONLY`, or what amounts to it.
     fn reads_stale(&self) -> bool {
-        let consistency = self.session.consistency.unwrap_or(self.shared.read_mode.get());
+        let consistency = self.session.consistency.unwrap_or(self.shared.parameters.read_mode.get());
         matches!(consistency, Consistency::Stale { .. })
     }
 }

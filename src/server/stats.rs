@@ -63,6 +63,23 @@ impl Stats {
         counter.set(counter.get() + n);
     }
 
+    /// `CONFIG RESETSTAT`: counts from nothing again.
+    pub fn reset(&self) {
+        for counter in [
+            &self.connections_received,
+            &self.connections_rejected,
+            &self.commands_processed,
+            &self.error_replies,
+            &self.net_input_bytes,
+            &self.net_output_bytes,
+        ] {
+            counter.set(0);
+        }
+        let mut rates = self.rates.borrow_mut();
+        rates.counts = [0; 3];
+        rates.per_second = [[0.0; SAMPLES]; 3];
+    }
+
     /// Takes a sample of the rates; called a few times a second.
     pub fn sample(&self, now: Instant) {
         let counts = [self.commands_processed.get(), self.net_input_bytes.get(), self.net_output_bytes.get()];

@@ -3,11 +3,13 @@
 
 mod backend;
 mod commands;
+mod config;
 mod consistency;
 mod discovery;
 mod limits;
 mod once;
 mod pipelines;
+mod pubsub;
 mod raft;
 mod redirect;
 mod transactions;
@@ -48,6 +50,7 @@ fn config() -> ServerConfig {
         redirect: Redirect::None,
         sentinel_name: "mymaster".to_owned(),
         requirepass: None,
+        directory: "/var/lib/bowline".to_owned(),
     }
 }
 

@@ -146,9 +146,13 @@ impl User {
 }
 
 fn checked_hash(hash: &[u8]) -> Result<String, RuleError> {
-    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     match std::str::from_utf8(hash) {
-        Ok(text) if text.len() == HASH_DIGITS && hash.iter().all(is_digit) => Ok(text.to_owned()),
+        Ok(text) if is_hash(hash) => Ok(text.to_owned()),
         _ => Err(RuleError::BadHash),
     }
+}
+
+/// 64 hexadecimal digits in lower case.
+pub(super) fn is_hash(text: &[u8]) -> bool {
+    text.len() == HASH_DIGITS && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -18,7 +18,7 @@ use crate::wire::frame::PeerMessage;
 use crate::wire::units::{self, Args};
 pub use membership::Strike;
 use raft::eraftpb::{ConfState, Entry, HardState, Message};
-use show::show;
+use show::{show, show_answers};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
@@ -111,6 +111,7 @@ impl Cluster {
             ["pending"] => self.pending(out),
             ["status"] => self.status(out),
             ["submit", node, rest @ ..] => self.submit(id(node), rest, Consistency::Linearizable, out),
+            ["settings", node, name, value] => self.set(id(node), name, value, out),
             ["exec", node, rest @ ..] => self.exec(id(node), rest, out),
             ["value", node, key] => {
                 let args: Args<'_> = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
@@ -262,9 +263,7 @@ impl Cluster {
         node.walking = effects.start_snapshot.or(node.walking.take());
         self.under_way.extend(effects.send_now.into_iter().map(|(to, message)| (id, to, message)));
         self.snapshots_under_way.extend(effects.send_snapshots.into_iter().map(|(to, m)| (id, to, m)));
-        for (ticket, reply) in effects.replies {
-            let _ = writeln!(out, "{id}: #{ticket} {}", show(&reply));
-        }
+        show_answers(id, effects.replies, effects.notices, out);
         for event in effects.events {
             let _ = match event {
                 Event::Role { role: role @ ("leader" | "follower"), term } => {

@@ -2,7 +2,7 @@
 //! carries jobs out in order, in a task of its own.
 
 use crate::command::Reply;
-use crate::group::{Consistency, Job, Step};
+use crate::group::{Consistency, Job, Notice, Step};
 use crate::machine::Machine;
 use crate::node::{Clients, MemberStatus, NodeStatus, Role};
 use crate::server::{Backend, ClientTable};
@@ -111,12 +111,29 @@ impl FakeBackend {
                     // The id 9 is nobody; who is added without one becomes 4.
                     Unit::Membership(it) if it.node == 9 => Reply::error("ERR there is no node 9"),
                     Unit::Membership(it) => Reply::Int(if it.node == 0 { 4 } else { it.node as i64 }),
+                    unit @ Unit::Settings(_) => self.machine.borrow_mut().execute(&unit),
                     unit => panic!("{unit:?}"),
                 },
             };
+            self.tell(job.ticket, clients);
             clients.reply(job.ticket, reply);
         }
         assert!(units.next().is_none(), "as many units as writes");
+    }
+
+    /// What the machine has to tell.
+    fn tell(&self, ticket: u64, clients: &ClientTable) {
+        for event in self.machine.borrow_mut().take_events() {
+            clients.notice(Notice { before: 0, ticket, event });
+        }
+    }
+
+    /// A unit that another node has submitted.
+    pub fn apply(&self, unit: &Unit<'_>, clients: &ClientTable) -> Reply {
+        let reply = self.machine.borrow_mut().execute(unit);
+        self.tell(0, clients);
+        clients.flush();
+        reply
     }
 
     fn revision_of(&self, key: &[u8]) -> u64 {
@@ -165,7 +182,7 @@ impl FakeBackend {
                 self.put(args[1], (old + 1).to_string().into_bytes());
                 Reply::Int(old + 1)
             }
-            b"once" => {
+            b"once" | b"publish" | b"spublish" => {
                 let command = Command { args: args.clone(), db: 0 };
                 self.machine.borrow_mut().execute(&Unit::Command(command))
             }

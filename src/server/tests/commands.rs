@@ -36,7 +36,7 @@ fn commands_about_the_connection() {
             ("CLIENT LIST ID abc", "-ERR_Invalid_client_ID "),
             ("CLIENT LIST ID", "-ERR_syntax_error "),
             ("CLIENT LIST ID 99", "$0  "),
-            ("CONFIG GET maxc* SAVE nosuch", "*4 $10 maxclients $3 100 $4 save $0  "),
+            ("CONFIG GET maxc* SAVE nosuch", "*4 $4 SAVE $0  $10 maxclients $3 100 "),
             ("CONFIG GET nosuch", "*0 "),
             ("CONFIG FOO", "-ERR_unknown_subcommand_'FOO'._Try_CONFIG_HELP. "),
             ("PING a b", "-ERR_wrong_number_of_arguments_for_'ping'_command "),

@@ -88,10 +88,10 @@ fn a_parameter_that_cannot_be_set_is_not() {
                 "CONFIG SET nosuch 1",
                 "-ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'\r\n".to_owned(),
             ),
-            ("CONFIG SET port 7000", refused("port", "can't set immutable config")),
-            ("CONFIG SET read-mode lease save x", refused("save", "can't set immutable config")),
+            ("CONFIG SET databases 7", refused("databases", "can't set immutable config")),
+            ("CONFIG SET read-mode lease save x", refused("save", "Invalid save parameters")),
             ("CONFIG SET read-mode lease read-mode lease", refused("read-mode", "duplicate parameter")),
-            ("CONFIG SET READ-MODE stale", refused("READ-MODE", no_mode)),
+            ("CONFIG SET READ-MODE stale", refused("read-mode", no_mode)),
             ("CONFIG SET read-mode lease save", "-ERR syntax error\r\n".to_owned()),
             (
                 "CONFIG SET read-mode",

@@ -26,6 +26,14 @@ impl Cluster {
         self.input(id, Input::Submit(job), out);
     }
 
+    pub(super) fn set(&mut self, id: u64, name: &str, value: &str, out: &mut String) {
+        self.tickets += 1;
+        let mut job = Job { ticket: self.tickets, ..Default::default() };
+        units::put_settings_unit(&mut job.body, &[(name, value.as_bytes())]);
+        job.steps.push(Step::Write);
+        self.input(id, Input::Submit(job), out);
+    }
+
     /// `exec 1 key=revision:seen_at ... GET a ; SET b c`
     pub(super) fn exec(&mut self, id: u64, words: &[&str], out: &mut String) {
         self.tickets += 1;

@@ -2,6 +2,8 @@
 
 use super::Cluster;
 use crate::command::Reply;
+use crate::group::Notice;
+use crate::keyspace::Event;
 use crate::wire::frame::PeerMessage;
 use std::fmt::Write as _;
 
@@ -48,6 +50,29 @@ impl Cluster {
             );
         }
     }
+}
+
+/// Replies, with what listeners hear before each.
+pub fn show_answers(id: u64, replies: Vec<(u64, Reply)>, notices: Vec<Notice>, out: &mut String) {
+    let mut notices = notices.into_iter().peekable();
+    for (i, (ticket, reply)) in replies.into_iter().enumerate() {
+        while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
+            show_notice(id, &notice, out);
+        }
+        let _ = writeln!(out, "{id}: #{ticket} {}", show(&reply));
+    }
+    notices.for_each(|notice| show_notice(id, &notice, out));
+}
+
+fn show_notice(id: u64, notice: &Notice, out: &mut String) {
+    let what = match &notice.event {
+        Event::Named { name, db, key, .. } => format!("{name} {key:?} in {db}"),
+        Event::Message { channel, message, sharded } => {
+            format!("{} {channel:?} {message:?}", if *sharded { "smessage" } else { "message" })
+        }
+        event => format!("{event:?}"),
+    };
+    let _ = writeln!(out, "{id}: hears {what}, of #{}", notice.ticket);
 }
 
 pub fn show(reply: &Reply) -> String {

@@ -1,0 +1,47 @@
+//! INCRBYFLOAT. The number must come out as Redis writes it on x86, on every machine.
+
+use super::context::{Outcome, reply};
+use super::long_double::{Finite, LongDouble};
+use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
+use super::strings::string;
+use super::{Reply, WriteContext};
+use crate::keyspace::{EventClass, Value};
+use crate::wire::units::Args;
+
+pub(super) static INCRBYFLOAT: Command = Command {
+    categories: &[Category::String],
+    keys: &[KeySpec::one(&["RW", "access", "update"])],
+    since: "2.6.0",
+    group: "string",
+    summary: "Adds to a number with a fraction, which is 0 if the key is missing",
+    arguments: &[Arg::KEY, Arg::new("increment", ArgKind::Double)],
+    ..Command::new(
+        "incrbyfloat",
+        3,
+        Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+        Handler::Write(|context, args| reply(incrbyfloat(context, args))),
+    )
+};
+
+/// A number, or Redis's error.
+fn number(text: &[u8]) -> Result<LongDouble, Reply> {
+    LongDouble::parse(text).ok_or(Reply::error("ERR value is not a valid float"))
+}
+
+fn incrbyfloat(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
+    let mut edit = context.edit(args[1]);
+    let old = match edit.item() {
+        Some(item) => number(string(&item.value).bytes(&mut Default::default()))?,
+        None => LongDouble::Finite(Finite::ZERO),
+    };
+    let sum = old.checked_add(number(args[2])?);
+    let sum = sum.ok_or(Reply::error("ERR increment would produce NaN or Infinity"))?.format();
+    let value = Value::string(sum.as_bytes());
+    if edit.item().is_some() {
+        edit.change(|old| *old = value);
+    } else {
+        edit.set(value, 0);
+    }
+    context.notify(EventClass::String, "incrbyfloat", args[1]);
+    Ok(Reply::bulk(sum))
+}

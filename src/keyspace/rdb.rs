@@ -1,0 +1,71 @@
+//! Values in Redis's own serialization (RDB, version 10), as `DUMP` and `RESTORE` exchange them:
+//! a byte for the type, the value, two bytes of version, a CRC64 of all that. What is read comes
+//! from anybody: it must never panic, nor take more memory than [`MAX_BULK_BYTES`] a string.
+
+mod crc64;
+mod lzf;
+mod strings;
+
+#[cfg(test)]
+mod tests;
+
+use super::Value;
+use super::value::IntBytes;
+use strings::Reader;
+use thiserror::Error;
+
+/// The version that is written, and the newest that is read.
+const VERSION: u16 = 10;
+const FOOTER_BYTES: usize = 10;
+
+/// The types of values, as Redis numbers them.
+const STRING: u8 = 0;
+
+/// Why a payload is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PayloadError {
+    /// It has been changed on its way, or is newer than this server.
+    #[error("DUMP payload version or checksum are wrong")]
+    Footer,
+    /// It does not say what it should.
+    #[error("Bad data format")]
+    Format,
+}
+
+/// The payload of a value.
+pub fn dump(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    match value {
+        Value::String(value) => {
+            out.push(STRING);
+            strings::put(&mut out, value.bytes(&mut IntBytes::default()));
+        }
+    }
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    let checksum = crc64::checksum(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out
+}
+
+/// Whether the payload is whole, and of a version that is known here. Returns what is before
+/// the footer.
+pub fn check(payload: &[u8]) -> Result<&[u8], PayloadError> {
+    let body_len = payload.len().checked_sub(FOOTER_BYTES).ok_or(PayloadError::Footer)?;
+    let (body, footer) = payload.split_at(body_len);
+    let version = u16::from_le_bytes([footer[0], footer[1]]);
+    let checksum = crc64::checksum(&payload[..body_len + 2]);
+    if version > VERSION || footer[2..] != checksum.to_le_bytes() {
+        return Err(PayloadError::Footer);
+    }
+    Ok(body)
+}
+
+/// The value of a payload.
+pub fn restore(payload: &[u8]) -> Result<Value, PayloadError> {
+    let mut reader = Reader::new(check(payload)?);
+    match reader.byte() {
+        Some(STRING) => reader.string().map(|bytes| Value::string(&bytes)),
+        _ => None,
+    }
+    .ok_or(PayloadError::Format)
+}
