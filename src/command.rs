@@ -7,6 +7,7 @@
 
 mod acl;
 mod bits;
+mod client;
 mod connection;
 mod context;
 mod counters;
@@ -17,6 +18,7 @@ mod floats;
 mod generic;
 mod getex;
 mod glob;
+mod hyperloglog;
 mod introspect;
 mod lcs;
 mod long_double;
@@ -42,9 +44,11 @@ mod versions;
 mod tests;
 
 pub use acl::{acl_too_many, Acl, AclCommand, Denied, User, check_rules, hash_password, is_secret, requirepass, shown_requirepass, without_passwords};
+pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
+pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use introspect::introspect;
 pub use parse::parse_i64;
 pub use pubsub::{PubSubCommand, Subscription};

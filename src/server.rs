@@ -9,10 +9,14 @@ mod acl_log;
 mod admin_commands;
 mod client;
 mod client_command;
+mod client_list;
+mod clients;
 mod cluster_commands;
 mod config_command;
 mod connection;
 mod consistency;
+mod control;
+mod control_command;
 mod dispatch;
 mod failovers;
 mod info;
@@ -27,9 +31,10 @@ mod session;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod wait;
 
-pub use client::ClientTable;
+pub use clients::ClientTable;
 
 use crate::command::{Acl, Reply};
 use crate::config::Redirect;

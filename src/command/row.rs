@@ -8,6 +8,7 @@ pub use flags::{Category, Flags};
 
 use super::Reply;
 use super::acl::AclCommand;
+use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
 use super::pubsub::PubSubCommand;
@@ -63,21 +64,14 @@ pub enum Handler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionCommand {
     Ping,
+    PfSelfTest,
     Echo,
     Select,
     Hello,
     Auth,
     Reset,
     Quit,
-    ClientId,
-    ClientSetName,
-    ClientGetName,
-    ClientSetInfo,
-    ClientInfo,
-    ClientList,
-    ClientNoEvict,
-    ClientNoTouch,
-    ClientConsistency,
+    Client(ClientCommand),
     /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
     Introspect,
     ConfigGet,

@@ -3,8 +3,8 @@
 
 use super::row::Command;
 use super::{
-    acl, bits, connection, counters, discovery, dump, expiry, floats, generic, getex, introspect, lcs, once,
-    pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
+    acl, bits, client, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog,
+    introspect, lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -19,7 +19,7 @@ static COMMANDS: &[&Command] = &[
     &bits::count::BITPOS,
     &versions::CAD,
     &versions::CAS,
-    &connection::CLIENT,
+    &client::CLIENT,
     &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,
@@ -62,6 +62,11 @@ static COMMANDS: &[&Command] = &[
     &expiry::PEXPIRE,
     &expiry::PEXPIREAT,
     &expiry::PEXPIRETIME,
+    &hyperloglog::PFADD,
+    &hyperloglog::PFCOUNT,
+    &hyperloglog::PFDEBUG,
+    &hyperloglog::PFMERGE,
+    &hyperloglog::PFSELFTEST,
     &connection::PING,
     &set::PSETEX,
     &pubsub::PSUBSCRIBE,

@@ -144,6 +144,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("expiry", include_str!("testscripts/expiry.script")),
     ("floats", include_str!("testscripts/floats.script")),
     ("generic", include_str!("testscripts/generic.script")),
+    ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
     ("lcs", include_str!("testscripts/lcs.script")),
     ("observe", include_str!("testscripts/observe.script")),

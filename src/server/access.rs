@@ -3,9 +3,9 @@
 //! changes. A connection must never do what its user may not, and one that may do everything
 //! must cost no more than the look at one flag.
 
-use super::client::{Client, ClientTable};
+use super::client::Client;
 use super::connection::Connection;
-use super::{Shared, acl_commands};
+use super::{ClientTable, Shared, acl_commands};
 use crate::command::{Acl, Command, Denied, Flags, Reply, Request, Subscription, User, glob_matches};
 use crate::keyspace::{Blob, Event, UserChange};
 use crate::resp::Limits;
@@ -240,7 +240,7 @@ impl Connection {
 
     fn note_denied(&self, reason: &'static str, in_multi: bool, object: &[u8], user: &[u8]) {
         let max_len = usize::try_from(self.shared.parameters.acllog_max_len.get()).unwrap_or(0);
-        self.shared.clients.acl_log().add(reason, in_multi, object, user, &self.client, max_len);
+        self.shared.clients.acl_log.add(reason, in_multi, object, user, &self.client, max_len);
     }
 }
 

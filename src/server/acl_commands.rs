@@ -50,13 +50,13 @@ pub fn run(connection: &Connection, what: AclCommand, args: &Args<'_>) -> Reply 
         (AclCommand::NoFile, _) => NO_FILE,
         (AclCommand::GenPass, []) => genpass(GENPASS_BITS),
         (AclCommand::GenPass, [bits]) => parse_i64(bits).map_or(NOT_AN_INTEGER, genpass),
-        (AclCommand::Log, []) => connection.shared.clients.acl_log().show(SHOWN),
+        (AclCommand::Log, []) => connection.shared.clients.acl_log.show(SHOWN),
         (AclCommand::Log, [word]) if word.eq_ignore_ascii_case(b"RESET") => {
-            connection.shared.clients.acl_log().reset();
+            connection.shared.clients.acl_log.reset();
             Reply::Ok
         }
         (AclCommand::Log, [count]) => match parse_i64(count) {
-            Some(count) => connection.shared.clients.acl_log().show(usize::try_from(count).unwrap_or(0)),
+            Some(count) => connection.shared.clients.acl_log.show(usize::try_from(count).unwrap_or(0)),
             None => NOT_AN_INTEGER,
         },
         _ => command::acl_too_many(args),

@@ -2,7 +2,7 @@
 //! must never hold more than its bound, nor a password.
 
 use super::client::Client;
-use super::client_command;
+use super::client_list;
 use crate::command::Reply;
 use crate::limits;
 use std::cell::RefCell;
@@ -35,7 +35,7 @@ impl AclLog {
     pub fn add(&self, reason: &'static str, in_multi: bool, object: &[u8], user: &[u8], client: &Client, max_len: usize) {
         let kept = |text: &[u8]| text[..text.len().min(limits::ACL_LOG_OBJECT_BYTES)].to_vec();
         let (object, user) = (kept(object), kept(user));
-        let (at, client) = (Instant::now(), client_command::line(client));
+        let (at, client) = (Instant::now(), client_list::line_of(client));
         let mut entries = self.entries.borrow_mut();
         let like = entries.iter().take(LOOKED_AT).position(|entry| {
             entry.reason == reason

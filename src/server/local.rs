@@ -17,7 +17,6 @@ pub fn is_barrier(what: Do) -> bool {
     let alters = matches!(
         what,
         Do::Auth
-            | Do::ClientConsistency
             | Do::ConfigResetStat
             | Do::ConfigSet
             | Do::Hello
@@ -29,7 +28,8 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Watch
     );
     let subscribes = matches!(what, Do::PubSub(what) if pubsub_commands::alters(what));
-    alters || subscribes || asks_the_group(what)
+    let turns = matches!(what, Do::Client(what) if client_command::is_barrier(what));
+    alters || turns || subscribes || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -50,19 +50,11 @@ const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out o
 /// the group.
 pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
     match what {
-        Do::ClientId
-        | Do::ClientSetName
-        | Do::ClientGetName
-        | Do::ClientSetInfo
-        | Do::ClientInfo
-        | Do::ClientList
-        | Do::ClientNoEvict
-        | Do::ClientNoTouch => client_command::run(connection, what, args),
+        Do::Client(what) => client_command::run(connection, what, args),
         Do::Asking => Reply::Ok,
         Do::Acl(what) => acl_commands::run(connection, what, args),
         Do::Auth => acl_commands::auth(connection, args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
-        Do::ClientConsistency => consistency::run(connection, &args[2..]),
         Do::ConfigSet => config_command::set_queued(&connection.shared, &args[2..]),
         Do::ConfigResetStat => {
             connection.shared.clients.stats().reset();
@@ -76,6 +68,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
+        Do::PfSelfTest => command::hyperloglog_selftest(),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
         Do::Readonly => consistency::readonly(connection),
         Do::Readwrite => consistency::readwrite(connection),

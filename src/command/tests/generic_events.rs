@@ -50,6 +50,11 @@ fn each_command_tells_what_redis_tells() {
             &[set, r#"RESTORE a 1 "\x00\x00\x0a\x00\x5d\x9b\x5c\x40\x0f\x7f\xa2\xda" REPLACE ABSTTL"#],
             &["del a"],
         ),
+        (&["PFADD h"], &["new h", "pfadd h"]),
+        (&["PFADD h a", "PFADD h a"], &[]),
+        (&["PFADD h a", "PFADD h b"], &["pfadd h"]),
+        (&["PFADD h a", "PFMERGE to h"], &["new to", "pfadd to"]),
+        (&["PFADD h a", "PFMERGE h"], &["pfadd h"]),
         (&[dead, "TOUCH dead"], &[]),
     ] {
         assert_eq!(events_of(commands), told, "{commands:?}");
