@@ -203,20 +203,3 @@ pub fn shown_requirepass(acl: &Acl) -> String {
 pub(super) fn is_hash_or_empty(value: &[u8]) -> bool {
     value.is_empty() || user::is_hash(value)
 }
-
-/// The arguments of a call that must not be shown to anybody, `(redacted)` in their place: those
-/// of `ACL SETUSER`, and passwords.
-pub fn is_secret(call: &[&[u8]], at: usize) -> bool {
-    let is = |place: usize, name: &str| call.get(place).is_some_and(|arg| super::parse::is(arg, name));
-    if is(0, "ACL") {
-        return is(1, "SETUSER") && at >= 2;
-    }
-    if is(0, "AUTH") {
-        return at >= 1 && call.len() <= 3;
-    }
-    let after = |back: usize| at >= back && at - back >= 2 && is(at - back, "AUTH");
-    if is(0, "HELLO") {
-        return after(1) || after(2);
-    }
-    is(0, "CONFIG") && is(1, "SET") && at >= 3 && at % 2 == 1 && is(at - 1, "requirepass")
-}

@@ -3,8 +3,9 @@
 
 use super::row::Command;
 use super::{
-    acl, bits, client, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog,
-    introspect, lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
+    acl, bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
+    hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set, strings,
+    transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -52,11 +53,14 @@ static COMMANDS: &[&Command] = &[
     &floats::INCRBYFLOAT,
     &server::INFO,
     &scan::KEYS,
+    &observe::LATENCY,
     &lcs::LCS,
     &strings::MGET,
+    &databases::MOVE,
     &strings::MSET,
     &strings::MSETNX,
     &transactions::MULTI,
+    &object::OBJECT,
     &once::ONCE,
     &expiry::PERSIST,
     &expiry::PEXPIRE,
@@ -92,12 +96,14 @@ static COMMANDS: &[&Command] = &[
     &set::SETEX,
     &set::SETNX,
     &ranges::SETRANGE,
+    &observe::SLOWLOG,
     &pubsub::SPUBLISH,
     &pubsub::SSUBSCRIBE,
     &strings::STRLEN,
     &pubsub::SUBSCRIBE,
     &ranges::SUBSTR,
     &pubsub::SUNSUBSCRIBE,
+    &databases::SWAPDB,
     &server::TIME,
     &generic::TOUCH,
     &expiry::TTL,

@@ -242,6 +242,19 @@ impl Connection {
         let max_len = usize::try_from(self.shared.parameters.acllog_max_len.get()).unwrap_or(0);
         self.shared.clients.acl_log.add(reason, in_multi, object, user, &self.client, max_len);
     }
+
+    /// Rights may have changed since the commands were queued.
+    pub(super) fn check_queued(&mut self) {
+        if self.client.access.is_trusted() {
+            return;
+        }
+        let Some(mut multi) = self.session.multi.take() else { return };
+        for queued in &mut multi.commands {
+            let permitted = self.still_permitted(queued.row, &queued.request);
+            queued.refused = queued.refused.take().or(permitted.err());
+        }
+        self.session.multi = Some(multi);
+    }
 }
 
 /// The password of this start counts when a cluster is made, and not later.
@@ -322,4 +335,9 @@ pub fn prepared(row: &Command, request: Request) -> (Request, Result<(), Reply>)
         return (request, Ok(()));
     }
     acl_commands::without_passwords(request)
+}
+
+/// Whether it is a change of who may do what, or the like.
+pub fn is_admins_write(row: &Command) -> bool {
+    row.flags.has(Flags::ADMIN) && row.is_write()
 }

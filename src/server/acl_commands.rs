@@ -2,8 +2,11 @@
 //! the log; no plain password must ever get there.
 
 use super::connection::{Capture, Connection};
-use crate::command::{self, AclCommand, Reply, Request, parse_i64};
-use crate::wire::units::Args;
+use super::dispatch::{Flow, TOO_LONG};
+use crate::command::{self, AclCommand, Command, Reply, Request, parse_i64};
+use crate::group::{Job, Step};
+use crate::limits;
+use crate::wire::units::{Args, put_command_unit};
 
 const SYNTAX: Reply = Reply::error("ERR syntax error");
 const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
@@ -117,5 +120,27 @@ pub fn as_given(pairs: &[(String, String)], reply: Reply) -> Reply {
     match found {
         Some((hashed, given)) => Reply::error_owned(error.replace(hashed, given)),
         None => reply,
+    }
+}
+
+impl Connection {
+    /// A write of an administrator changes what the next command may do: that waits.
+    pub(super) fn dispatch_admins(&mut self, given: Request, row: &'static Command, job: &mut Job) -> Flow {
+        if !job.steps.is_empty() {
+            return Flow::Hold(given);
+        }
+        let (request, checked) = super::access::prepared(row, given.clone());
+        if let Err(error) = checked {
+            self.answer(error, job);
+            return Flow::Next;
+        }
+        if request.size_bytes() > limits::MAX_WRITE_BYTES {
+            self.answer(TOO_LONG, job);
+            return Flow::Next;
+        }
+        self.capture = removals(&given, &request);
+        put_command_unit(&mut job.body, &request.args(), request.db);
+        job.steps.push(Step::Write);
+        Flow::Submit
     }
 }

@@ -5,6 +5,7 @@
 use super::access;
 use super::acl_commands;
 use super::connection::{Capture, Connection};
+use super::databases;
 use super::session::{Queued, Session, Transaction};
 use super::tracking::Tracking;
 use super::wait::Goal;
@@ -26,37 +27,27 @@ pub enum Flow {
 
 const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
 const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
-const TOO_LONG: Reply =
+pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
-
-/// Whether it is a change of who may do what, or the like.
-fn is_admins_write(row: &Command) -> bool {
-    row.flags.has(Flags::ADMIN) && row.is_write()
-}
 
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
-        request.db = self.session.db;
+        request.db = self.session.next_db();
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
-            Err(error) => return self.refuse(&request, error, job),
+            Err(error) => {
+                if let Some(row) = request.arg(0).and_then(|name| command::lookup(name)) {
+                    self.shared.observer().reject(row.row_of(&request.args()).unwrap_or(row));
+                }
+                return self.refuse(&request, error, job);
+            }
         };
         self.client.last_command.set(row.full_name);
-        if !self.client.access.is_trusted()
-            && let Err(error) = self.authorize(row, &request)
-        {
+        if let Some(error) = self.refusal(&request, row) {
+            self.shared.observer().reject(row);
             return self.refuse(&request, error, job);
-        }
-        if let Some(error) = self.redirected(&request, row) {
-            return self.refuse(&request, error, job);
-        }
-        if let Some(error) = self.refused_while_subscribed(row) {
-            return self.refuse(&request, error, job);
-        }
-        if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
-            return self.refuse(&request, OUT_OF_MEMORY, job);
         }
         if self.has_to_pause(row) {
             return Flow::Hold(request);
@@ -66,11 +57,11 @@ impl Connection {
             self.queue(request, row, job);
             return Flow::Next;
         }
-        if is_admins_write(row) {
+        if access::is_admins_write(row) {
             return self.dispatch_admins(request, row, job);
         }
         match row.handler {
-            Handler::Connection(what) => return self.dispatch_local(what, request, job),
+            Handler::Connection(what) => return self.dispatch_local(what, row, request, job),
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
                 self.answer(TOO_LONG, job);
             }
@@ -86,6 +77,19 @@ impl Connection {
             }
         }
         Flow::Next
+    }
+
+    /// Why a command cannot be taken now, by this connection of this node.
+    fn refusal(&mut self, request: &Request, row: &'static Command) -> Option<Reply> {
+        if !self.client.access.is_trusted()
+            && let Err(error) = self.authorize(row, request)
+        {
+            return Some(error);
+        }
+        let full = || row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full();
+        self.redirected(request, row)
+            .or_else(|| self.refused_while_subscribed(row))
+            .or_else(|| full().then_some(OUT_OF_MEMORY))
     }
 
     /// An error before anything was carried out; it breaks a transaction.
@@ -109,7 +113,13 @@ impl Connection {
     fn queue(&mut self, request: Request, row: &'static Command, job: &mut Job) {
         let (request, refused) = access::prepared(row, request);
         let Some(multi) = &mut self.session.multi else { return };
+        if let Handler::Connection(Do::Select) = row.handler
+            && let Ok(db) = databases::selected(&self.shared, &request.args())
+        {
+            multi.db = Some(db);
+        }
         let reply = if row.flags.has(Flags::NO_MULTI) {
+            self.shared.observer().reject(row);
             multi.broken = true;
             NOT_IN_MULTI
         } else if multi.queue(request, row, refused.err()) {
@@ -121,27 +131,7 @@ impl Connection {
         self.answer(reply, job);
     }
 
-    /// A write of an administrator changes what the next command may do: that waits.
-    fn dispatch_admins(&mut self, given: Request, row: &'static Command, job: &mut Job) -> Flow {
-        if !job.steps.is_empty() {
-            return Flow::Hold(given);
-        }
-        let (request, checked) = access::prepared(row, given.clone());
-        if let Err(error) = checked {
-            self.answer(error, job);
-            return Flow::Next;
-        }
-        if request.size_bytes() > limits::MAX_WRITE_BYTES {
-            self.answer(TOO_LONG, job);
-            return Flow::Next;
-        }
-        self.capture = acl_commands::removals(&given, &request);
-        put_command_unit(&mut job.body, &request.args(), request.db);
-        job.steps.push(Step::Write);
-        Flow::Submit
-    }
-
-    fn dispatch_local(&mut self, what: Do, request: Request, job: &mut Job) -> Flow {
+    fn dispatch_local(&mut self, what: Do, row: &'static Command, request: Request, job: &mut Job) -> Flow {
         if what == Do::Exec {
             self.check_queued();
         }
@@ -150,6 +140,7 @@ impl Connection {
             return Flow::Hold(request);
         }
         let args = request.args();
+        let began_ns = self.shared.observer().begin();
         let reply = match what {
             Do::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
             Do::Multi => {
@@ -181,11 +172,17 @@ impl Connection {
             }
             Do::Reset => self.reset(),
             Do::Wait => match self.start_wait(&args) {
-                Ok(()) => return Flow::Submit,
+                Ok(()) => {
+                    self.observed(began_ns, row, &args, None);
+                    return Flow::Submit;
+                }
                 Err(error) => error,
             },
             Do::ConfigSet => match self.start_config_set(&args, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
                 Err(reply) => reply,
             },
             Do::Client(ClientCommand::Reply) => match control_command::reply(self, &args[2..]) {
@@ -193,11 +190,15 @@ impl Connection {
                 None => return Flow::Next,
             },
             _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
                 Err(error) => error,
             },
             _ => local::run(self, what, &args),
         };
+        self.observed(began_ns, row, &args, Some(&reply));
         self.client.watched.set(self.session.watches.len());
         self.answer(reply, job);
         if self.quitting { Flow::Submit } else { Flow::Next }
@@ -212,7 +213,7 @@ impl Connection {
             return Err(ABORTED);
         }
         let for_group = transaction.commands.iter().any(|queued| !queued.is_local());
-        let admins = transaction.commands.iter().any(|queued| is_admins_write(queued.row));
+        let admins = transaction.commands.iter().any(|queued| access::is_admins_write(queued.row));
         if !for_group && watches.is_empty() {
             let queued = transaction.commands.into_iter();
             return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
@@ -228,19 +229,6 @@ impl Connection {
         Ok(Flow::Submit)
     }
 
-    /// Rights may have changed since the commands were queued.
-    fn check_queued(&mut self) {
-        if self.client.access.is_trusted() {
-            return;
-        }
-        let Some(mut multi) = self.session.multi.take() else { return };
-        for queued in &mut multi.commands {
-            let permitted = self.still_permitted(queued.row, &queued.request);
-            queued.refused = queued.refused.take().or(permitted.err());
-        }
-        self.session.multi = Some(multi);
-    }
-
     fn end_transaction(&mut self) {
         self.session.multi = None;
         self.session.unwatch();
@@ -248,10 +236,27 @@ impl Connection {
         self.client.watched.set(0);
     }
 
+    /// A command that the connection has carried out itself; without a reply, one that it has begun.
+    fn observed(&self, began_ns: u64, row: &'static Command, args: &Args<'_>, reply: Option<&Reply>) {
+        let failed = reply.is_some_and(Reply::is_error);
+        self.shared.observer().record_since(began_ns, row, self.client.id, args, failed);
+        self.shared.clients.write_journal();
+    }
+
     fn run_queued(&mut self, queued: &Queued) -> Reply {
         if let Some(error) = &queued.refused {
             return error.clone();
         }
+        let (began_ns, args) = (self.shared.observer().begin(), queued.request.args());
+        let reply = self.run_queued_local(queued);
+        self.observed(began_ns, queued.row, &args, Some(&reply));
+        if let Reply::Error(text) = &reply {
+            self.shared.observer().count_error(text);
+        }
+        reply
+    }
+
+    fn run_queued_local(&mut self, queued: &Queued) -> Reply {
         match queued.local() {
             Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
             Some(what) => local::run(self, what, &queued.request.args()),
@@ -262,6 +267,7 @@ impl Connection {
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
         self.log_out();
+        self.client.control.db.set(0);
         self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
@@ -319,7 +325,7 @@ impl Connection {
     }
 
     /// Answers in turn: now, if nothing comes before.
-    fn answer(&self, reply: Reply, job: &mut Job) {
+    pub(super) fn answer(&self, reply: Reply, job: &mut Job) {
         if job.steps.is_empty() {
             self.client.send(&reply);
         } else {

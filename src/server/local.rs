@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::{
-    acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, info, pubsub_commands,
-    sentinel_commands,
+    acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
+    latency_command, pubsub_commands, sentinel_commands, slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -20,6 +20,9 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::ConfigResetStat
             | Do::ConfigSet
             | Do::Hello
+            | Do::Info
+            | Do::Latency(_)
+            | Do::Slowlog(_)
             | Do::Quit
             | Do::Readonly
             | Do::Readwrite
@@ -43,7 +46,6 @@ pub fn runs_in_multi(what: Do) -> bool {
     matches!(what, Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch)
 }
 
-const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
 
 /// Carries out a command that needs nothing but the connection: everything but the
 /// transaction commands, `WATCH`, `WAIT` (outside `MULTI`), `RESET`, `QUIT`, and those that ask
@@ -65,6 +67,8 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
         Do::Hello => hello(connection, args),
+        Do::Latency(what) => latency_command::run(&connection.shared, what, args),
+        Do::Slowlog(what) => slowlog_command::run(&connection.shared, what, args),
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
@@ -73,7 +77,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Readonly => consistency::readonly(connection),
         Do::Readwrite => consistency::readwrite(connection),
         Do::Role => admin_commands::role(&connection.shared.backend.status()),
-        Do::Select => select(args),
+        Do::Select => databases::select(connection, args),
         Do::Sentinel(what) => {
             let status = connection.shared.backend.status();
             sentinel_commands::run(&status, &connection.shared.config.sentinel_name, what, args)
@@ -109,14 +113,6 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
 fn time() -> Reply {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Reply::Array(vec![Reply::bulk(now.as_secs().to_string()), Reply::bulk(now.subsec_micros().to_string())])
-}
-
-fn select(args: &Args<'_>) -> Reply {
-    match args.get(1).and_then(|arg| parse_i64(arg)) {
-        None => NOT_AN_INTEGER,
-        Some(0) => Reply::Ok,
-        Some(_) => Reply::error("ERR DB index is out of range"),
-    }
 }
 
 const HELLO_WITHOUT_AUTH: Reply = Reply::error(

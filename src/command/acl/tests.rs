@@ -126,19 +126,3 @@ fn only_a_loss_of_channels_is_told() {
     assert_eq!(channels(with(&mut acl, "a", "allchannels").unwrap()), None);
     assert_eq!(channels(with(&mut acl, "a", "resetchannels").unwrap()), Some(vec![]));
 }
-
-#[test]
-fn what_is_secret_is_known_by_its_place() {
-    let secret = |call: &str| -> Vec<usize> {
-        let call: Vec<&[u8]> = call.split(' ').map(str::as_bytes).collect();
-        (0..call.len()).filter(|&at| is_secret(&call, at)).collect()
-    };
-    assert_eq!(secret("acl setuser u >pw on"), [2, 3, 4]);
-    assert_eq!(secret("ACL GETUSER u"), [0; 0]);
-    assert_eq!(secret("AUTH pw"), [1]);
-    assert_eq!(secret("AUTH u pw"), [1, 2]);
-    assert_eq!(secret("HELLO 3 AUTH u pw SETNAME n"), [3, 4]);
-    assert_eq!(secret("HELLO 3"), [0; 0]);
-    assert_eq!(secret("CONFIG SET maxmemory 0 requirepass pw"), [5]);
-    assert_eq!(secret("SET AUTH u"), [0; 0]);
-}
