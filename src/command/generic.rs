@@ -49,7 +49,7 @@ pub(super) static TOUCH: Command = Command {
     summary: "Counts how many of the keys exist, as a look at each of them",
     complexity: "O(N) of the number of keys",
     arguments: &[Arg::KEY.multiple()],
-    ..Command::new("touch", -2, Flags::READONLY.and(Flags::FAST), Handler::Read(exists))
+    ..Command::new("touch", -2, Flags::READONLY.and(Flags::FAST), Handler::Read(touch))
 };
 
 pub(super) static RANDOMKEY: Command = Command {
@@ -106,6 +106,11 @@ fn del(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
 }
 
 fn exists(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    let found = args[1..].iter().filter(|key| context.peek(key).is_some()).count();
+    Reply::Int(found as i64)
+}
+
+fn touch(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
     let found = args[1..].iter().filter(|key| context.get(key).is_some()).count();
     Reply::Int(found as i64)
 }
@@ -119,7 +124,7 @@ fn randomkey(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {
 }
 
 fn type_of(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    Reply::simple(context.get(args[1]).map_or("none", |item| item.value.type_name()))
+    Reply::simple(context.peek(args[1]).map_or("none", |item| item.value.type_name()))
 }
 
 fn dbsize(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {

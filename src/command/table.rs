@@ -4,7 +4,7 @@
 use super::row::Command;
 use super::{
     bits, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog, introspect,
-    lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
+    lcs, once, pubsub, ranges, rename, scan, server, set, sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -91,6 +91,8 @@ static COMMANDS: &[&Command] = &[
     &set::SETEX,
     &set::SETNX,
     &ranges::SETRANGE,
+    &sort::SORT,
+    &sort::SORT_RO,
     &pubsub::SPUBLISH,
     &pubsub::SSUBSCRIBE,
     &strings::STRLEN,
