@@ -6,6 +6,7 @@
 //! family is one more line in `table`.
 
 mod bits;
+mod client;
 mod connection;
 mod context;
 mod counters;
@@ -41,6 +42,7 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;

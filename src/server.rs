@@ -6,10 +6,14 @@ mod accept;
 mod admin_commands;
 mod client;
 mod client_command;
+mod client_list;
+mod clients;
 mod cluster_commands;
 mod config_command;
 mod connection;
 mod consistency;
+mod control;
+mod control_command;
 mod dispatch;
 mod failovers;
 mod info;
@@ -24,9 +28,10 @@ mod session;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod wait;
 
-pub use client::ClientTable;
+pub use clients::ClientTable;
 
 use crate::command::Reply;
 use crate::config::Redirect;

@@ -7,6 +7,7 @@ mod flags;
 pub use flags::{Category, Flags};
 
 use super::Reply;
+use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
 use super::pubsub::PubSubCommand;
@@ -69,15 +70,7 @@ pub enum ConnectionCommand {
     Auth,
     Reset,
     Quit,
-    ClientId,
-    ClientSetName,
-    ClientGetName,
-    ClientSetInfo,
-    ClientInfo,
-    ClientList,
-    ClientNoEvict,
-    ClientNoTouch,
-    ClientConsistency,
+    Client(ClientCommand),
     /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
     Introspect,
     ConfigGet,

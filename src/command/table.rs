@@ -3,8 +3,8 @@
 
 use super::row::Command;
 use super::{
-    bits, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog, introspect,
-    lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
+    bits, client, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog,
+    introspect, lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -18,7 +18,7 @@ static COMMANDS: &[&Command] = &[
     &bits::count::BITPOS,
     &versions::CAD,
     &versions::CAS,
-    &connection::CLIENT,
+    &client::CLIENT,
     &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,

@@ -2,13 +2,12 @@
 //! when, and the rules of `MULTI`. Replies keep the order of the requests: what is answered
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
-use super::admin_commands;
 use super::connection::{Capture, Connection};
-use super::local;
-use super::pubsub_commands;
 use super::session::{Queued, Session, Transaction};
+use super::tracking::Tracking;
 use super::wait::Goal;
-use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
+use super::{admin_commands, control_command, local, pubsub_commands};
+use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
 use crate::wire::units::{Args, put_command_unit};
@@ -47,6 +46,9 @@ impl Connection {
         if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
             return self.refuse(&request, OUT_OF_MEMORY, job);
         }
+        if self.has_to_pause(row) {
+            return Flow::Hold(request);
+        }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
         if self.session.multi.is_some() && !runs_in_multi {
             self.queue(request, row, job);
@@ -61,7 +63,12 @@ impl Connection {
                 put_command_unit(&mut job.body, &request.args(), request.db);
                 job.steps.push(Step::Write);
             }
-            Handler::Read(_) => job.steps.push(Step::Read(request)),
+            Handler::Read(_) => {
+                if self.client.tracker.is_on() {
+                    self.track_read(job.steps.len(), row, &request);
+                }
+                job.steps.push(Step::Read(request));
+            }
         }
         Flow::Next
     }
@@ -142,6 +149,10 @@ impl Connection {
                 Ok(flow) => return flow,
                 Err(reply) => reply,
             },
+            Do::Client(ClientCommand::Reply) => match control_command::reply(self, &args[2..]) {
+                Some(reply) => reply,
+                None => return Flow::Next,
+            },
             _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
                 Ok(flow) => return flow,
                 Err(error) => error,
@@ -165,6 +176,9 @@ impl Connection {
         if !for_group && watches.is_empty() {
             let queued = transaction.commands.into_iter();
             return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
+        }
+        if self.client.tracker.is_on() {
+            self.track_transaction(job.steps.len(), &transaction.commands);
         }
         let local = transaction.into_step(watches, job);
         if local.is_empty() {
@@ -197,6 +211,9 @@ impl Connection {
         self.client.name.borrow_mut().clear();
         self.client.no_evict.set(false);
         self.client.no_touch.set(false);
+        self.client.control.reply.set(Default::default());
+        self.shared.clients.untrack(&self.client);
+        Tracking::settle(&self.shared);
         Reply::simple("RESET")
     }
 
@@ -237,6 +254,10 @@ impl Connection {
             (_, reply) => reply,
         };
         self.client.send(&reply);
+        if self.client.tracker.is_on() {
+            self.shared.clients.tell_pending(&self.client);
+            self.shared.clients.flush_told();
+        }
     }
 
     /// Answers in turn: now, if nothing comes before.

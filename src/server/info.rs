@@ -117,7 +117,7 @@ fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("client_recent_max_input_buffer", largest(&|client| client.input_capacity.get()).unwrap_or(0));
     text.field("client_recent_max_output_buffer", largest(&|client| client.unsent()).unwrap_or(0));
     text.field("blocked_clients", all.iter().filter(|client| client.blocked.get()).count());
-    text.field("tracking_clients", 0);
+    text.field("tracking_clients", shared.clients.tracking.clients());
 }
 
 fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
@@ -164,6 +164,10 @@ fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     text.field("rejected_connections", stats.connections_rejected.get());
     text.field("expired_keys", status.expired_keys_total);
     text.field("evicted_keys", 0);
+    let tracking = &shared.clients.tracking;
+    text.field("tracking_total_keys", tracking.total_keys());
+    text.field("tracking_total_items", tracking.total_items());
+    text.field("tracking_total_prefixes", tracking.total_prefixes());
     text.field("total_error_replies", stats.error_replies.get());
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }

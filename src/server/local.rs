@@ -16,8 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn is_barrier(what: Do) -> bool {
     let alters = matches!(
         what,
-        Do::ClientConsistency
-            | Do::ConfigResetStat
+        Do::ConfigResetStat
             | Do::ConfigSet
             | Do::Hello
             | Do::Quit
@@ -28,7 +27,8 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Watch
     );
     let subscribes = matches!(what, Do::PubSub(what) if pubsub_commands::alters(what));
-    alters || subscribes || asks_the_group(what)
+    let turns = matches!(what, Do::Client(what) if client_command::is_barrier(what));
+    alters || turns || subscribes || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -50,18 +50,10 @@ const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password 
 /// the group.
 pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
     match what {
-        Do::ClientId
-        | Do::ClientSetName
-        | Do::ClientGetName
-        | Do::ClientSetInfo
-        | Do::ClientInfo
-        | Do::ClientList
-        | Do::ClientNoEvict
-        | Do::ClientNoTouch => client_command::run(connection, what, args),
+        Do::Client(what) => client_command::run(connection, what, args),
         Do::Asking => Reply::Ok,
         Do::Auth => auth(args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
-        Do::ClientConsistency => consistency::run(connection, &args[2..]),
         Do::ConfigSet => config_command::set_queued(&connection.shared, &args[2..]),
         Do::ConfigResetStat => {
             connection.shared.clients.stats().reset();

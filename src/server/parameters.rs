@@ -80,8 +80,6 @@ pub struct Parameters {
     pub latency_percentiles: RefCell<Vec<f64>>,
     /// Entries of `ACL LOG`.
     pub acllog_max_len: Cell<i64>,
-    /// Keys that clients are told of when they change; 0: no bound.
-    pub tracking_table_max_keys: Cell<i64>,
     hints: RefCell<BTreeMap<&'static str, String>>,
 }
 
@@ -101,7 +99,6 @@ impl Parameters {
             latency_tracking: Cell::new(true),
             latency_percentiles: RefCell::new(vec![50.0, 99.0, 99.9]),
             acllog_max_len: Cell::new(limits::ACL_LOG_ENTRIES),
-            tracking_table_max_keys: Cell::new(limits::TRACKED_KEYS),
             hints: RefCell::default(),
         }
     }

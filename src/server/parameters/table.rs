@@ -93,6 +93,16 @@ fn set_percentiles(shared: &Shared, value: &str) {
     *shared.parameters.latency_percentiles.borrow_mut() = numbers.collect();
 }
 
+fn tracked_keys(shared: &Shared) -> String {
+    shared.clients.tracking.max_keys().to_string()
+}
+
+fn set_tracked_keys(shared: &Shared, value: &str) {
+    shared.clients.tracking.set_max_keys(value.parse().unwrap_or(usize::MAX));
+    shared.clients.evict();
+    shared.clients.flush_told();
+}
+
 fn read_mode(shared: &Shared) -> String {
     consistency::describe(shared.parameters.read_mode.get())
 }
@@ -273,7 +283,7 @@ pub static ROWS: &[Row] = &[
     row("tcp-keepalive", Grammar::Int(0, i32::MAX as i64), Holder::Number(|own| &own.tcp_keepalive_s)),
     row("timeout", Grammar::Int(0, i32::MAX as i64), Holder::Number(|own| &own.timeout_s)),
     row("tls-port", Grammar::Int(0, 65535), Holder::Fixed(Source::Text("0"), PORT)),
-    row("tracking-table-max-keys", Grammar::Int(0, i64::MAX), Holder::Number(|own| &own.tracking_table_max_keys)),
+    row("tracking-table-max-keys", Grammar::Int(0, i64::MAX), Holder::Own { get: tracked_keys, set: set_tracked_keys }),
     row("unixsocket", Grammar::Text, Holder::Immutable(Source::Text(""))),
     row("unixsocketperm", Grammar::Text, Holder::Immutable(Source::Text("0"))),
     Row { is_hidden: true, ..row("watchdog-period", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("0"), NOT_HERE)) },
