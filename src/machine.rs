@@ -243,7 +243,7 @@ impl Machine {
             self.cluster_id = Some(cluster_id);
             self.hash_key = hash_key;
             // It is the first entry of every log, so there is no key to hash again.
-            self.state.keyspace = Keyspace::new(hash_key);
+            self.state.keyspace.set_hash_key(hash_key);
             self.members.bootstrap(voters);
         }
         Reply::Ok
@@ -274,9 +274,9 @@ impl Machine {
         self.origins.get(&origin).map_or(0, |known| known.boot)
     }
 
-    /// The earliest deadline of any key.
+    /// The earliest deadline of any key that an entry would remove.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.state.keyspace.next_deadline()
+        self.state.keyspace.next_deadline().filter(|_| self.state.settings.active_expire)
     }
 
     /// What is configured for the whole cluster.

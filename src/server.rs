@@ -14,6 +14,7 @@ mod connection;
 mod consistency;
 mod control;
 mod control_command;
+mod databases;
 mod dispatch;
 mod failovers;
 mod info;

@@ -3,8 +3,9 @@
 
 use super::row::Command;
 use super::{
-    bits, client, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog,
-    introspect, lcs, once, pubsub, ranges, rename, scan, server, set, strings, transactions, versions,
+    bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
+    hyperloglog, introspect, lcs, object, once, pubsub, ranges, rename, scan, server, set, strings,
+    transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -53,9 +54,11 @@ static COMMANDS: &[&Command] = &[
     &scan::KEYS,
     &lcs::LCS,
     &strings::MGET,
+    &databases::MOVE,
     &strings::MSET,
     &strings::MSETNX,
     &transactions::MULTI,
+    &object::OBJECT,
     &once::ONCE,
     &expiry::PERSIST,
     &expiry::PEXPIRE,
@@ -97,6 +100,7 @@ static COMMANDS: &[&Command] = &[
     &pubsub::SUBSCRIBE,
     &ranges::SUBSTR,
     &pubsub::SUNSUBSCRIBE,
+    &databases::SWAPDB,
     &server::TIME,
     &generic::TOUCH,
     &expiry::TTL,

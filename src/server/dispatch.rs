@@ -3,6 +3,7 @@
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
 use super::connection::{Capture, Connection};
+use super::databases;
 use super::session::{Queued, Session, Transaction};
 use super::tracking::Tracking;
 use super::wait::Goal;
@@ -31,7 +32,7 @@ const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of 
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
-        request.db = self.session.db;
+        request.db = self.session.next_db();
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => return self.refuse(&request, error, job),
@@ -93,6 +94,11 @@ impl Connection {
 
     fn queue(&mut self, request: Request, row: &'static Command, job: &mut Job) {
         let Some(multi) = &mut self.session.multi else { return };
+        if let Handler::Connection(Do::Select) = row.handler
+            && let Ok(db) = databases::selected(&self.shared, &request.args())
+        {
+            multi.db = Some(db);
+        }
         let reply = if row.flags.has(Flags::NO_MULTI) {
             multi.broken = true;
             NOT_IN_MULTI
@@ -205,6 +211,7 @@ impl Connection {
 
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
+        self.client.control.db.set(0);
         self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());

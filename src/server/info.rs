@@ -245,8 +245,7 @@ fn cluster(text: &mut Text, shared: &Shared, _: &NodeStatus) {
 }
 
 fn keyspace(text: &mut Text, _: &Shared, status: &NodeStatus) {
-    if status.keys > 0 {
-        let (keys, expires) = (status.keys, status.keys_with_deadline);
-        text.field("db0", format_args!("keys={keys},expires={expires},avg_ttl=0"));
+    for (db, (keys, expires)) in status.keys.iter().enumerate().filter(|(_, (keys, _))| *keys > 0) {
+        text.field(&format!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl=0"));
     }
 }

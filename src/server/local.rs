@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::{
-    admin_commands, client_command, cluster_commands, config_command, consistency, info, pubsub_commands,
-    sentinel_commands,
+    admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
+    pubsub_commands, sentinel_commands,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -42,7 +42,6 @@ pub fn runs_in_multi(what: Do) -> bool {
     matches!(what, Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch)
 }
 
-const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
 const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
 
 /// Carries out a command that needs nothing but the connection: everything but the
@@ -72,7 +71,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Readonly => consistency::readonly(connection),
         Do::Readwrite => consistency::readwrite(connection),
         Do::Role => admin_commands::role(&connection.shared.backend.status()),
-        Do::Select => select(args),
+        Do::Select => databases::select(connection, args),
         Do::Sentinel(what) => {
             let status = connection.shared.backend.status();
             sentinel_commands::run(&status, &connection.shared.config.sentinel_name, what, args)
@@ -108,14 +107,6 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
 fn time() -> Reply {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Reply::Array(vec![Reply::bulk(now.as_secs().to_string()), Reply::bulk(now.subsec_micros().to_string())])
-}
-
-fn select(args: &Args<'_>) -> Reply {
-    match args.get(1).and_then(|arg| parse_i64(arg)) {
-        None => NOT_AN_INTEGER,
-        Some(0) => Reply::Ok,
-        Some(_) => Reply::error("ERR DB index is out of range"),
-    }
 }
 
 /// There is one user, `default`, and it has no password: any will do, as in Redis.
