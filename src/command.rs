@@ -6,9 +6,11 @@
 //! family is one more line in `table`.
 
 mod bits;
+mod client;
 mod connection;
 mod context;
 mod counters;
+mod databases;
 mod discovery;
 mod dump;
 mod expiry;
@@ -20,6 +22,8 @@ mod hyperloglog;
 mod introspect;
 mod lcs;
 mod long_double;
+mod object;
+mod observe;
 mod once;
 mod parse;
 mod pubsub;
@@ -29,6 +33,7 @@ mod reply;
 mod request;
 mod row;
 mod scan;
+mod secrets;
 mod server;
 mod sessions;
 mod set;
@@ -42,16 +47,20 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
+pub use databases::database;
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use hyperloglog::selftest as hyperloglog_selftest;
-pub use introspect::introspect;
+pub use introspect::{introspect, named};
+pub use observe::{LatencyCommand, SlowlogCommand};
 pub use parse::parse_i64;
 pub use pubsub::{PubSubCommand, Subscription};
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
+pub use secrets::is_secret;
 pub use sessions::Sessions;
 pub use settings::Settings;
 pub use table::{all, commands, lookup};

@@ -6,13 +6,20 @@ mod accept;
 mod admin_commands;
 mod client;
 mod client_command;
+mod client_list;
+mod clients;
 mod cluster_commands;
 mod config_command;
 mod connection;
 mod consistency;
+mod control;
+mod control_command;
+mod databases;
 mod dispatch;
 mod failovers;
 mod info;
+mod journal;
+mod latency_command;
 mod local;
 mod parameters;
 mod pubsub;
@@ -21,16 +28,18 @@ mod raft_commands;
 mod redirect;
 mod sentinel_commands;
 mod session;
+mod slowlog_command;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod wait;
 
-pub use client::ClientTable;
+pub use clients::ClientTable;
 
 use crate::command::Reply;
 use crate::config::Redirect;
-use crate::group::{Consistency, Job};
+use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
@@ -135,6 +144,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Of what commands cost on this node.
+    fn observer(&self) -> &Observer {
+        &self.clients.stats().observer
+    }
+
     /// Whether this node takes no command that may need more memory.
     fn memory_is_full(&self) -> bool {
         let max_bytes = self.parameters.max_memory_bytes.get();

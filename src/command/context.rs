@@ -64,17 +64,18 @@ impl<'a> ReadContext<'a> {
 
     /// The key in another database.
     pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        self.peek_in(db, key)
+        let Some(item) = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms) else {
+            self.state.keyspace.missed(db, key);
+            return None;
+        };
+        self.saw_expiring |= item.has_expired(self.wall_ms);
+        Some(item)
     }
 
     /// The key, for a look that does not count as an access (`OBJECT`, `TTL`, `TYPE`, `EXISTS`).
     pub fn peek(&mut self, key: &[u8]) -> Option<&'a Item> {
-        self.peek_in(self.db, key)
-    }
-
-    fn peek_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        let Some(item) = self.state.keyspace.get(db, key, self.now_ms) else {
-            self.state.keyspace.missed(db, key);
+        let Some(item) = self.state.keyspace.get(self.db, key, self.now_ms) else {
+            self.state.keyspace.missed(self.db, key);
             return None;
         };
         self.saw_expiring |= item.has_expired(self.wall_ms);
@@ -113,7 +114,7 @@ impl WriteContext<'_> {
 
     /// The key in another database.
     pub fn get_in(&self, db: usize, key: &[u8]) -> Option<&Item> {
-        self.state.keyspace.get(db, key, self.now_ms)
+        self.state.keyspace.access(db, key, self.now_ms, self.now_ms)
     }
 
     /// Tells whoever listens to keyspace events what was done; `name` as Redis calls it. That a

@@ -260,7 +260,7 @@ fn walk(context: &mut ReadContext<'_>, wanted: u16, mut visit: impl FnMut(&[u8])
     let mut more = true;
     while more {
         let mut saw_expiring = false;
-        let scanned = context.state.keyspace.scan(cursor, WALK_STEP, |key, item| {
+        let scanned = context.state.keyspace.scan(0, cursor, WALK_STEP, |key, item| {
             if slot(key) == wanted && !item.has_expired(now_ms) {
                 saw_expiring |= item.has_expired(wall_ms);
                 more &= visit(key);

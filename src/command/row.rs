@@ -7,8 +7,10 @@ mod flags;
 pub use flags::{Category, Flags};
 
 use super::Reply;
+use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::observe::{LatencyCommand, SlowlogCommand};
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
 
@@ -74,15 +76,7 @@ pub enum ConnectionCommand {
     Auth,
     Reset,
     Quit,
-    ClientId,
-    ClientSetName,
-    ClientGetName,
-    ClientSetInfo,
-    ClientInfo,
-    ClientList,
-    ClientNoEvict,
-    ClientNoTouch,
-    ClientConsistency,
+    Client(ClientCommand),
     /// `HELP` of a container, `COMMAND` and all of its subcommands: [`super::introspect`] answers.
     Introspect,
     ConfigGet,
@@ -90,6 +84,8 @@ pub enum ConnectionCommand {
     ConfigRewrite,
     ConfigSet,
     Info,
+    Slowlog(SlowlogCommand),
+    Latency(LatencyCommand),
     Time,
     Role,
     Wait,
@@ -307,7 +303,7 @@ impl Command {
     /// The row of a call of this command: a subcommand's if the call names one, as one of a
     /// container has to. What this command runs may stand behind a word that happens to be a
     /// subcommand's name: then the number of arguments tells.
-    pub(super) fn row_of(&'static self, call: &[&[u8]]) -> Option<&'static Command> {
+    pub fn row_of(&'static self, call: &[&[u8]]) -> Option<&'static Command> {
         let Some(name) = call.get(1).filter(|_| !self.subcommands.is_empty()) else { return Some(self) };
         let subcommand = self.subcommand(name);
         if self.wraps == 0 {

@@ -3,8 +3,9 @@
 
 use super::row::Command;
 use super::{
-    bits, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog, introspect,
-    lcs, once, pubsub, ranges, rename, scan, server, set, sort, strings, transactions, versions,
+    bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
+    hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set, sort,
+    strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -18,7 +19,7 @@ static COMMANDS: &[&Command] = &[
     &bits::count::BITPOS,
     &versions::CAD,
     &versions::CAS,
-    &connection::CLIENT,
+    &client::CLIENT,
     &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,
@@ -51,11 +52,14 @@ static COMMANDS: &[&Command] = &[
     &floats::INCRBYFLOAT,
     &server::INFO,
     &scan::KEYS,
+    &observe::LATENCY,
     &lcs::LCS,
     &strings::MGET,
+    &databases::MOVE,
     &strings::MSET,
     &strings::MSETNX,
     &transactions::MULTI,
+    &object::OBJECT,
     &once::ONCE,
     &expiry::PERSIST,
     &expiry::PEXPIRE,
@@ -91,6 +95,7 @@ static COMMANDS: &[&Command] = &[
     &set::SETEX,
     &set::SETNX,
     &ranges::SETRANGE,
+    &observe::SLOWLOG,
     &sort::SORT,
     &sort::SORT_RO,
     &pubsub::SPUBLISH,
@@ -99,6 +104,7 @@ static COMMANDS: &[&Command] = &[
     &pubsub::SUBSCRIBE,
     &ranges::SUBSTR,
     &pubsub::SUNSUBSCRIBE,
+    &databases::SWAPDB,
     &server::TIME,
     &generic::TOUCH,
     &expiry::TTL,

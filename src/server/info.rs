@@ -117,7 +117,7 @@ fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("client_recent_max_input_buffer", largest(&|client| client.input_capacity.get()).unwrap_or(0));
     text.field("client_recent_max_output_buffer", largest(&|client| client.unsent()).unwrap_or(0));
     text.field("blocked_clients", all.iter().filter(|client| client.blocked.get()).count());
-    text.field("tracking_clients", 0);
+    text.field("tracking_clients", shared.clients.tracking.clients());
 }
 
 fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
@@ -164,7 +164,11 @@ fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     text.field("rejected_connections", stats.connections_rejected.get());
     text.field("expired_keys", status.expired_keys_total);
     text.field("evicted_keys", 0);
-    text.field("total_error_replies", stats.error_replies.get());
+    let tracking = &shared.clients.tracking;
+    text.field("tracking_total_keys", tracking.total_keys());
+    text.field("tracking_total_items", tracking.total_items());
+    text.field("tracking_total_prefixes", tracking.total_prefixes());
+    text.field("total_error_replies", stats.observer.errors().values().sum::<u64>());
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
@@ -241,8 +245,7 @@ fn cluster(text: &mut Text, shared: &Shared, _: &NodeStatus) {
 }
 
 fn keyspace(text: &mut Text, _: &Shared, status: &NodeStatus) {
-    if status.keys > 0 {
-        let (keys, expires) = (status.keys, status.keys_with_deadline);
-        text.field("db0", format_args!("keys={keys},expires={expires},avg_ttl=0"));
+    for (db, (keys, expires)) in status.keys.iter().enumerate().filter(|(_, (keys, _))| *keys > 0) {
+        text.field(&format!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl=0"));
     }
 }

@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::{
-    admin_commands, client_command, cluster_commands, config_command, consistency, info, pubsub_commands,
-    sentinel_commands,
+    admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
+    latency_command, pubsub_commands, sentinel_commands, slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -16,10 +16,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn is_barrier(what: Do) -> bool {
     let alters = matches!(
         what,
-        Do::ClientConsistency
-            | Do::ConfigResetStat
+        Do::ConfigResetStat
             | Do::ConfigSet
             | Do::Hello
+            | Do::Info
+            | Do::Latency(_)
+            | Do::Slowlog(_)
             | Do::Quit
             | Do::Readonly
             | Do::Readwrite
@@ -28,7 +30,8 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Watch
     );
     let subscribes = matches!(what, Do::PubSub(what) if pubsub_commands::alters(what));
-    alters || subscribes || asks_the_group(what)
+    let turns = matches!(what, Do::Client(what) if client_command::is_barrier(what));
+    alters || turns || subscribes || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -42,7 +45,6 @@ pub fn runs_in_multi(what: Do) -> bool {
     matches!(what, Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch)
 }
 
-const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
 const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
 
 /// Carries out a command that needs nothing but the connection: everything but the
@@ -50,18 +52,10 @@ const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password 
 /// the group.
 pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
     match what {
-        Do::ClientId
-        | Do::ClientSetName
-        | Do::ClientGetName
-        | Do::ClientSetInfo
-        | Do::ClientInfo
-        | Do::ClientList
-        | Do::ClientNoEvict
-        | Do::ClientNoTouch => client_command::run(connection, what, args),
+        Do::Client(what) => client_command::run(connection, what, args),
         Do::Asking => Reply::Ok,
         Do::Auth => auth(args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
-        Do::ClientConsistency => consistency::run(connection, &args[2..]),
         Do::ConfigSet => config_command::set_queued(&connection.shared, &args[2..]),
         Do::ConfigResetStat => {
             connection.shared.clients.stats().reset();
@@ -72,6 +66,8 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
         Do::Hello => hello(connection, args),
+        Do::Latency(what) => latency_command::run(&connection.shared, what, args),
+        Do::Slowlog(what) => slowlog_command::run(&connection.shared, what, args),
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
@@ -80,7 +76,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Readonly => consistency::readonly(connection),
         Do::Readwrite => consistency::readwrite(connection),
         Do::Role => admin_commands::role(&connection.shared.backend.status()),
-        Do::Select => select(args),
+        Do::Select => databases::select(connection, args),
         Do::Sentinel(what) => {
             let status = connection.shared.backend.status();
             sentinel_commands::run(&status, &connection.shared.config.sentinel_name, what, args)
@@ -116,14 +112,6 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
 fn time() -> Reply {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Reply::Array(vec![Reply::bulk(now.as_secs().to_string()), Reply::bulk(now.subsec_micros().to_string())])
-}
-
-fn select(args: &Args<'_>) -> Reply {
-    match args.get(1).and_then(|arg| parse_i64(arg)) {
-        None => NOT_AN_INTEGER,
-        Some(0) => Reply::Ok,
-        Some(_) => Reply::error("ERR DB index is out of range"),
-    }
 }
 
 /// There is one user, `default`, and it has no password: any will do, as in Redis.
