@@ -39,6 +39,7 @@ mod server;
 mod sessions;
 mod set;
 mod settings;
+mod sort;
 mod strings;
 mod table;
 mod transactions;

@@ -4,8 +4,8 @@
 use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
-    hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set, strings,
-    transactions, versions,
+    hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set, sort,
+    strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -97,6 +97,8 @@ static COMMANDS: &[&Command] = &[
     &set::SETNX,
     &ranges::SETRANGE,
     &observe::SLOWLOG,
+    &sort::SORT,
+    &sort::SORT_RO,
     &pubsub::SPUBLISH,
     &pubsub::SSUBSCRIBE,
     &strings::STRLEN,

@@ -20,7 +20,7 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     if command.check_arity(call).is_err() {
         return Reply::error("ERR Invalid number of arguments specified for command");
     }
-    let keys = command.key_positions(call.len()).filter(|(_, spec)| spec.is_key()).map(|(i, spec)| {
+    let keys = command.keys_of(call).filter(|(_, spec)| spec.is_key()).map(|(i, spec)| {
         let key = Reply::bulk(call[i]);
         if !with_flags {
             return key;

@@ -78,7 +78,9 @@ fn max_query_buffer(_: &Shared) -> String {
 
 fn output_buffer(_: &Shared) -> String {
     let hard = limits::MAX_OUTPUT_BUFFER_BYTES;
-    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {hard} 0 0")
+    let (most, soft) = (limits::MAX_SUBSCRIBER_BUFFER_BYTES, limits::SUBSCRIBER_SOFT_BUFFER_BYTES);
+    let seconds = limits::SUBSCRIBER_PATIENCE_S;
+    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {most} {soft} {seconds}")
 }
 
 fn percentiles(shared: &Shared) -> String {
