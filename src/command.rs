@@ -48,7 +48,10 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use acl::{acl_too_many, Acl, AclCommand, Denied, User, check_rules, hash_password, requirepass, shown_requirepass, without_passwords};
+pub use acl::{
+    Acl, AclCommand, Denied, User, acl_too_many, check_rules, hash_password, requirepass, shown_requirepass,
+    without_passwords,
+};
 pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;

@@ -213,7 +213,10 @@ fn join_request(config: &Config) -> JoinRequest {
         peer_addr: me.peer_addr.to_string(),
         data_dir: config.data_dir.clone(),
         storage: config.storage,
-        credentials: config.join_as.as_ref().map(|(user, password)| (user.clone(), password.reveal().to_owned())),
+        credentials: config
+            .join_as
+            .as_ref()
+            .map(|(user, password)| (user.clone(), password.reveal().to_owned())),
         unavailable_after_ms: config.timing.unavailable_after_ms,
     }
 }

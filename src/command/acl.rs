@@ -68,7 +68,8 @@ impl Acl {
 
     /// Equal on all replicas at equal applied indexes.
     pub fn state_hash(&self) -> u64 {
-        let mix = |hash: u64, one: u32| (hash ^ u64::from(one)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+        let mix =
+            |hash: u64, one: u32| (hash ^ u64::from(one)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
         self.users.values().fold(0, |hash, (_, one)| mix(hash, *one))
     }
 
@@ -147,7 +148,9 @@ fn apply_all(
         match user.apply(&rule, all_channels) {
             Err(error) if !but_for(error) => {
                 let (rule, text) = (shown(&rule), error.text());
-                return Err(Reply::error_owned(format!("ERR Error in ACL SETUSER modifier '{rule}': {text}")));
+                return Err(Reply::error_owned(format!(
+                    "ERR Error in ACL SETUSER modifier '{rule}': {text}"
+                )));
             }
             _ => {}
         }
@@ -162,7 +165,8 @@ fn channels_after_loss(old: &User, new: &User) -> Option<Vec<Blob>> {
     }
     let left = || new.all_selectors().flat_map(|selector| &selector.channels);
     let kept = |channel: &Vec<u8>| left().any(|other| other == channel);
-    let keeps_all = |selector: &selector::Selector| !selector.all_channels && selector.channels.iter().all(kept);
+    let keeps_all =
+        |selector: &selector::Selector| !selector.all_channels && selector.channels.iter().all(kept);
     match old.all_selectors().all(keeps_all) {
         true => None,
         false => Some(left().map(|channel| Blob::new(channel)).collect()),

@@ -3,7 +3,7 @@
 
 use super::settings::REQUIREPASS;
 use super::{Acl, Reply, Sessions, Settings};
-use crate::keyspace::{UserChange, Edit, EventClass, Item, Keyspace};
+use crate::keyspace::{Edit, EventClass, Item, Keyspace, UserChange};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
 #[derive(Debug)]

@@ -38,7 +38,11 @@ impl Settings {
     pub fn pairs(&self) -> [(&'static str, String); 3] {
         let active_expire = if self.active_expire { "yes" } else { "no" };
         let channels = if self.acl_pubsub_default { "allchannels" } else { "resetchannels" };
-        [(NOTIFY, self.notify.to_string()), (ACL_PUBSUB_DEFAULT, channels.to_owned()), (ACTIVE_EXPIRE, active_expire.to_owned())]
+        [
+            (NOTIFY, self.notify.to_string()),
+            (ACL_PUBSUB_DEFAULT, channels.to_owned()),
+            (ACTIVE_EXPIRE, active_expire.to_owned()),
+        ]
     }
 
     /// Sets one; an error changes nothing.

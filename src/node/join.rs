@@ -81,7 +81,9 @@ fn hex(id: [u8; 16]) -> String {
 /// Whoever answers has to be of the cluster that the directory is of.
 async fn refuse_another_cluster(request: &JoinRequest, own: [u8; 16]) -> Result<(), NodeError> {
     for target in &request.targets {
-        let Ok(Ok(status)) = tokio::time::timeout(LOOK, Ask::new(target, LOOK, &request.credentials).status()).await else {
+        let Ok(Ok(status)) =
+            tokio::time::timeout(LOOK, Ask::new(target, LOOK, &request.credentials).status()).await
+        else {
             continue;
         };
         if status.cluster_id != own {

@@ -114,7 +114,9 @@ impl Connection {
         access.stale.set(false);
         match found.flatten() {
             Some(user) => {
-                access.trusted.set(user.is_unrestricted() && !access.needs_password() && access.settled.get());
+                access
+                    .trusted
+                    .set(user.is_unrestricted() && !access.needs_password() && access.settled.get());
                 *access.user.borrow_mut() = Some(user);
             }
             None => self.client.close("its user was removed"),
@@ -129,9 +131,8 @@ impl Connection {
 
     /// Logs in; whether the password was right.
     pub(super) fn log_in(&mut self, name: &[u8], password: &[u8]) -> bool {
-        let found = users(&self.shared, |acl, settled| {
-            acl.authenticate(name, password).is_some().then_some(settled)
-        });
+        let found =
+            users(&self.shared, |acl, settled| acl.authenticate(name, password).is_some().then_some(settled));
         let Some(settled) = found.flatten() else { return false };
         let access = &self.client.access;
         *access.name.borrow_mut() = name.to_vec();
@@ -157,7 +158,8 @@ impl Connection {
         if self.client.access.stale.get() || !self.client.access.settled.get() {
             self.refresh_access();
         }
-        let in_exec = if row.full_name == "exec" { "EXECABORT Transaction discarded because of: " } else { "" };
+        let in_exec =
+            if row.full_name == "exec" { "EXECABORT Transaction discarded because of: " } else { "" };
         let error = |text: String| Reply::error_owned(format!("{in_exec}{text}"));
         if self.client.access.needs_password() && !row.flags.has(Flags::NO_AUTH) {
             return Err(error(NOT_AUTHENTICATED.to_owned()));
@@ -166,9 +168,9 @@ impl Connection {
             Denied::Command(name) => {
                 error(format!("NOPERM this user has no permissions to run the '{name}' command"))
             }
-            Denied::Key(_) => {
-                error("NOPERM this user has no permissions to access one of the keys used as arguments".into())
-            }
+            Denied::Key(_) => error(
+                "NOPERM this user has no permissions to access one of the keys used as arguments".into(),
+            ),
             Denied::Channel(_) => error(
                 "NOPERM this user has no permissions to access one of the channels used as arguments".into(),
             ),
@@ -215,7 +217,9 @@ impl Connection {
         let args = request.args();
         let option = |name: &str, pattern: bool| {
             let mut pairs = args[2..].windows(2);
-            pairs.any(|pair| pair[0].eq_ignore_ascii_case(name.as_bytes()) && (!pattern || pair[1].contains(&b'*')))
+            pairs.any(|pair| {
+                pair[0].eq_ignore_ascii_case(name.as_bytes()) && (!pattern || pair[1].contains(&b'*'))
+            })
         };
         let user = self.client.access.user.borrow();
         if user.as_ref().is_some_and(|user| user.may_read_all_keys(row, &args)) {
@@ -262,8 +266,11 @@ fn warn_of_password(shared: &Shared, acl: &Acl) {
     let Some(password) = &shared.config.requirepass else { return };
     let is_right = !acl.default_user().has_no_password() && acl.default_user().admits(password);
     if !is_right && !shared.warned_of_password.replace(true) {
-        warn!(shared.logger, "--requirepass is not the password of this cluster's user default: it counts only \
-            when a cluster is made; change the password with CONFIG SET requirepass or ACL SETUSER");
+        warn!(
+            shared.logger,
+            "--requirepass is not the password of this cluster's user default: it counts only \
+            when a cluster is made; change the password with CONFIG SET requirepass or ACL SETUSER"
+        );
     }
 }
 

@@ -29,7 +29,8 @@ const MOST_GENPASS_BITS: i64 = 4096;
 pub fn auth(connection: &mut Connection, args: &Args<'_>) -> Reply {
     let (name, password) = match args[1..] {
         [password] => {
-            let open = super::access::users(&connection.shared, |acl, _| acl.default_user().has_no_password());
+            let open =
+                super::access::users(&connection.shared, |acl, _| acl.default_user().has_no_password());
             if open == Some(true) {
                 return NO_PASSWORD;
             }

@@ -32,7 +32,15 @@ pub struct AclLog {
 
 impl AclLog {
     /// Something was denied; `max_len` is `acllog-max-len`. Of a long key or channel the beginning is kept.
-    pub fn add(&self, reason: &'static str, in_multi: bool, object: &[u8], user: &[u8], client: &Client, max_len: usize) {
+    pub fn add(
+        &self,
+        reason: &'static str,
+        in_multi: bool,
+        object: &[u8],
+        user: &[u8],
+        client: &Client,
+        max_len: usize,
+    ) {
         let kept = |text: &[u8]| text[..text.len().min(limits::ACL_LOG_OBJECT_BYTES)].to_vec();
         let (object, user) = (kept(object), kept(user));
         let (at, client) = (Instant::now(), client_list::line_of(client));

@@ -1,7 +1,7 @@
 //! What `CLIENT LIST` and `CLIENT INFO` tell of connections. This module must never change one.
 
-use super::access;
 use super::Shared;
+use super::access;
 use super::client::Client;
 use super::connection::Connection;
 use crate::command::{Reply, parse_i64};

@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::{
-    acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
-    latency_command, pubsub_commands, sentinel_commands, slowlog_command,
+    acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
+    info, latency_command, pubsub_commands, sentinel_commands, slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -45,7 +45,6 @@ pub fn asks_the_group(what: Do) -> bool {
 pub fn runs_in_multi(what: Do) -> bool {
     matches!(what, Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch)
 }
-
 
 /// Carries out a command that needs nothing but the connection: everything but the
 /// transaction commands, `WATCH`, `WAIT` (outside `MULTI`), `RESET`, `QUIT`, and those that ask

@@ -117,7 +117,9 @@ impl Selector {
         }
         let arg = call.get(1);
         let args = self.first_args.get(&place);
-        args.is_some_and(|args| arg.is_some_and(|arg| args.iter().any(|known| known.eq_ignore_ascii_case(arg))))
+        args.is_some_and(|args| {
+            arg.is_some_and(|arg| args.iter().any(|known| known.eq_ignore_ascii_case(arg)))
+        })
     }
 
     fn allows_key(&self, key: &[u8], flags: &[&str]) -> bool {

@@ -37,8 +37,11 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
         let places = (0..).zip(&all).filter(|(_, (other, _))| container(other).as_deref() == Some(name));
         places.map(|(place, _)| place).collect()
     };
-    let known = |&(name, categories): &(&'static str, u32)| {
-        Known { name, categories, children: children(name), is_child: name.contains('|') }
+    let known = |&(name, categories): &(&'static str, u32)| Known {
+        name,
+        categories,
+        children: children(name),
+        is_child: name.contains('|'),
     };
     all.iter().map(known).collect()
 });

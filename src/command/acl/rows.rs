@@ -26,7 +26,13 @@ const USERNAME: Arg = Arg::new("username", ArgKind::String);
 const OF_RULES: &str = "O(N) of the number of rules";
 const OF_USERS: &str = "O(N) of the number of users";
 
-const fn row(name: &'static str, full_name: &'static str, arity: i32, flags: Flags, handler: Handler) -> Command {
+const fn row(
+    name: &'static str,
+    full_name: &'static str,
+    arity: i32,
+    flags: Flags,
+    handler: Handler,
+) -> Command {
     Command { full_name, since: "6.0.0", group: "server", ..Command::new(name, arity, flags, handler) }
 }
 

@@ -1,10 +1,10 @@
 //! Users as messages of a snapshot, and back. Commands are written by name, so that a version with
 //! other commands reads what was meant. Nothing that is read here must be trusted to fit.
 
+use super::Acl;
 use super::known::{self, CommandSet};
 use super::selector::{KeyPattern, Selector};
 use super::user::User;
-use super::Acl;
 use crate::wire::proto::snapshot as proto;
 use protobuf::Message as _;
 

@@ -55,11 +55,8 @@ fn a_snapshot_makes_the_same_users() {
         with(&mut acl, &format!("user{i}"), rules).unwrap();
     }
     acl.set_default_password(Some(&hash_password(b"pw")));
-    let written: Vec<Vec<u8>> = acl
-        .to_snapshot()
-        .iter()
-        .map(|user| protobuf::Message::write_to_bytes(user).unwrap())
-        .collect();
+    let written: Vec<Vec<u8>> =
+        acl.to_snapshot().iter().map(|user| protobuf::Message::write_to_bytes(user).unwrap()).collect();
     let read: Vec<proto::User> =
         written.iter().map(|bytes| protobuf::Message::parse_from_bytes(bytes).unwrap()).collect();
     let restored = Acl::from_snapshot(&read);
@@ -67,7 +64,10 @@ fn a_snapshot_makes_the_same_users() {
     assert_eq!((restored.state_hash(), restored.size_bytes), (acl.state_hash(), acl.size_bytes));
     assert!(restored.authenticate(b"user0", b"other").is_some());
     assert!(restored.authenticate(b"user0", b"wrong").is_none());
-    assert!(restored.authenticate(b"default", b"pw").is_some() && restored.authenticate(b"default", b"").is_none());
+    assert!(
+        restored.authenticate(b"default", b"pw").is_some()
+            && restored.authenticate(b"default", b"").is_none()
+    );
 }
 
 #[test]
@@ -85,7 +85,8 @@ fn what_is_shown_makes_the_same_user() {
 fn every_change_changes_the_hash_and_an_error_changes_nothing() {
     let mut acl = Acl::default();
     let mut seen = std::collections::BTreeSet::from([acl.state_hash()]);
-    for rules in ["on", "~a", "&c", "+get", "+select|0", "nopass", "(+set)", ">x", "%R~b", "sanitize-payload"] {
+    for rules in ["on", "~a", "&c", "+get", "+select|0", "nopass", "(+set)", ">x", "%R~b", "sanitize-payload"]
+    {
         with(&mut acl, "a", rules).unwrap();
         assert!(seen.insert(acl.state_hash()), "{rules}");
     }

@@ -78,7 +78,8 @@ impl User {
             known.len() == hash.len()
                 && known.bytes().zip(hash.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
         };
-        self.enabled && (self.no_password || self.passwords.iter().fold(false, |any, known| any | same(known)))
+        self.enabled
+            && (self.no_password || self.passwords.iter().fold(false, |any, known| any | same(known)))
     }
 
     /// Root selector and all others.
