@@ -5,6 +5,13 @@
 use crate::harness::{Client, Cluster, PATIENCE, Setup, Value, binary, eventually, free_ports, own_address};
 use std::process::{Command, Stdio};
 
+const PASSWORD: &str = "tell-nobody";
+
+fn disk_holds(cluster: &Cluster, id: u64, text: &str) -> bool {
+    let holds = |bytes: Vec<u8>| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    cluster.node(id).files("").iter().any(|path| std::fs::read(path).is_ok_and(holds))
+}
+
 fn log_in(addr: &str, user: &str, password: &str) -> Option<Client> {
     let mut client = Client::try_connect(addr, PATIENCE).ok()?;
     let reply = client.try_call(&["AUTH", user, password]).ok()?;
@@ -28,10 +35,10 @@ fn a_user_is_the_same_on_all_nodes_and_survives_them() {
     let mut cluster = Setup::new().start();
     let (leader, follower) = (cluster.leader(), cluster.follower());
     let mut admin = cluster.client(follower);
-    admin.call(&["ACL", "SETUSER", "alice", "on", ">secret", "~alice:*", "+@all", "-@admin"]);
-    admin.call(&["ACL", "SETUSER", "bob", "on", ">secret", "allkeys", "+get"]);
+    admin.call(&["ACL", "SETUSER", "alice", "on", &format!(">{PASSWORD}"), "~alice:*", "+@all", "-@admin"]);
+    admin.call(&["ACL", "SETUSER", "bob", "on", &format!(">{PASSWORD}"), "allkeys", "+get"]);
     let of_alice = admin.call(&["ACL", "GETUSER", "alice"]);
-    for mut client in everywhere(&cluster, "alice", "secret") {
+    for mut client in everywhere(&cluster, "alice", PASSWORD) {
         client.set("alice:1", "hers");
         assert_denied(&client.try_call(&["SET", "bob:1", "his"]).expect("a reply"));
         assert_denied(&client.try_call(&["ACL", "SETUSER", "alice", "allkeys"]).expect("a reply"));
@@ -39,17 +46,19 @@ fn a_user_is_the_same_on_all_nodes_and_survives_them() {
     cluster.client(leader).call(&["RAFT", "SNAPSHOT"]);
     cluster.client(leader).call(&["ACL", "SETUSER", "bob", "+strlen"]);
     for id in cluster.ids() {
-        let told = cluster.node(id).disk_holds("secret");
-        assert!(!told, "a password stands on the disk of node {id}");
+        assert!(!disk_holds(&cluster, id, PASSWORD), "a password stands on the disk of node {id}");
+        assert!(disk_holds(&cluster, id, "alice:1"), "as keys do");
         cluster.kill(id);
     }
     for id in cluster.ids() {
         cluster.restart(id);
     }
     cluster.await_ready();
-    let mut alices = everywhere(&cluster, "alice", "secret");
-    for client in &mut everywhere(&cluster, "bob", "secret") {
-        eventually("the change after the snapshot", || client.try_call(&["STRLEN", "alice:1"]).ok()?.error().is_none().then_some(()));
+    let mut alices = everywhere(&cluster, "alice", PASSWORD);
+    for client in &mut everywhere(&cluster, "bob", PASSWORD) {
+        eventually("the change after the snapshot", || {
+            client.try_call(&["STRLEN", "alice:1"]).ok()?.error().is_none().then_some(())
+        });
     }
     let mut admin = cluster.client(follower);
     assert_eq!(admin.call(&["ACL", "GETUSER", "alice"]), of_alice);
@@ -58,8 +67,8 @@ fn a_user_is_the_same_on_all_nodes_and_survives_them() {
         assert!(client.read().is_err(), "it was thrown out");
     }
     for addr in cluster.addrs() {
-        eventually("nobody can log in", || log_in(&addr, "alice", "secret").is_none().then_some(()));
-        assert!(log_in(&addr, "bob", "secret").is_some());
+        eventually("nobody can log in", || log_in(&addr, "alice", PASSWORD).is_none().then_some(()));
+        assert!(log_in(&addr, "bob", PASSWORD).is_some());
     }
 }
 
@@ -69,7 +78,8 @@ fn a_cluster_with_a_password_lets_nobody_in_without() {
     for id in cluster.ids() {
         cluster.node_mut(id).start();
     }
-    let asked = |addr: &str, command: &[&str]| Client::try_connect(addr, PATIENCE).ok()?.try_call(command).ok();
+    let asked =
+        |addr: &str, command: &[&str]| Client::try_connect(addr, PATIENCE).ok()?.try_call(command).ok();
     for addr in cluster.addrs() {
         // As early as it answers at all, and with what a node that knows no users yet goes by.
         let first = eventually("an answer", || asked(&addr, &["INFO"]));
@@ -91,8 +101,10 @@ fn a_cluster_with_a_password_lets_nobody_in_without() {
         cluster.restart(id);
         let addr = cluster.node(id).addr.clone();
         eventually("the new password, after a start with the old one", || log_in(&addr, "default", "other"));
-        assert_eq!(asked(&addr, &["GET", "k"]).and_then(|reply| reply.error().map(str::to_owned)).as_deref(),
-            Some("NOAUTH Authentication required."));
+        assert_eq!(
+            asked(&addr, &["GET", "k"]).and_then(|reply| reply.error().map(str::to_owned)).as_deref(),
+            Some("NOAUTH Authentication required.")
+        );
         assert!(cluster.logged(id, "--requirepass is not the password") > 0);
     }
 }
@@ -115,11 +127,17 @@ fn join_with_and_without(target: &str) {
         password.map(|password| command.env("BOWLINE_JOIN_PASSWORD", password));
         let output = command.output().expect("it starts");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(says) && said.contains("--join-password"), "{said}");
+        assert!(
+            !output.status.success() && said.contains(says) && said.contains("--join-password"),
+            "{said}"
+        );
     }
-    let mut joined = node().env("BOWLINE_JOIN_PASSWORD", "pw").stderr(Stdio::null()).spawn().expect("it starts");
+    let mut joined =
+        node().env("BOWLINE_JOIN_PASSWORD", "pw").stderr(Stdio::null()).spawn().expect("it starts");
     let mut client = eventually("it has joined", || log_in(&bind, "default", "pw"));
-    eventually("it has the data", || (client.try_call(&["GET", "k"]).ok()? == Value::bulk("v")).then_some(()));
+    eventually("it has the data", || {
+        (client.try_call(&["GET", "k"]).ok()? == Value::bulk("v")).then_some(())
+    });
     let mut admin = log_in(target, "default", "pw").expect("the password");
     let id = client.info("raft_node_id").expect("a reply").expect("an id");
     admin.call(&["RAFT", "REMOVE", &id]);
