@@ -237,6 +237,20 @@ pub const ACL_LOG_ENTRIES: i64 = 128;
 /// one is told as if it had changed.
 pub const TRACKED_KEYS: i64 = 1_000_000;
 
+/// Arguments of a command that the slow log shows. Beyond: how many more there were.
+pub const SLOWLOG_ARGS: usize = 32;
+
+/// Bytes of an argument that the slow log shows. Beyond: how many more there were.
+pub const SLOWLOG_ARG_BYTES: usize = 128;
+
+/// Slow commands and events that wait to be written down within a turn. Beyond: the oldest goes.
+pub const SLOW_UNTOLD: usize = 1024;
+
+/// Different codes of errors that are counted. Beyond: errors of new codes are not.
+pub const ERROR_CODES: usize = 128;
+
+/// Events of a kind that `LATENCY` keeps, one a second. Beyond: the oldest goes.
+pub const LATENCY_SAMPLES: usize = 160;
 /// The same keys, each counted for every client that may have it. Beyond: as there.
 pub const MAX_TRACKING_ITEMS: usize = 32 << 20;
 

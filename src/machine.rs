@@ -39,6 +39,9 @@ struct Origin {
     seq: u64,
 }
 
+/// Whoever looks on hears of each command that was carried out, and its reply.
+pub type Seen<'a> = dyn FnMut(&'static command::Command, &Args<'_>, &Reply) + 'a;
+
 /// The state of one replica.
 pub struct Machine {
     state: State,
@@ -117,9 +120,14 @@ impl Machine {
 
     /// Carries out one unit of an accepted batch.
     pub fn execute(&mut self, unit: &Unit<'_>) -> Reply {
+        self.execute_seen(unit, &mut |_, _, _| {})
+    }
+
+    /// The same, with somebody who looks on.
+    pub fn execute_seen(&mut self, unit: &Unit<'_>, seen: &mut Seen<'_>) -> Reply {
         match unit {
-            Unit::Command(command) => self.run(command),
-            Unit::Transaction(transaction) => self.run_transaction(transaction),
+            Unit::Command(command) => self.run(command, seen),
+            Unit::Transaction(transaction) => self.run_transaction(transaction, seen),
             Unit::Register(register) => self.members.register(register),
             Unit::Membership(wish) => self.members.change(wish),
             Unit::Settings(settings) => self.change_settings(settings),
@@ -177,6 +185,18 @@ impl Machine {
     /// so that the log's clock has to move before this answer may be given. `seed` is for
     /// what is to look random.
     pub fn read(&self, args: &Args<'_>, db: u32, wall_ms: u64, seed: u64) -> (Reply, bool) {
+        self.read_seen(args, db, wall_ms, seed, &mut |_, _, _| {})
+    }
+
+    /// The same, with somebody who looks on.
+    pub fn read_seen(
+        &self,
+        args: &Args<'_>,
+        db: u32,
+        wall_ms: u64,
+        seed: u64,
+        seen: &mut Seen<'_>,
+    ) -> (Reply, bool) {
         let command = match command::resolve(args) {
             Ok(command) => command,
             Err(error) => return (error, false),
@@ -186,6 +206,7 @@ impl Machine {
         };
         let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
         let reply = read(&mut context, args);
+        seen(command, args, &reply);
         (reply, context.saw_expiring)
     }
 
@@ -205,7 +226,7 @@ impl Machine {
         watches.iter().all(|watch| self.state.keyspace.watch_holds(watch, self.clock_ms))
     }
 
-    fn run(&mut self, command: &Command<'_>) -> Reply {
+    fn run(&mut self, command: &Command<'_>, seen: &mut Seen<'_>) -> Reply {
         match command::resolve(&command.args) {
             Err(error) => error,
             Ok(resolved) => match &resolved.handler {
@@ -213,19 +234,23 @@ impl Machine {
                     self.commands_run += 1;
                     let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
                     let (state, db) = (&mut self.state, command.db as usize);
-                    write(&mut WriteContext { state, db, now_ms, seed }, &command.args)
+                    let reply = write(&mut WriteContext { state, db, now_ms, seed }, &command.args);
+                    seen(resolved, &command.args, &reply);
+                    reply
                 }
-                Handler::Read(_) => self.read(&command.args, command.db, self.clock_ms, self.index).0,
+                Handler::Read(_) => {
+                    self.read_seen(&command.args, command.db, self.clock_ms, self.index, seen).0
+                }
                 Handler::Connection(_) => Reply::error("ERR not a command of the keyspace"),
             },
         }
     }
 
-    fn run_transaction(&mut self, transaction: &Transaction<'_>) -> Reply {
+    fn run_transaction(&mut self, transaction: &Transaction<'_>, seen: &mut Seen<'_>) -> Reply {
         if !self.watches_hold(&transaction.watches) {
             return Reply::NilArray;
         }
-        Reply::Array(transaction.commands.iter().map(|command| self.run(command)).collect())
+        Reply::Array(transaction.commands.iter().map(|command| self.run(command, seen)).collect())
     }
 
     /// Raft's configuration has changed.

@@ -145,6 +145,7 @@ async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
     }
     let (node, helpers) = Node::start(&node_config, peer_listener, log, &raft_log)?;
     let clients = ClientTable::new(log.clone());
+    node.set_observer(clients.observer());
     node.set_clients(clients.clone());
     info!(log, "ready"; "node" => node_config.node_id, "clients" => %config.bind, "peers" => %config.peer_bind,
         "storage" => config.storage.name(), "version" => env!("CARGO_PKG_VERSION"));

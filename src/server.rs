@@ -18,6 +18,8 @@ mod databases;
 mod dispatch;
 mod failovers;
 mod info;
+mod journal;
+mod latency_command;
 mod local;
 mod parameters;
 mod pubsub;
@@ -26,6 +28,7 @@ mod raft_commands;
 mod redirect;
 mod sentinel_commands;
 mod session;
+mod slowlog_command;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -36,7 +39,7 @@ pub use clients::ClientTable;
 
 use crate::command::Reply;
 use crate::config::Redirect;
-use crate::group::{Consistency, Job};
+use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
@@ -141,6 +144,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Of what commands cost on this node.
+    fn observer(&self) -> &Observer {
+        &self.clients.stats().observer
+    }
+
     /// Whether this node takes no command that may need more memory.
     fn memory_is_full(&self) -> bool {
         let max_bytes = self.parameters.max_memory_bytes.get();

@@ -10,6 +10,7 @@ use super::Reply;
 use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::observe::{LatencyCommand, SlowlogCommand};
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
 
@@ -78,6 +79,8 @@ pub enum ConnectionCommand {
     ConfigRewrite,
     ConfigSet,
     Info,
+    Slowlog(SlowlogCommand),
+    Latency(LatencyCommand),
     Time,
     Role,
     Wait,
@@ -276,7 +279,7 @@ impl Command {
     /// The row of a call of this command: a subcommand's if the call names one, as one of a
     /// container has to. What this command runs may stand behind a word that happens to be a
     /// subcommand's name: then the number of arguments tells.
-    pub(super) fn row_of(&'static self, call: &[&[u8]]) -> Option<&'static Command> {
+    pub fn row_of(&'static self, call: &[&[u8]]) -> Option<&'static Command> {
         let Some(name) = call.get(1).filter(|_| !self.subcommands.is_empty()) else { return Some(self) };
         let subcommand = self.subcommand(name);
         if self.wraps == 0 {

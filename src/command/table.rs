@@ -4,7 +4,7 @@
 use super::row::Command;
 use super::{
     bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
-    hyperloglog, introspect, lcs, object, once, pubsub, ranges, rename, scan, server, set, strings,
+    hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set, strings,
     transactions, versions,
 };
 
@@ -52,6 +52,7 @@ static COMMANDS: &[&Command] = &[
     &floats::INCRBYFLOAT,
     &server::INFO,
     &scan::KEYS,
+    &observe::LATENCY,
     &lcs::LCS,
     &strings::MGET,
     &databases::MOVE,
@@ -94,6 +95,7 @@ static COMMANDS: &[&Command] = &[
     &set::SETEX,
     &set::SETNX,
     &ranges::SETRANGE,
+    &observe::SLOWLOG,
     &pubsub::SPUBLISH,
     &pubsub::SSUBSCRIBE,
     &strings::STRLEN,

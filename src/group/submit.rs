@@ -32,6 +32,7 @@ const TOO_MUCH: Reply =
 impl Group {
     pub(super) fn submit(&mut self, job: Job) {
         if !job.writes() && self.is_fresh_enough(&job) {
+            self.observer.begin();
             return self.answer_job(job);
         }
         if self.membership.is_removed() {

@@ -149,8 +149,8 @@ impl Client {
 
     /// Appends a reply to the output, unless the client wants none (`CLIENT REPLY`).
     pub fn send(&self, reply: &Reply) {
-        if reply.is_error() {
-            self.stats.add(&self.stats.error_replies, 1);
+        if let Reply::Error(text) = reply {
+            self.stats.observer.count_error(text);
         }
         let is_push = matches!(reply, Reply::Push(_) | Reply::Several(_));
         if !self.control.is_mute() || is_push {

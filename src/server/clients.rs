@@ -8,7 +8,7 @@ use super::pubsub::PubSub;
 use super::stats::Stats;
 use super::tracking::Tracking;
 use crate::command::Reply;
-use crate::group::Notice;
+use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
 use crate::node::Clients;
 use slog::{Logger, info};
@@ -103,6 +103,18 @@ impl ClientTable {
         }
     }
 
+    /// Of what commands cost: for the group that carries them out.
+    pub fn observer(&self) -> Rc<Observer> {
+        Rc::clone(&self.stats.observer)
+    }
+
+    /// Address and name of a client; empty if it is gone.
+    pub(super) fn name_of(&self, id: u64) -> (String, String) {
+        let clients = self.clients.borrow();
+        let name = |client: &Rc<Client>| (client.addr.to_string(), client.name.borrow().clone());
+        clients.get(&id).map(name).unwrap_or_default()
+    }
+
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
     }
@@ -150,6 +162,7 @@ impl Clients for ClientTable {
     }
 
     fn flush(&self) {
+        self.write_journal();
         self.broadcast();
         let mut touched = self.touched.take();
         for client in touched.drain(..) {

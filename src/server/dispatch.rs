@@ -35,17 +35,17 @@ impl Connection {
         request.db = self.session.next_db();
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
-            Err(error) => return self.refuse(&request, error, job),
+            Err(error) => {
+                if let Some(row) = request.arg(0).and_then(|name| command::lookup(name)) {
+                    self.shared.observer().reject(row.row_of(&request.args()).unwrap_or(row));
+                }
+                return self.refuse(&request, error, job);
+            }
         };
         self.client.last_command.set(row.full_name);
-        if let Some(error) = self.redirected(&request, row) {
+        if let Some(error) = self.refusal(&request, row) {
+            self.shared.observer().reject(row);
             return self.refuse(&request, error, job);
-        }
-        if let Some(error) = self.refused_while_subscribed(row) {
-            return self.refuse(&request, error, job);
-        }
-        if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
-            return self.refuse(&request, OUT_OF_MEMORY, job);
         }
         if self.has_to_pause(row) {
             return Flow::Hold(request);
@@ -56,7 +56,7 @@ impl Connection {
             return Flow::Next;
         }
         match row.handler {
-            Handler::Connection(what) => return self.dispatch_local(what, request, job),
+            Handler::Connection(what) => return self.dispatch_local(what, row, request, job),
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
                 self.answer(TOO_LONG, job);
             }
@@ -72,6 +72,14 @@ impl Connection {
             }
         }
         Flow::Next
+    }
+
+    /// Why a command cannot be taken now, by this connection of this node.
+    fn refusal(&self, request: &Request, row: &'static Command) -> Option<Reply> {
+        let full = || row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full();
+        self.redirected(request, row)
+            .or_else(|| self.refused_while_subscribed(row))
+            .or_else(|| full().then_some(OUT_OF_MEMORY))
     }
 
     /// An error before anything was carried out; it breaks a transaction.
@@ -100,6 +108,7 @@ impl Connection {
             multi.db = Some(db);
         }
         let reply = if row.flags.has(Flags::NO_MULTI) {
+            self.shared.observer().reject(row);
             multi.broken = true;
             NOT_IN_MULTI
         } else if multi.queue(request, row) {
@@ -111,12 +120,13 @@ impl Connection {
         self.answer(reply, job);
     }
 
-    fn dispatch_local(&mut self, what: Do, request: Request, job: &mut Job) -> Flow {
+    fn dispatch_local(&mut self, what: Do, row: &'static Command, request: Request, job: &mut Job) -> Flow {
         let with_local = what == Do::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
         let args = request.args();
+        let began_ns = self.shared.observer().begin();
         let reply = match what {
             Do::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
             Do::Multi => {
@@ -148,11 +158,17 @@ impl Connection {
             }
             Do::Reset => self.reset(),
             Do::Wait => match self.start_wait(&args) {
-                Ok(()) => return Flow::Submit,
+                Ok(()) => {
+                    self.observed(began_ns, row, &args, None);
+                    return Flow::Submit;
+                }
                 Err(error) => error,
             },
             Do::ConfigSet => match self.start_config_set(&args, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
                 Err(reply) => reply,
             },
             Do::Client(ClientCommand::Reply) => match control_command::reply(self, &args[2..]) {
@@ -160,11 +176,15 @@ impl Connection {
                 None => return Flow::Next,
             },
             _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
                 Err(error) => error,
             },
             _ => local::run(self, what, &args),
         };
+        self.observed(began_ns, row, &args, Some(&reply));
         self.client.watched.set(self.session.watches.len());
         self.answer(reply, job);
         if self.quitting { Flow::Submit } else { Flow::Next }
@@ -201,7 +221,24 @@ impl Connection {
         self.client.watched.set(0);
     }
 
+    /// A command that the connection has carried out itself; without a reply, one that it has begun.
+    fn observed(&self, began_ns: u64, row: &'static Command, args: &Args<'_>, reply: Option<&Reply>) {
+        let failed = reply.is_some_and(Reply::is_error);
+        self.shared.observer().record_since(began_ns, row, self.client.id, args, failed);
+        self.shared.clients.write_journal();
+    }
+
     fn run_queued(&mut self, queued: &Queued) -> Reply {
+        let (began_ns, args) = (self.shared.observer().begin(), queued.request.args());
+        let reply = self.run_queued_local(queued);
+        self.observed(began_ns, queued.row, &args, Some(&reply));
+        if let Reply::Error(text) = &reply {
+            self.shared.observer().count_error(text);
+        }
+        reply
+    }
+
+    fn run_queued_local(&mut self, queued: &Queued) -> Reply {
         match queued.local() {
             Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
             Some(what) => local::run(self, what, &queued.request.args()),

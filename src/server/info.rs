@@ -168,7 +168,7 @@ fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     text.field("tracking_total_keys", tracking.total_keys());
     text.field("tracking_total_items", tracking.total_items());
     text.field("tracking_total_prefixes", tracking.total_prefixes());
-    text.field("total_error_replies", stats.error_replies.get());
+    text.field("total_error_replies", stats.observer.errors().values().sum::<u64>());
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
