@@ -4,8 +4,8 @@ mod harness;
 
 use harness::{Cluster, Setup, eventually};
 use redis::{
-    Client, Commands, Connection, ConnectionLike, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult,
-    Value, cmd, pipe,
+    Client, Commands, Connection, ConnectionLike, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError,
+    RedisResult, Value, cmd, pipe,
 };
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -83,9 +83,7 @@ fn transaction(at: &At<'_>) -> RedisResult<()> {
     let mut connection = at.connect();
     let () = cmd("MULTI").query(&mut connection)?;
     for words in [&["SET", "t", "text"][..], &["INCR", "t"], &["INCR", "u"]] {
-        let mut command = cmd(words[0]);
-        words[1..].iter().for_each(|word| drop(command.arg(word)));
-        assert_eq!(command.query::<String>(&mut connection)?, "QUEUED");
+        assert_eq!(cmd(words[0]).arg(&words[1..]).query::<String>(&mut connection)?, "QUEUED");
     }
     let Value::Array(replies) = connection.req_command(&cmd("EXEC"))? else { panic!("no list of replies") };
     assert!(matches!(&replies[..], [Value::Okay, Value::ServerError(_), Value::Int(1)]), "{replies:?}");
@@ -136,7 +134,9 @@ fn pubsub(at: &At<'_>) -> RedisResult<()> {
         let () = publisher.publish("news.it", n)?;
     }
     let mut last = pipe();
-    (90..100).for_each(|n| drop(last.atomic().publish("news.it", n)));
+    for n in 90..100 {
+        last.atomic().publish("news.it", n);
+    }
     let () = last.query(&mut publisher)?;
     let (mut by_channel, mut by_pattern) = (Vec::<u64>::new(), Vec::<u64>::new());
     while by_channel.len() + by_pattern.len() < 200 {
