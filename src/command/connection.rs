@@ -30,7 +30,7 @@ pub(super) static ECHO: Command = Command {
 };
 
 pub(super) static SELECT: Command = Command {
-    summary: "Chooses the database of the connection; there is only 0",
+    summary: "Chooses the database of the connection, 0 to 15",
     arguments: &[Arg::new("index", ArgKind::Integer)],
     ..row("select", 2, ANYTIME.and(Flags::FAST), Do::Select)
 };

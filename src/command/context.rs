@@ -1,8 +1,9 @@
 //! What a command's function is given. A context must never offer a clock or randomness
 //! that is not the same on every replica, but for reads, which leave no trace.
 
-use super::{Reply, Sessions, Settings};
-use crate::keyspace::{Edit, EventClass, Item, Keyspace};
+use super::settings::REQUIREPASS;
+use super::{Acl, Reply, Sessions, Settings};
+use crate::keyspace::{Edit, EventClass, Item, Keyspace, UserChange};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub struct State {
     pub keyspace: Keyspace,
     /// Of clients that use `ONCE`.
     pub sessions: Sessions,
+    /// Who may do what.
+    pub acl: Acl,
     /// What is configured for the whole cluster.
     pub settings: Settings,
 }
@@ -21,6 +24,7 @@ impl State {
         Self {
             keyspace: Keyspace::new(hash_key),
             sessions: Sessions::default(),
+            acl: Acl::default(),
             settings: Settings::default(),
         }
     }
@@ -28,6 +32,10 @@ impl State {
     /// Changes a setting, and what depends on it; an error changes nothing.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Reply> {
         self.settings.set(name, value)?;
+        if name == REQUIREPASS {
+            self.acl.set_default_password(std::str::from_utf8(value).ok().filter(|hash| !hash.is_empty()));
+            self.keyspace.tell_user(b"default", UserChange::Changed { channels: None });
+        }
         self.keyspace.set_event_classes(self.settings.notify);
         Ok(())
     }
@@ -64,17 +72,18 @@ impl<'a> ReadContext<'a> {
 
     /// The key in another database.
     pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        self.peek_in(db, key)
+        let Some(item) = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms) else {
+            self.state.keyspace.missed(db, key);
+            return None;
+        };
+        self.saw_expiring |= item.has_expired(self.wall_ms);
+        Some(item)
     }
 
     /// The key, for a look that does not count as an access (`OBJECT`, `TTL`, `TYPE`, `EXISTS`).
     pub fn peek(&mut self, key: &[u8]) -> Option<&'a Item> {
-        self.peek_in(self.db, key)
-    }
-
-    fn peek_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        let Some(item) = self.state.keyspace.get(db, key, self.now_ms) else {
-            self.state.keyspace.missed(db, key);
+        let Some(item) = self.state.keyspace.get(self.db, key, self.now_ms) else {
+            self.state.keyspace.missed(self.db, key);
             return None;
         };
         self.saw_expiring |= item.has_expired(self.wall_ms);
@@ -113,7 +122,7 @@ impl WriteContext<'_> {
 
     /// The key in another database.
     pub fn get_in(&self, db: usize, key: &[u8]) -> Option<&Item> {
-        self.state.keyspace.get(db, key, self.now_ms)
+        self.state.keyspace.access(db, key, self.now_ms, self.now_ms)
     }
 
     /// Tells whoever listens to keyspace events what was done; `name` as Redis calls it. That a

@@ -168,7 +168,7 @@ fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     text.field("tracking_total_keys", tracking.total_keys());
     text.field("tracking_total_items", tracking.total_items());
     text.field("tracking_total_prefixes", tracking.total_prefixes());
-    text.field("total_error_replies", stats.error_replies.get());
+    text.field("total_error_replies", stats.observer.errors().values().sum::<u64>());
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
@@ -245,8 +245,7 @@ fn cluster(text: &mut Text, shared: &Shared, _: &NodeStatus) {
 }
 
 fn keyspace(text: &mut Text, _: &Shared, status: &NodeStatus) {
-    if status.keys > 0 {
-        let (keys, expires) = (status.keys, status.keys_with_deadline);
-        text.field("db0", format_args!("keys={keys},expires={expires},avg_ttl=0"));
+    for (db, (keys, expires)) in status.keys.iter().enumerate().filter(|(_, (keys, _))| *keys > 0) {
+        text.field(&format!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl=0"));
     }
 }

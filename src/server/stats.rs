@@ -1,7 +1,11 @@
 //! Counters for `INFO`, and what the process uses of the machine. This module must never
 //! cost a command more than an addition.
 
+use super::journal::Journal;
+use crate::group::Observer;
+use rustix::time::{ClockId, clock_gettime};
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const SAMPLES: usize = 16;
@@ -15,10 +19,13 @@ pub struct Stats {
     pub connections_received: Cell<u64>,
     pub connections_rejected: Cell<u64>,
     pub commands_processed: Cell<u64>,
-    pub error_replies: Cell<u64>,
     pub net_input_bytes: Cell<u64>,
     pub net_output_bytes: Cell<u64>,
     pub memory_peak_bytes: Cell<usize>,
+    /// Of what commands cost.
+    pub observer: Rc<Observer>,
+    /// Of what took long.
+    pub journal: Journal,
     rates: RefCell<Rates>,
     memory: Cell<Option<(Instant, Memory)>>,
 }
@@ -47,10 +54,11 @@ impl Default for Stats {
             connections_received: Cell::default(),
             connections_rejected: Cell::default(),
             commands_processed: Cell::default(),
-            error_replies: Cell::default(),
             net_input_bytes: Cell::default(),
             net_output_bytes: Cell::default(),
             memory_peak_bytes: Cell::default(),
+            observer: Rc::new(Observer::new(Some(monotonic_ns))),
+            journal: Journal::default(),
             rates: RefCell::new(Rates { at: now, counts: [0; 3], per_second: [[0.0; SAMPLES]; 3], next: 0 }),
             memory: Cell::default(),
         }
@@ -69,12 +77,12 @@ impl Stats {
             &self.connections_received,
             &self.connections_rejected,
             &self.commands_processed,
-            &self.error_replies,
             &self.net_input_bytes,
             &self.net_output_bytes,
         ] {
             counter.set(0);
         }
+        self.observer.reset();
         let mut rates = self.rates.borrow_mut();
         rates.counts = [0; 3];
         rates.per_second = [[0.0; SAMPLES]; 3];
@@ -113,6 +121,13 @@ impl Stats {
         self.memory_peak_bytes.set(self.memory_peak_bytes.get().max(memory.allocated_bytes));
         memory
     }
+}
+
+/// What the observer measures by.
+fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    // Neither part is ever negative on this clock.
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn read_memory() -> Result<Memory, tikv_jemalloc_ctl::Error> {

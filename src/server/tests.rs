@@ -51,6 +51,7 @@ fn config() -> ServerConfig {
         election_timeout: Duration::from_millis(400),
         redirect: Redirect::None,
         sentinel_name: "mymaster".to_owned(),
+        requirepass: None,
         directory: "/var/lib/bowline".to_owned(),
     }
 }
