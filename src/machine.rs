@@ -14,6 +14,7 @@ use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Transaction, Unit, Watch};
 use raft::eraftpb::ConfState;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 pub use members::{Member, Members, Wanted};
@@ -56,6 +57,8 @@ pub struct Machine {
     origins: BTreeMap<NodeId, Origin>,
     members: Members,
     expired_total: u64,
+    /// Of reads: see [`ReadContext::lookups`].
+    lookups: Cell<(u64, u64)>,
     /// A snapshot is being walked; its last chunk, made at its beginning.
     walking: bool,
     pending_end: Option<Vec<u8>>,
@@ -80,6 +83,7 @@ impl Machine {
             origins: BTreeMap::new(),
             members: Members::default(),
             expired_total: 0,
+            lookups: Cell::default(),
             walking: false,
             pending_end: None,
         }
@@ -209,6 +213,8 @@ impl Machine {
         };
         let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
         let reply = read(&mut context, args);
+        let (hits, misses) = self.lookups.get();
+        self.lookups.set((hits + context.lookups.0, misses + context.lookups.1));
         seen(command, args, &reply);
         (reply, context.saw_expiring)
     }
@@ -334,6 +340,11 @@ impl Machine {
     /// Keys that deadlines have removed, not counting those met on access.
     pub fn expired_total(&self) -> u64 {
         self.expired_total
+    }
+
+    /// How many keys reads have found, and how many they have not; not part of the state.
+    pub fn lookups(&self) -> (u64, u64) {
+        self.lookups.get()
     }
 
     /// Equal on all replicas at equal applied indexes.

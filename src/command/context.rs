@@ -57,12 +57,14 @@ pub struct ReadContext<'a> {
     /// Set when the outcome rests on a key that the log's clock still keeps alive and the
     /// node's clock would not: advance the log's clock, then read again.
     pub saw_expiring: bool,
+    /// Looks that found a key, and looks that did not.
+    pub lookups: (u64, u64),
 }
 
 impl<'a> ReadContext<'a> {
     /// Nothing seen yet.
     pub fn new(state: &'a State, db: usize, now_ms: u64, wall_ms: u64, seed: u64) -> Self {
-        Self { state, db, now_ms, wall_ms, seed, saw_expiring: false }
+        Self { state, db, now_ms, wall_ms, seed, saw_expiring: false, lookups: (0, 0) }
     }
 
     /// The key as a client sees it.
@@ -74,8 +76,10 @@ impl<'a> ReadContext<'a> {
     pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
         let Some(item) = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms) else {
             self.state.keyspace.missed(db, key);
+            self.lookups.1 += 1;
             return None;
         };
+        self.lookups.0 += 1;
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }
@@ -84,8 +88,10 @@ impl<'a> ReadContext<'a> {
     pub fn peek(&mut self, key: &[u8]) -> Option<&'a Item> {
         let Some(item) = self.state.keyspace.get(self.db, key, self.now_ms) else {
             self.state.keyspace.missed(self.db, key);
+            self.lookups.1 += 1;
             return None;
         };
+        self.lookups.0 += 1;
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }

@@ -58,7 +58,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
         Do::ConfigSet => config_command::set_queued(&connection.shared, &args[2..]),
         Do::ConfigResetStat => {
-            connection.shared.clients.stats().reset();
+            connection.shared.clients.stats().reset(&connection.shared);
             Reply::Ok
         }
         Do::ConfigRewrite => Reply::error("ERR The server is running without a config file"),
