@@ -78,7 +78,9 @@ fn max_query_buffer(_: &Shared) -> String {
 
 fn output_buffer(_: &Shared) -> String {
     let hard = limits::MAX_OUTPUT_BUFFER_BYTES;
-    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {hard} 0 0")
+    let (most, soft) = (limits::MAX_SUBSCRIBER_BUFFER_BYTES, limits::SUBSCRIBER_SOFT_BUFFER_BYTES);
+    let seconds = limits::SUBSCRIBER_PATIENCE_S;
+    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {most} {soft} {seconds}")
 }
 
 fn percentiles(shared: &Shared) -> String {
@@ -114,6 +116,7 @@ fn set_read_mode(shared: &Shared, value: &str) {
 /// Sorted by name.
 #[rustfmt::skip] // a line a row
 pub static ROWS: &[Row] = &[
+    row("acl-pubsub-default", Grammar::OneOf(&["allchannels", "resetchannels"]), Holder::Cluster),
     row("aclfile", Grammar::Text, Holder::Immutable(Source::Text(""))),
     row("acllog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.parameters.acllog_max_len)),
     row("active-defrag-cycle-max", Grammar::Int(1, 99), Holder::Hint("25")),
@@ -251,6 +254,7 @@ pub static ROWS: &[Row] = &[
     row("replica-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("replica-serve-stale-data", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("replicaof", Grammar::Text, Holder::Immutable(Source::Text(""))),
+    row("requirepass", Grammar::Text, Holder::Cluster),
     row("sanitize-dump-payload", Grammar::OneOf(&["no", "yes", "clients"]), Holder::Fixed(Source::Text("yes"), SANITIZED)),
     row("save", Grammar::Save, Holder::Fixed(Source::Text(""), SNAPSHOTS)),
     row("server_cpulist", Grammar::Text, Holder::Immutable(Source::Text(""))),
