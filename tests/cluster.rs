@@ -30,3 +30,5 @@ mod snapshots;
 mod strangers;
 #[path = "cluster/users.rs"]
 mod users;
+#[path = "cluster/tracking.rs"]
+mod tracking;
