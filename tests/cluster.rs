@@ -28,7 +28,7 @@ mod restart;
 mod snapshots;
 #[path = "cluster/strangers.rs"]
 mod strangers;
-#[path = "cluster/users.rs"]
-mod users;
 #[path = "cluster/tracking.rs"]
 mod tracking;
+#[path = "cluster/users.rs"]
+mod users;
