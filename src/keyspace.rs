@@ -1,9 +1,9 @@
 //! One replica's keys. This module must never ask a clock or a random source: time comes
 //! in with each call, and everything it does is the same on every replica.
 //!
-//! 16,384 partitions by a keyed hash of the whole key, each a hash table of boxed entries
-//! (the table then holds a pointer a key, so that a table that has just doubled wastes
-//! little). Physical and logical contents differ only in keys whose deadline has passed:
+//! Numbered databases, which share one count of changes. Each has 16,384 partitions by a keyed
+//! hash of the whole key, and each of those is a hash table of boxed entries (the table then
+//! holds a pointer a key, so that a table that has just doubled wastes little). Physical and logical contents differ only in keys whose deadline has passed:
 //! reads do not see them, a write to one removes it first, [`Keyspace::expire_due`] removes
 //! the rest. Only these removals and the writes themselves change the state, and both come
 //! in log order, so replicas agree; the order *within* a table may differ between replicas
@@ -11,16 +11,19 @@
 
 mod blob;
 mod codec;
+mod database;
 mod deadlines;
 mod discard;
 mod edit;
 mod events;
+mod hash;
 mod partition;
 mod random;
 pub mod rdb;
 mod scan;
 mod slot;
 mod snapshot;
+mod swaps;
 mod value;
 
 #[cfg(test)]
@@ -28,17 +31,19 @@ mod tests;
 
 pub use blob::Blob;
 pub use edit::Edit;
-pub use events::{Event, EventClass, EventClasses};
+pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use partition::{Item, PARTITIONS};
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
-pub use value::{StringValue, Value};
+pub use swaps::Swap;
+pub use value::{StringValue, Value, parse_i64};
 
+use crate::limits::DATABASES;
 use crate::wire::units::Watch;
-use deadlines::Deadlines;
+use database::Database;
 use discard::Discarded;
 use events::Events;
-use partition::{Occupied, Partition, partition_of};
+use hash::KeyHash;
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
 
@@ -46,11 +51,9 @@ use snapshot::Snapshot;
 #[derive(Debug)]
 pub struct Keyspace {
     hasher: SipHasher13,
-    partitions: Box<[Partition]>,
-    occupied: Occupied,
-    deadlines: Deadlines,
-    len: usize,
+    databases: [Database; DATABASES],
     revision: u64,
+    swaps: [Swap; DATABASES],
     snapshot: Option<Box<Snapshot>>,
     discarded: Discarded,
     events: Events,
@@ -62,30 +65,39 @@ impl Keyspace {
     pub fn new(hash_key: [u8; 16]) -> Self {
         Self {
             hasher: SipHasher13::new_with_key(&hash_key),
-            partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
-            occupied: Occupied::default(),
-            deadlines: Deadlines::default(),
-            len: 0,
+            databases: Default::default(),
             revision: 0,
+            swaps: Default::default(),
             snapshot: None,
             discarded: Discarded::default(),
             events: Events::default(),
         }
     }
 
-    /// How many keys there are, those included that have expired and were not yet removed.
-    pub fn len(&self) -> usize {
-        self.len
+    /// Gives a keyspace that has never held a key its `hash_key`.
+    pub fn set_hash_key(&mut self, hash_key: [u8; 16]) {
+        debug_assert!(self.databases.iter().all(|database| database.partitions.is_empty()));
+        self.hasher = SipHasher13::new_with_key(&hash_key);
+    }
+
+    /// How many keys a database has, those included that have expired and were not yet removed.
+    pub fn len(&self, db: usize) -> usize {
+        self.databases[db].len
+    }
+
+    /// The same of all databases.
+    pub fn total_len(&self) -> usize {
+        self.databases.iter().map(|database| database.len).sum()
     }
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.databases.iter().all(|database| database.len == 0)
     }
 
     /// How many of [`Keyspace::len`] have a deadline.
-    pub fn len_with_deadline(&self) -> usize {
-        self.deadlines.keys()
+    pub fn len_with_deadline(&self, db: usize) -> usize {
+        self.databases[db].deadlines.keys()
     }
 
     /// The number of the last change: 0 at first, one more with each.
@@ -98,22 +110,32 @@ impl Keyspace {
         self.revision = revision;
     }
 
-    /// The key of a database as a client sees it at `now_ms`.
-    pub fn get(&self, db: usize, key: &[u8], now_ms: u64) -> Option<&Item> {
-        debug_assert_eq!(db, 0);
-        self.find(key).filter(|item| !item.has_expired(now_ms))
+    fn hash(&self, key: &[u8]) -> KeyHash {
+        KeyHash::new(self.hasher.hash(key))
     }
 
-    fn find(&self, key: &[u8]) -> Option<&Item> {
-        let hash = self.hasher.hash(key);
-        self.partitions[partition_of(hash)].find(hash, key).map(|entry| &entry.item)
+    /// The key of a database as a client sees it at `now_ms`.
+    pub fn get(&self, db: usize, key: &[u8], now_ms: u64) -> Option<&Item> {
+        let entry = self.databases[db].find(self.hash(key), key)?;
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
+    }
+
+    /// The same, for a use of the key at `wall_ms` by the node's own clock.
+    pub fn access(&self, db: usize, key: &[u8], now_ms: u64, wall_ms: u64) -> Option<&Item> {
+        let entry = self.databases[db].find(self.hash(key), key)?;
+        entry.touch(wall_ms);
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
+    }
+
+    /// Seconds since the key was last used, as this replica has seen it: not part of the state.
+    pub fn idle_s(&self, db: usize, key: &[u8], wall_ms: u64) -> Option<u64> {
+        Some(self.databases[db].find(self.hash(key), key)?.idle_s(wall_ms))
     }
 
     /// The key, for a write. One that has expired is removed here, which is a change.
     pub fn edit<'k>(&mut self, db: usize, key: &'k [u8], now_ms: u64) -> Edit<'_, 'k> {
-        debug_assert_eq!(db, 0);
-        let hash = self.hasher.hash(key);
-        Edit::new(self, key, hash, now_ms)
+        let hash = self.hash(key);
+        Edit::new(self, db, key, hash, now_ms)
     }
 
     /// What `WATCH` has to remember: the key's revision, 0 when it is missing, and the
@@ -126,8 +148,14 @@ impl Keyspace {
     /// must also not have come and gone since: no key of its partition that was changed
     /// after that moment may have been deleted.
     pub fn watch_holds(&self, watch: &Watch<'_>, now_ms: u64) -> bool {
-        let hash = self.hasher.hash(watch.key);
-        let partition = &self.partitions[partition_of(hash)];
+        let db = watch.db as usize;
+        if self.swaps[db].revision > watch.seen_at {
+            return self.holds_over_swap(watch);
+        }
+        let hash = self.hash(watch.key);
+        let Some(partition) = self.databases[db].partitions.get(hash.partition()) else {
+            return watch.revision == 0;
+        };
         match partition.find(hash, watch.key).map(|entry| &entry.item) {
             Some(item) if !item.has_expired(now_ms) => item.revision == watch.revision,
             // Expired and not yet removed: if it is younger than the watch, it came and went.
@@ -136,55 +164,70 @@ impl Keyspace {
         }
     }
 
+    /// The earliest deadline of all keys; of two equal ones that in the lower database.
+    fn first_due(&self) -> Option<(u64, usize, KeyHash)> {
+        let first = |(db, database): (usize, &Database)| {
+            let (deadline_ms, hash) = database.deadlines.first()?;
+            Some((deadline_ms, db, hash))
+        };
+        self.databases.iter().enumerate().filter_map(first).min()
+    }
+
     /// The earliest deadline of any key.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.deadlines.first().map(|(deadline_ms, _)| deadline_ms)
+        self.first_due().map(|(deadline_ms, ..)| deadline_ms)
     }
 
     /// Removes keys whose deadline is at or before `now_ms`, earliest first, `max` at most
-    /// (more only if several share deadline and 64-bit hash). Returns how many.
+    /// (more only if several share deadline and hash). Returns how many.
     pub fn expire_due(&mut self, now_ms: u64, max: usize) -> usize {
         let mut removed = 0;
         while removed < max {
-            let Some((deadline_ms, hash)) = self.deadlines.first() else { break };
+            let Some((deadline_ms, db, hash)) = self.first_due() else { break };
             if deadline_ms > now_ms {
                 break;
             }
-            removed += self.expire_one(deadline_ms, hash);
+            removed += self.expire_one(deadline_ms, db, hash);
         }
         removed
     }
 
     /// Removes all keys of this deadline and hash; in order of key, for what is left to chance
-    /// (two keys of one 64-bit hash) must not depend on a table's order.
-    fn expire_one(&mut self, deadline_ms: u64, hash: u64) -> usize {
-        let partition = &self.partitions[partition_of(hash)];
+    /// (two keys of one hash) must not depend on a table's order.
+    fn expire_one(&mut self, deadline_ms: u64, db: usize, hash: KeyHash) -> usize {
+        let partition = &self.databases[db].partitions[hash.partition()];
         let due = partition.with_hash(hash).filter(|entry| entry.item.deadline_ms == deadline_ms);
         let mut keys: Vec<Blob> = due.map(|entry| entry.key.clone()).collect();
         assert!(!keys.is_empty(), "the deadline index names no key that is not there");
         keys.sort_unstable();
         for key in &keys {
             // The edit itself removes what has expired.
-            Edit::new(self, key, hash, deadline_ms);
+            Edit::new(self, db, key, hash, deadline_ms);
         }
         keys.len()
     }
 
-    /// Removes every key: one change, if there was any. The tables are put aside as they are
-    /// (for the running snapshot, or to be freed by later calls), so this takes microseconds
-    /// whatever they hold.
-    pub fn flush(&mut self) {
-        if let Some(snapshot) = &mut self.snapshot {
-            snapshot.keep_unwalked(&mut self.partitions);
+    /// Removes every key of a database: one change, if there was any. The tables are put aside
+    /// as they are (for the running snapshot, or to be freed by later calls), so this takes
+    /// microseconds whatever they hold.
+    pub fn flush(&mut self, db: usize) {
+        self.flush_these(db..db + 1);
+    }
+
+    /// The same of all databases: one change.
+    pub fn flush_all(&mut self) {
+        self.flush_these(0..DATABASES);
+    }
+
+    fn flush_these(&mut self, databases: std::ops::Range<usize>) {
+        self.revision += u64::from(databases.clone().any(|db| self.len(db) > 0));
+        for (database, swap) in self.databases[databases.clone()].iter_mut().zip(&self.swaps[databases]) {
+            if let Some(snapshot) = &mut self.snapshot {
+                snapshot.keep_unwalked(database, swap.revision);
+            }
+            database.flush(swap.revision, &mut self.discarded);
         }
-        for partition in &mut self.partitions {
-            self.discarded.add_table(partition.flush());
-        }
-        self.discarded.add_deadlines(std::mem::take(&mut self.deadlines));
-        self.occupied = Occupied::default();
-        self.revision += u64::from(self.len > 0);
         self.events.touched_all();
-        self.len = 0;
     }
 
     /// Frees some of what [`Keyspace::flush`] put aside. Writes do so too, a little each;
@@ -198,21 +241,23 @@ impl Keyspace {
     pub fn state_hash(&self) -> u64 {
         let mut scratch = Vec::new();
         let mut sum = 0u64;
-        for (number, partition) in self.partitions.iter().enumerate() {
-            if partition.table.is_empty() && partition.tombstone == 0 {
-                continue;
-            }
-            partition.for_each(|entry| {
-                scratch.clear();
-                codec::put_key(&mut scratch, entry);
-                sum = sum.wrapping_add(self.hasher.hash(&scratch));
-            });
-            if partition.tombstone != 0 {
-                scratch.clear();
-                codec::put_tombstone(&mut scratch, number, partition.tombstone);
-                sum = sum.wrapping_add(self.hasher.hash(&scratch));
+        for (db, database) in self.databases.iter().enumerate() {
+            for (number, partition) in database.partitions.iter().enumerate() {
+                partition.for_each(|entry| {
+                    scratch.clear();
+                    scratch.push(db as u8);
+                    codec::put_key(&mut scratch, entry);
+                    sum = sum.wrapping_add(self.hasher.hash(&scratch));
+                });
+                if partition.tombstone != 0 {
+                    scratch.clear();
+                    scratch.push(db as u8);
+                    codec::put_tombstone(&mut scratch, number, partition.tombstone);
+                    sum = sum.wrapping_add(self.hasher.hash(&scratch));
+                }
             }
         }
-        sum
+        let swaps = format!("{:?}", self.swaps);
+        sum.wrapping_add(self.hasher.hash(swaps.as_bytes()))
     }
 }

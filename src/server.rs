@@ -3,16 +3,26 @@
 //! module must never look into the keyspace, and never answer a write before the group did.
 
 mod accept;
+mod access;
+mod acl_commands;
+mod acl_log;
 mod admin_commands;
 mod client;
 mod client_command;
+mod client_list;
+mod clients;
 mod cluster_commands;
 mod config_command;
 mod connection;
 mod consistency;
+mod control;
+mod control_command;
+mod databases;
 mod dispatch;
 mod failovers;
 mod info;
+mod journal;
+mod latency_command;
 mod local;
 mod monitor;
 mod operations;
@@ -23,21 +33,24 @@ mod raft_commands;
 mod redirect;
 mod sentinel_commands;
 mod session;
+mod slowlog_command;
 mod stats;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod wait;
 
-pub use client::ClientTable;
+pub use clients::ClientTable;
 
-use crate::command::Reply;
+use crate::command::{Acl, Reply};
 use crate::config::Redirect;
-use crate::group::{Consistency, Job};
+use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
 use parameters::Parameters;
+use std::cell::Cell;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -119,6 +132,8 @@ pub struct ServerConfig {
     pub redirect: Redirect,
     /// What `SENTINEL` calls the group.
     pub sentinel_name: String,
+    /// The password of `default` as this start gives it, as its hash.
+    pub requirepass: Option<String>,
     /// Of the node's data.
     pub directory: String,
 }
@@ -135,9 +150,17 @@ pub(crate) struct Shared {
     /// Where it listens.
     pub addr: SocketAddr,
     pub parameters: Parameters,
+    /// What counts as long as the node does not know its cluster's users.
+    pub early_users: Option<Acl>,
+    pub warned_of_password: Cell<bool>,
 }
 
 impl Shared {
+    /// Of what commands cost on this node.
+    fn observer(&self) -> &Observer {
+        &self.clients.stats().observer
+    }
+
     /// Whether this node takes no command that may need more memory.
     fn memory_is_full(&self) -> bool {
         let max_bytes = self.parameters.max_memory_bytes.get();
@@ -158,7 +181,18 @@ impl Server {
     ) {
         let addr = listener.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
         let parameters = Parameters::new(&config);
-        let shared = Rc::new(Shared { config, backend, clients, logger, addr, parameters });
+        let early_users = access::early_users(config.requirepass.as_deref());
+        let warned_of_password = Cell::new(false);
+        let shared = Rc::new(Shared {
+            config,
+            backend,
+            clients,
+            logger,
+            addr,
+            parameters,
+            early_users,
+            warned_of_password,
+        });
         accept::run(listener, shutdown, shared).await;
     }
 }

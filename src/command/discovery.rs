@@ -81,7 +81,7 @@ const CLUSTER_SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) of the number of keys there are: no index by slot is kept",
         arguments: &[SLOT],
         handler: Handler::Read(|context, args| reply(count_keys(context, args))),
-        flags: Flags::READONLY.and(Flags::STALE),
+        flags: Flags::STALE,
         ..cluster_row("countkeysinslot", "cluster|countkeysinslot", 3, ClusterCommand::Info)
     },
     Command {
@@ -90,7 +90,7 @@ const CLUSTER_SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) of the number of keys there are: no index by slot is kept",
         arguments: &[SLOT, Arg::new("count", ArgKind::Integer)],
         handler: Handler::Read(|context, args| reply(keys_of_slot(context, args))),
-        flags: Flags::READONLY.and(Flags::STALE),
+        flags: Flags::STALE,
         ..cluster_row("getkeysinslot", "cluster|getkeysinslot", 4, ClusterCommand::Info)
     },
     Command {
@@ -260,7 +260,7 @@ fn walk(context: &mut ReadContext<'_>, wanted: u16, mut visit: impl FnMut(&[u8])
     let mut more = true;
     while more {
         let mut saw_expiring = false;
-        let scanned = context.state.keyspace.scan(cursor, WALK_STEP, |key, item| {
+        let scanned = context.state.keyspace.scan(0, cursor, WALK_STEP, |key, item| {
             if slot(key) == wanted && !item.has_expired(now_ms) {
                 saw_expiring |= item.has_expired(wall_ms);
                 more &= visit(key);

@@ -191,7 +191,7 @@ fn expire(
 
 /// What `of` says of the key, or Redis's -1 (it never expires) and -2 (there is none).
 fn of_deadline(context: &mut ReadContext<'_>, key: &[u8], of: impl FnOnce(u64) -> u64) -> i64 {
-    match context.get(key) {
+    match context.peek(key) {
         None => -2,
         Some(Item { deadline_ms: 0, .. }) => -1,
         Some(item) => of(item.deadline_ms) as i64,

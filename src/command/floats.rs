@@ -36,7 +36,7 @@ fn incrbyfloat(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     };
     let sum = old.checked_add(number(args[2])?);
     let sum = sum.ok_or(Reply::error("ERR increment would produce NaN or Infinity"))?.format();
-    let value = Value::string(sum.as_bytes());
+    let value = Value::text(sum.as_bytes()); // a number only to those who read it as one
     if edit.item().is_some() {
         edit.change(|old| *old = value);
     } else {

@@ -49,7 +49,7 @@ pub(super) static TOUCH: Command = Command {
     summary: "Counts how many of the keys exist, as a look at each of them",
     complexity: "O(N) of the number of keys",
     arguments: &[Arg::KEY.multiple()],
-    ..Command::new("touch", -2, Flags::READONLY.and(Flags::FAST), Handler::Read(exists))
+    ..Command::new("touch", -2, Flags::READONLY.and(Flags::FAST), Handler::Read(touch))
 };
 
 pub(super) static RANDOMKEY: Command = Command {
@@ -71,26 +71,37 @@ pub(super) static DBSIZE: Command = Command {
     categories: CATEGORIES,
     tips: &["request_policy:all_shards", "response_policy:agg_sum"],
     group: "server",
-    summary: "How many keys there are, those included that have expired and were not yet removed",
+    summary: "How many keys the database has, those included that have expired and were not yet removed",
     ..Command::new("dbsize", 1, Flags::READONLY.and(Flags::FAST), Handler::Read(dbsize))
 };
 
-pub(super) static FLUSHALL: Command = Command { summary: "Deletes every key", ..flush_row("flushall") };
+pub(super) static FLUSHALL: Command = Command {
+    summary: "Deletes every key of all databases",
+    ..flush_row(
+        "flushall",
+        Handler::Write(|context, args| flush(args, || context.state.keyspace.flush_all())),
+    )
+};
 
-pub(super) static FLUSHDB: Command =
-    Command { summary: "Deletes every key of the database", ..flush_row("flushdb") };
+pub(super) static FLUSHDB: Command = Command {
+    summary: "Deletes every key of the database",
+    ..flush_row(
+        "flushdb",
+        Handler::Write(|context, args| flush(args, || context.state.keyspace.flush(context.db))),
+    )
+};
 
 const FLUSH_MODE: &[Arg] =
     &[Arg::one_of("async", &[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")]).optional()];
 
-const fn flush_row(name: &'static str) -> Command {
+const fn flush_row(name: &'static str, handler: Handler) -> Command {
     Command {
         categories: &[Category::Keyspace, Category::Dangerous],
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         group: "server",
         complexity: "O(1): memory is given back bit by bit afterwards, with ASYNC or SYNC",
         arguments: FLUSH_MODE,
-        ..Command::new(name, -1, Flags::WRITE, Handler::Write(flush))
+        ..Command::new(name, -1, Flags::WRITE, handler)
     }
 }
 
@@ -106,6 +117,11 @@ fn del(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
 }
 
 fn exists(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    let found = args[1..].iter().filter(|key| context.peek(key).is_some()).count();
+    Reply::Int(found as i64)
+}
+
+fn touch(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
     let found = args[1..].iter().filter(|key| context.get(key).is_some()).count();
     Reply::Int(found as i64)
 }
@@ -119,19 +135,19 @@ fn randomkey(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {
 }
 
 fn type_of(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    Reply::simple(context.get(args[1]).map_or("none", |item| item.value.type_name()))
+    Reply::simple(context.peek(args[1]).map_or("none", |item| item.value.type_name()))
 }
 
 fn dbsize(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {
-    Reply::Int(context.state.keyspace.len() as i64)
+    Reply::Int(context.state.keyspace.len(context.db) as i64)
 }
 
-fn flush(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+fn flush(args: &Args<'_>, flush: impl FnOnce()) -> Reply {
     match &args[1..] {
         [] => {}
         [mode] if is(mode, "ASYNC") || is(mode, "SYNC") => {}
         _ => return SYNTAX,
     }
-    context.state.keyspace.flush();
+    flush();
     Reply::Ok
 }

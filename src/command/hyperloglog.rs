@@ -59,7 +59,10 @@ pub(super) static PFMERGE: Command = Command {
     ],
     summary: "Makes a HyperLogLog the union of itself and others",
     complexity: "O(N) of the number of keys",
-    arguments: &[Arg::new("destkey", ArgKind::Key), Arg::new("sourcekey", ArgKind::Key).multiple()],
+    arguments: &[
+        Arg::new("destkey", ArgKind::Key),
+        Arg::new("sourcekey", ArgKind::Key).of_spec(1).multiple(),
+    ],
     ..row("pfmerge", -2, WRITES, Handler::Write(|context, args| reply(pfmerge(context, args))))
 };
 
@@ -102,12 +105,9 @@ fn with_sketch<T>(item: &Item, f: impl FnOnce(&[u8], Encoding) -> Result<T, Corr
     }
 }
 
-/// Dense ones change in place, sparse ones are short.
+/// Dense ones change in place; of sparse ones, which are short, Redis says the same.
 fn stored(sketch: Vec<u8>) -> Value {
-    match sketch::encoding(&sketch) {
-        Some(Encoding::Dense) => Value::String(StringValue::Growing(Box::new(sketch))),
-        _ => Value::string(&sketch),
-    }
+    Value::grown(sketch)
 }
 
 fn add_all(sketch: &mut Vec<u8>, elements: &[&[u8]]) -> Result<bool, Corrupted> {

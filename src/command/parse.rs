@@ -2,35 +2,17 @@
 //! that many commands share. Nothing here must ever accept what Redis refuses.
 
 use super::Reply;
+pub use crate::keyspace::parse_i64;
 use crate::limits::MAX_BULK_BYTES;
 
 pub(super) const SYNTAX: Reply = Reply::error("ERR syntax error");
 pub(super) const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
+pub(super) const WRONG_TYPE: Reply =
+    Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value");
 pub(super) const TOO_LONG: Reply =
     Reply::error("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 
-/// A number in its canonical decimal form: no sign but `-`, no leading zero, no space.
-pub fn parse_i64(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, bytes),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut magnitude = 0u64; // 19 digits fit
-    for &digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        magnitude = magnitude * 10 + u64::from(digit - b'0');
-    }
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
-}
-
-/// The same, or Redis's error.
+/// A number in its canonical decimal form, or Redis's error.
 pub(super) fn integer(bytes: &[u8]) -> Result<i64, Reply> {
     parse_i64(bytes).ok_or(NOT_AN_INTEGER)
 }

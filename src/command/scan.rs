@@ -70,7 +70,7 @@ fn walk(context: &mut ReadContext<'_>, cursor: u64, wanted: &Wanted<'_>) -> (Sca
     let (now_ms, wall_ms) = (context.now_ms, context.wall_ms);
     let mut saw_expiring = false;
     let mut found = Vec::new();
-    let scanned = context.state.keyspace.scan(cursor, wanted.count, |key, item| {
+    let scanned = context.state.keyspace.scan(context.db, cursor, wanted.count, |key, item| {
         let matches = !item.has_expired(now_ms)
             && wanted.pattern.is_none_or(|pattern| glob::matches(pattern, key))
             && wanted.type_name.is_none_or(|name| is(name, item.value.type_name()));

@@ -3,12 +3,13 @@
 
 use super::row::Command;
 use super::{
-    bits, connection, counters, discovery, dump, expiry, floats, generic, getex, hyperloglog, introspect,
-    lcs, lolwut, once, operations, pubsub, ranges, rename, scan, server, set, strings, transactions,
-    versions,
+    acl, bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
+    hyperloglog, introspect, lcs, lolwut, object, observe, once, operations, pubsub, ranges, rename, scan,
+    server, set, sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
+    &acl::ACL,
     &strings::APPEND,
     &discovery::ASKING,
     &connection::AUTH,
@@ -21,7 +22,7 @@ static COMMANDS: &[&Command] = &[
     &bits::count::BITPOS,
     &versions::CAD,
     &versions::CAS,
-    &connection::CLIENT,
+    &client::CLIENT,
     &discovery::CLUSTER,
     &introspect::COMMAND,
     &server::CONFIG,
@@ -55,13 +56,16 @@ static COMMANDS: &[&Command] = &[
     &server::INFO,
     &scan::KEYS,
     &operations::LASTSAVE,
+    &observe::LATENCY,
     &lcs::LCS,
     &lolwut::LOLWUT,
     &strings::MGET,
     &operations::MONITOR,
+    &databases::MOVE,
     &strings::MSET,
     &strings::MSETNX,
     &transactions::MULTI,
+    &object::OBJECT,
     &once::ONCE,
     &expiry::PERSIST,
     &expiry::PEXPIRE,
@@ -99,12 +103,16 @@ static COMMANDS: &[&Command] = &[
     &set::SETNX,
     &ranges::SETRANGE,
     &operations::SHUTDOWN,
+    &observe::SLOWLOG,
+    &sort::SORT,
+    &sort::SORT_RO,
     &pubsub::SPUBLISH,
     &pubsub::SSUBSCRIBE,
     &strings::STRLEN,
     &pubsub::SUBSCRIBE,
     &ranges::SUBSTR,
     &pubsub::SUNSUBSCRIBE,
+    &databases::SWAPDB,
     &server::TIME,
     &generic::TOUCH,
     &expiry::TTL,
@@ -223,10 +231,11 @@ mod tests {
             assert_eq!(command.name, command.name.to_ascii_lowercase());
             let is_write = matches!(command.handler, super::super::Handler::Write(_));
             // What is published goes through the log, but changes no key.
-            let is_published = is_write && command.group == "pubsub";
+            let is_published = is_write && (command.group == "pubsub" || name.starts_with("acl|"));
             assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE) || is_published, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
-            assert_eq!(is_read, command.flags.has(super::super::Flags::READONLY), "{name}");
+            let is_marked = !["acl|", "cluster|"].iter().any(|container| name.starts_with(container));
+            assert_eq!(is_read && is_marked, command.flags.has(super::super::Flags::READONLY), "{name}");
             for subcommand in command.subcommands {
                 assert!(subcommand.full_name.starts_with(&format!("{name}|")), "{}", subcommand.full_name);
             }

@@ -1,7 +1,7 @@
 //! Golden scripts for the commands, and the generated documentation.
 //!
 //! A script: `> COMMAND args` (quoted as in redis-cli), then the reply as text; `@ ms` sets
-//! the log's clock, `@wall ms` the node's. Each starts with an empty keyspace at 1000000 ms.
+//! the log's clock, `@wall ms` the node's, `@db number` the database. Each starts with an empty keyspace at 1000000 ms.
 //! `BOWLINE_UPDATE=1` rewrites the replies, to be read before they are committed.
 
 mod docs;
@@ -13,13 +13,14 @@ use std::fmt::Write;
 
 struct Runner {
     state: State,
+    db: usize,
     now_ms: u64,
     wall_ms: u64,
 }
 
 impl Runner {
     fn new() -> Self {
-        Self { state: State::new([7; 16]), now_ms: 1_000_000, wall_ms: 0 }
+        Self { state: State::new([7; 16]), db: 0, now_ms: 1_000_000, wall_ms: 0 }
     }
 
     fn run(&mut self, args: &[Vec<u8>]) -> String {
@@ -27,16 +28,17 @@ impl Runner {
         let reply = match resolve(&args).map(|command| command.handler) {
             Err(error) => error,
             Ok(Handler::Read(f)) => {
-                let mut context = ReadContext::new(&self.state, 0, self.now_ms, self.wall_ms, 1);
+                let mut context = ReadContext::new(&self.state, self.db, self.now_ms, self.wall_ms, 1);
                 let reply = f(&mut context, &args);
                 if context.saw_expiring {
                     return format!("{} (expiring)", show(&reply));
                 }
                 reply
             }
-            Ok(Handler::Write(f)) => {
-                f(&mut WriteContext { state: &mut self.state, db: 0, now_ms: self.now_ms, seed: 1 }, &args)
-            }
+            Ok(Handler::Write(f)) => f(
+                &mut WriteContext { state: &mut self.state, db: self.db, now_ms: self.now_ms, seed: 1 },
+                &args,
+            ),
             Ok(Handler::Connection(ConnectionCommand::Introspect)) => introspect(&args),
             Ok(Handler::Connection(command)) => return format!("<{command:?}>"),
         };
@@ -110,6 +112,9 @@ fn played(script: &str) -> String {
         } else if let Some(ms) = line.strip_prefix("@wall ") {
             runner.wall_ms = ms.parse().unwrap();
             writeln!(out, "{line}").unwrap();
+        } else if let Some(db) = line.strip_prefix("@db ") {
+            runner.db = db.parse().unwrap();
+            writeln!(out, "{line}").unwrap();
         } else if line.is_empty() || line.starts_with('#') {
             writeln!(out, "{line}").unwrap();
         }
@@ -133,10 +138,12 @@ fn check_file(path: &str, expected: &str) {
 }
 
 const SCRIPTS: &[(&str, &str)] = &[
+    ("acl", include_str!("testscripts/acl.script")),
     ("bitfield", include_str!("testscripts/bitfield.script")),
     ("bits", include_str!("testscripts/bits.script")),
     ("connection", include_str!("testscripts/connection.script")),
     ("counters", include_str!("testscripts/counters.script")),
+    ("databases", include_str!("testscripts/databases.script")),
     ("discovery", include_str!("testscripts/discovery.script")),
     ("dump", include_str!("testscripts/dump.script")),
     ("errors", include_str!("testscripts/errors.script")),
@@ -146,6 +153,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
     ("lcs", include_str!("testscripts/lcs.script")),
+    ("object", include_str!("testscripts/object.script")),
     ("observe", include_str!("testscripts/observe.script")),
     ("once", include_str!("testscripts/once.script")),
     ("operations", include_str!("testscripts/operations.script")),
@@ -156,6 +164,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),
     ("setlike", include_str!("testscripts/setlike.script")),
+    ("sort", include_str!("testscripts/sort.script")),
     ("strings", include_str!("testscripts/strings.script")),
     ("time", include_str!("testscripts/time.script")),
     ("versions", include_str!("testscripts/versions.script")),
@@ -204,7 +213,7 @@ fn the_same_commands_leave_the_same_state_in_every_order_of_tables() {
                 replies.extend((!unordered).then_some(reply));
             }
         }
-        (replies, runner.state.keyspace.len(), runner.state.keyspace.revision())
+        (replies, runner.state.keyspace.total_len(), runner.state.keyspace.revision())
     };
     assert_eq!(run([1; 16]), run([2; 16]));
 }

@@ -2,14 +2,27 @@
 //! It must never write the same key in two ways: the state hash is taken over these bytes.
 
 use super::partition::{Entry, Item, PARTITIONS, Partition};
-use super::value::IntBytes;
+use super::value::{Form, IntBytes, StringValue};
 use super::{Blob, Value};
+use crate::limits::DATABASES;
 use crate::wire::WireError;
 use crate::wire::entry::{next_field, put_len_field, put_varint_field, varint_len};
 
 /// Numbers of the fields of `snapshot.Keys`.
+const DB: u32 = 1;
 const KEYS: u32 = 2;
 const TOMBSTONES: u32 = 3;
+
+/// A `Keys` of rows that were put before.
+pub(super) fn keys(db: usize, rows: Vec<u8>) -> Vec<u8> {
+    if db == 0 {
+        return rows;
+    }
+    let mut out = Vec::with_capacity(rows.len() + 2);
+    put_varint_field(&mut out, DB, db as u64);
+    out.extend_from_slice(&rows);
+    out
+}
 
 /// Appends a partition: its keys and its tombstone.
 pub(super) fn put_partition(out: &mut Vec<u8>, number: usize, partition: &Partition) {
@@ -23,11 +36,13 @@ pub(super) fn put_partition(out: &mut Vec<u8>, number: usize, partition: &Partit
 pub(super) fn put_key(out: &mut Vec<u8>, entry: &Entry) {
     let Item { value: Value::String(value), version, revision, deadline_ms } = &entry.item;
     let mut room = IntBytes::default();
+    let form = value.form() as u64;
     let value = value.bytes(&mut room);
     let numbers = [(2, *version), (3, *revision), (4, *deadline_ms)];
     let sized = |len: usize| 1 + varint_len(len as u64) + len;
     let numbers_len: usize = numbers.iter().map(|&(_, n)| 1 + varint_len(n)).sum();
-    put_len_field(out, KEYS, sized(entry.key.len()) + numbers_len + sized(value.len()));
+    let form_len = if form == 0 { 0 } else { 2 };
+    put_len_field(out, KEYS, sized(entry.key.len()) + numbers_len + sized(value.len()) + form_len);
     put_len_field(out, 1, entry.key.len());
     out.extend_from_slice(&entry.key);
     for (field, n) in numbers {
@@ -35,6 +50,9 @@ pub(super) fn put_key(out: &mut Vec<u8>, entry: &Entry) {
     }
     put_len_field(out, 5, value.len());
     out.extend_from_slice(value);
+    if form != 0 {
+        put_varint_field(out, 6, form);
+    }
 }
 
 /// Appends one row of `Keys.tombstones`.
@@ -47,15 +65,23 @@ pub(super) fn put_tombstone(out: &mut Vec<u8>, partition: usize, revision: u64) 
 
 /// One row of a `snapshot.Keys`.
 pub(super) enum Row {
+    /// What follows is in this database; in 0 until one comes.
+    Database(usize),
     Key(Blob, Item),
-    Tombstone { partition: usize, revision: u64 },
+    Tombstone {
+        partition: usize,
+        revision: u64,
+    },
 }
 
 /// Takes the next row off `bytes`.
 pub(super) fn next_row(bytes: &mut &[u8]) -> Result<Option<Row>, WireError> {
-    while !bytes.is_empty() {
+    if !bytes.is_empty() {
         match next_field(bytes, "snapshot keys")? {
-            (1, db) if db.varint("snapshot keys")? == 0 => {}
+            (DB, db) => {
+                let db = usize::try_from(db.varint("snapshot keys")?).ok().filter(|&db| db < DATABASES);
+                return Ok(Some(Row::Database(db.ok_or(WireError::new("database"))?)));
+            }
             (KEYS, row) => return read_key(row.bytes("snapshot key")?).map(Some),
             (TOMBSTONES, row) => return read_tombstone(row.bytes("tombstone")?).map(Some),
             _ => return Err(WireError::new("snapshot keys")),
@@ -66,7 +92,8 @@ pub(super) fn next_row(bytes: &mut &[u8]) -> Result<Option<Row>, WireError> {
 
 fn read_key(mut bytes: &[u8]) -> Result<Row, WireError> {
     let mut key: &[u8] = &[];
-    let mut value = None;
+    let mut string = None;
+    let mut form = 0;
     let [mut version, mut revision, mut deadline_ms] = [0; 3];
     while !bytes.is_empty() {
         match next_field(&mut bytes, "snapshot key")? {
@@ -74,12 +101,15 @@ fn read_key(mut bytes: &[u8]) -> Result<Row, WireError> {
             (2, field) => version = field.varint("snapshot key")?,
             (3, field) => revision = field.varint("snapshot key")?,
             (4, field) => deadline_ms = field.varint("snapshot key")?,
-            (5, field) => value = Some(field.bytes("snapshot key")?),
+            (5, field) => string = Some(field.bytes("snapshot key")?),
+            (6, field) => form = field.varint("snapshot key")?,
             _ => return Err(WireError::new("snapshot key")),
         }
     }
     // A key of a type that this version does not know has no string.
-    let value = Value::string(value.ok_or(WireError::new("type of a snapshot key"))?);
+    let string = string.ok_or(WireError::new("type of a snapshot key"))?;
+    let form = Form::from_number(form).ok_or(WireError::new("form of a snapshot key"))?;
+    let value = Value::String(StringValue::with_form(string, form));
     if version == 0 || revision == 0 {
         return Err(WireError::new("snapshot key"));
     }

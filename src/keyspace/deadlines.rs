@@ -1,12 +1,13 @@
 //! The keys that have a deadline, in order of it. This index must never hold anything that a
 //! restored replica could not rebuild from its keys.
 
+use super::hash::KeyHash;
 use std::collections::BTreeSet;
 
 /// (deadline, hash) of every key that has a deadline. Two keys that share both share a row.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    rows: BTreeSet<(u64, u64)>,
+    rows: BTreeSet<(u64, KeyHash)>,
     keys: usize,
 }
 
@@ -16,12 +17,12 @@ impl Deadlines {
         self.keys
     }
 
-    pub(super) fn first(&self) -> Option<(u64, u64)> {
+    pub(super) fn first(&self) -> Option<(u64, KeyHash)> {
         self.rows.first().copied()
     }
 
     /// Nothing when `deadline_ms` is 0.
-    pub(super) fn add(&mut self, deadline_ms: u64, hash: u64) {
+    pub(super) fn add(&mut self, deadline_ms: u64, hash: KeyHash) {
         if deadline_ms != 0 {
             self.keys += 1;
             self.rows.insert((deadline_ms, hash));
@@ -29,7 +30,7 @@ impl Deadlines {
     }
 
     /// The opposite of [`Deadlines::add`]. `shared`: another key of this hash has this deadline.
-    pub(super) fn remove(&mut self, deadline_ms: u64, hash: u64, shared: bool) {
+    pub(super) fn remove(&mut self, deadline_ms: u64, hash: KeyHash, shared: bool) {
         if deadline_ms != 0 {
             self.keys -= 1;
             if !shared {

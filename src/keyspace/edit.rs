@@ -2,41 +2,58 @@
 //! so that versions, revisions, tombstones, the deadline index and a running snapshot can
 //! never be forgotten.
 
-use super::partition::{Entry, Item, partition_of};
+use super::hash::KeyHash;
+use super::partition::{Entry, Item};
 use super::{Blob, EventClass, Keyspace, Value};
 
 /// A key that is about to be written.
 #[derive(Debug)]
 pub struct Edit<'a, 'k> {
     keyspace: &'a mut Keyspace,
+    db: usize,
     key: &'k [u8],
-    hash: u64,
+    hash: KeyHash,
     partition: usize,
+    now_ms: u64,
     position: Option<usize>, // in the partition's table
 }
 
 impl<'a, 'k> Edit<'a, 'k> {
-    pub(super) fn new(keyspace: &'a mut Keyspace, key: &'k [u8], hash: u64, now_ms: u64) -> Self {
-        let partition = partition_of(hash);
+    pub(super) fn new(
+        keyspace: &'a mut Keyspace,
+        db: usize,
+        key: &'k [u8],
+        hash: KeyHash,
+        now_ms: u64,
+    ) -> Self {
+        let partition = hash.partition();
+        let database = &keyspace.databases[db];
         if let Some(snapshot) = &mut keyspace.snapshot {
-            snapshot.before_write(partition, &keyspace.partitions[partition]);
+            snapshot.before_write(database, partition);
         }
         if !keyspace.discarded.is_empty() {
             keyspace.discarded.release_some();
         }
-        let position = keyspace.partitions[partition].position(hash, key);
-        let mut edit = Self { keyspace, key, hash, partition, position };
-        if edit.item().is_some_and(|item| item.has_expired(now_ms)) {
-            edit.remove();
-            edit.keyspace.events.named(EventClass::Expired, "expired", 0, key);
+        let position = database.partitions.get(partition).and_then(|found| found.position(hash, key));
+        let mut edit = Self { keyspace, db, key, hash, partition, now_ms, position };
+        if let Some(entry) = edit.entry() {
+            entry.touch(now_ms);
+            if entry.item.has_expired(now_ms) {
+                edit.remove();
+                edit.keyspace.events.named(EventClass::Expired, "expired", db, key);
+            }
         }
         edit
     }
 
+    fn entry(&self) -> Option<&Entry> {
+        let partition = self.keyspace.databases[self.db].partitions.get(self.partition)?;
+        partition.table.get_bucket(self.position?).map(|entry| &**entry)
+    }
+
     /// The key as it is now.
     pub fn item(&self) -> Option<&Item> {
-        let entry = self.keyspace.partitions[self.partition].table.get_bucket(self.position?)?;
-        Some(&entry.item)
+        Some(&self.entry()?.item)
     }
 
     /// Creates the key, or replaces its value and deadline (0: none). Returns the new version.
@@ -48,28 +65,31 @@ impl<'a, 'k> Edit<'a, 'k> {
         }
         let keyspace = &mut *self.keyspace;
         keyspace.revision += 1;
-        keyspace.len += 1;
-        keyspace.deadlines.add(deadline_ms, self.hash);
-        keyspace.occupied.set(self.partition, true);
-        keyspace.events.touched(0, self.key);
-        keyspace.events.named(EventClass::New, "new", 0, self.key);
+        keyspace.events.touched(self.db, self.key);
+        keyspace.events.named(EventClass::New, "new", self.db, self.key);
         let item = Item { value, version: 1, revision: keyspace.revision, deadline_ms };
-        let partition = &mut keyspace.partitions[self.partition];
-        self.position = Some(partition.insert(Entry { hash: self.hash, key: Blob::new(self.key), item }));
+        let entry = Entry::new(self.hash, Blob::new(self.key), item, self.now_ms);
+        let database = &mut keyspace.databases[self.db];
+        database.allocate();
+        database.len += 1;
+        database.deadlines.add(deadline_ms, self.hash);
+        database.occupied.set(self.partition, true);
+        self.position = Some(database.partitions[self.partition].insert(entry));
         1
     }
 
     /// Changes the value in place. Returns the new version; nothing happens to a missing key.
     pub fn change(&mut self, f: impl FnOnce(&mut Value)) -> Option<u64> {
+        let position = self.position?;
         let keyspace = &mut *self.keyspace;
-        let partition = &mut keyspace.partitions[self.partition];
-        let item = &mut partition.table.get_bucket_mut(self.position?)?.item;
+        let partition = &mut keyspace.databases[self.db].partitions[self.partition];
+        let item = &mut partition.table.get_bucket_mut(position)?.item;
         keyspace.revision += 1;
         item.revision = keyspace.revision;
         item.version += 1;
         f(&mut item.value);
         partition.newest = item.revision;
-        keyspace.events.touched(0, self.key);
+        keyspace.events.touched(self.db, self.key);
         Some(item.version)
     }
 
@@ -86,33 +106,33 @@ impl<'a, 'k> Edit<'a, 'k> {
 
     /// Removes the key, and gives what it was.
     pub fn take(&mut self) -> Option<Item> {
-        let deadline_ms = self.item()?.deadline_ms;
-        self.set_deadline_row(0);
         let position = self.position.take()?;
         let keyspace = &mut *self.keyspace;
-        let partition = &mut keyspace.partitions[self.partition];
-        let entry = partition.remove(position)?;
+        let database = &mut keyspace.databases[self.db];
+        let partition = &mut database.partitions[self.partition];
+        let entry = partition.remove(position, &keyspace.swaps[self.db])?;
+        let deadline_ms = entry.item.deadline_ms;
+        let shared = deadline_ms != 0 && partition.has_deadline(self.hash, deadline_ms);
+        database.deadlines.remove(deadline_ms, self.hash, shared);
         keyspace.revision += 1;
-        keyspace.len -= 1;
+        database.len -= 1;
         if partition.table.is_empty() {
-            keyspace.occupied.set(self.partition, false);
+            database.occupied.set(self.partition, false);
         }
-        keyspace.events.touched(0, self.key);
-        Some(Item { deadline_ms, ..entry.item })
+        keyspace.events.touched(self.db, self.key);
+        Some(entry.item)
     }
 
     fn set_deadline_row(&mut self, deadline_ms: u64) {
-        let keyspace = &mut *self.keyspace;
-        let partition = &mut keyspace.partitions[self.partition];
-        let Some(entry) = self.position.and_then(|position| partition.table.get_bucket_mut(position)) else {
-            return;
-        };
+        let Some(position) = self.position else { return };
+        let database = &mut self.keyspace.databases[self.db];
+        let partition = &mut database.partitions[self.partition];
+        let Some(entry) = partition.table.get_bucket_mut(position) else { return };
         let old = std::mem::replace(&mut entry.item.deadline_ms, deadline_ms);
         if old != deadline_ms {
-            let shared =
-                old != 0 && partition.with_hash(self.hash).any(|entry| entry.item.deadline_ms == old);
-            keyspace.deadlines.remove(old, self.hash, shared);
-            keyspace.deadlines.add(deadline_ms, self.hash);
+            let shared = old != 0 && partition.has_deadline(self.hash, old);
+            database.deadlines.remove(old, self.hash, shared);
+            database.deadlines.add(deadline_ms, self.hash);
         }
     }
 }

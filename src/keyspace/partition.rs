@@ -1,8 +1,10 @@
 //! One of the keyspace's partitions, and the entries in it. It must never do anything that
 //! depends on the order of its table.
 
-use super::{Blob, Value};
+use super::hash::{KeyHash, table_hash};
+use super::{Blob, Swap, Value};
 use hashbrown::HashTable;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Partitions of a keyspace; also the granularity of snapshots and of `SCAN`.
 pub const PARTITIONS: usize = 1 << 14;
@@ -27,11 +29,12 @@ impl Item {
     }
 }
 
-/// A key in its table. With its hash, which saves hashing it again when the table grows,
-/// and costs nothing: the allocator rounds 72 bytes up to 80.
+/// A key in its table. With its hash, which saves hashing it again when the table grows, and
+/// the time when it was last used *here*: this is not state, and no change may rest on it.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) hash: u64,
+    pub(super) hash: u32,  // KeyHash::kept
+    accessed_s: AtomicU32, // Unix time; atomic, so that reading a key may set it
     pub(super) key: Blob,
     pub(super) item: Item,
 }
@@ -41,37 +44,54 @@ pub(super) type Table = HashTable<Box<Entry>>;
 #[derive(Debug, Default)]
 pub(super) struct Partition {
     pub(super) table: Table,
-    /// The highest revision of any key ever deleted from here.
+    /// The highest revision of any key ever deleted from here, or of the swap that brought it.
     pub(super) tombstone: u64,
     /// The highest revision of any key ever here: what `tombstone` becomes in a flush.
     pub(super) newest: u64,
 }
 
-/// The low bits of the hash choose the partition.
-pub(super) fn partition_of(hash: u64) -> usize {
-    hash as usize % PARTITIONS
+impl Entry {
+    pub(super) fn new(hash: KeyHash, key: Blob, item: Item, now_ms: u64) -> Self {
+        Self { hash: hash.kept(), accessed_s: AtomicU32::new(seconds(now_ms)), key, item }
+    }
+
+    /// Takes note of a use.
+    pub(super) fn touch(&self, now_ms: u64) {
+        self.accessed_s.store(seconds(now_ms), Ordering::Relaxed);
+    }
+
+    /// Seconds since it was last used.
+    pub(super) fn idle_s(&self, now_ms: u64) -> u64 {
+        u64::from(seconds(now_ms).saturating_sub(self.accessed_s.load(Ordering::Relaxed)))
+    }
 }
 
-/// The hash for the table: hashbrown takes the bucket from the low bits, which within a
-/// partition are all the same, and a tag from the top seven, which stay where they are.
-pub(super) fn table_hash(hash: u64) -> u64 {
-    const TAG: u64 = 0x7f << 57;
-    (hash >> PARTITIONS.trailing_zeros()) | (hash & TAG)
+/// Unix time up to the year 2106.
+fn seconds(now_ms: u64) -> u32 {
+    u32::try_from(now_ms / 1000).unwrap_or(u32::MAX)
 }
 
 impl Partition {
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
-        self.table.find(table_hash(hash), |entry| entry.hash == hash && *entry.key == *key).map(|b| &**b)
+    pub(super) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<&Entry> {
+        let kept = hash.kept();
+        self.table.find(hash.in_table(), |entry| entry.hash == kept && *entry.key == *key).map(|b| &**b)
     }
 
     /// Where the key is, until the next insertion or removal.
-    pub(super) fn position(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        self.table.find_bucket_index(table_hash(hash), |entry| entry.hash == hash && *entry.key == *key)
+    pub(super) fn position(&self, hash: KeyHash, key: &[u8]) -> Option<usize> {
+        let kept = hash.kept();
+        self.table.find_bucket_index(hash.in_table(), |entry| entry.hash == kept && *entry.key == *key)
     }
 
-    /// All keys of one hash: one, but for a collision of 64 bits.
-    pub(super) fn with_hash(&self, hash: u64) -> impl Iterator<Item = &Entry> {
-        self.table.iter_hash(table_hash(hash)).map(|b| &**b).filter(move |entry| entry.hash == hash)
+    /// All keys of one hash: one, but for a collision of all of its bits.
+    pub(super) fn with_hash(&self, hash: KeyHash) -> impl Iterator<Item = &Entry> {
+        let kept = hash.kept();
+        self.table.iter_hash(hash.in_table()).map(|b| &**b).filter(move |entry| entry.hash == kept)
+    }
+
+    /// Whether a key of this hash has this deadline.
+    pub(super) fn has_deadline(&self, hash: KeyHash, deadline_ms: u64) -> bool {
+        self.with_hash(hash).any(|entry| entry.item.deadline_ms == deadline_ms)
     }
 
     /// Adds a key that is not there. Returns its position.
@@ -81,10 +101,10 @@ impl Partition {
         self.table.insert_unique(hash, Box::new(entry), |entry| table_hash(entry.hash)).bucket_index()
     }
 
-    /// Removes what is at `position`.
-    pub(super) fn remove(&mut self, position: usize) -> Option<Box<Entry>> {
+    /// Removes what is at `position`; `swap` is the last of its database.
+    pub(super) fn remove(&mut self, position: usize, swap: &Swap) -> Option<Box<Entry>> {
         let (entry, _) = self.table.get_bucket_entry(position).ok()?.remove();
-        self.tombstone = self.tombstone.max(entry.item.revision);
+        self.tombstone = self.tombstone.max(swap.arrival(&entry.item));
         // A table keeps its size when keys go: give back what a burst has left behind.
         if self.table.len() < self.table.capacity() / 8 {
             self.table.shrink_to(self.table.len() * 2, |entry| table_hash(entry.hash));
@@ -92,9 +112,11 @@ impl Partition {
         Some(entry)
     }
 
-    /// Empties the partition as if each key had been deleted.
-    pub(super) fn flush(&mut self) -> Table {
-        self.tombstone = self.tombstone.max(self.newest);
+    /// Empties the partition as if each key had been deleted: `swapped` is the revision of the
+    /// last swap of its database.
+    pub(super) fn flush(&mut self, swapped: u64) -> Table {
+        let arrival = if self.table.is_empty() { 0 } else { swapped };
+        self.tombstone = self.tombstone.max(self.newest).max(arrival);
         std::mem::take(&mut self.table)
     }
 
@@ -103,17 +125,16 @@ impl Partition {
     }
 }
 
-/// Which partitions hold keys: a walk over a nearly empty keyspace looks at 256 words.
-#[derive(Debug)]
-pub(super) struct Occupied(Box<[u64; PARTITIONS / 64]>);
-
-impl Default for Occupied {
-    fn default() -> Self {
-        Self(Box::new([0; PARTITIONS / 64]))
-    }
-}
+/// Which partitions hold keys: a walk over a nearly empty database looks at 256 words. The
+/// default has no room for any.
+#[derive(Debug, Default)]
+pub(super) struct Occupied(Box<[u64]>);
 
 impl Occupied {
+    pub(super) fn new() -> Self {
+        Self(Box::new([0; PARTITIONS / 64]))
+    }
+
     pub(super) fn set(&mut self, partition: usize, occupied: bool) {
         let bit = 1 << (partition % 64);
         let word = &mut self.0[partition / 64];
@@ -168,7 +189,7 @@ mod tests {
 
     #[test]
     fn occupied_partitions_are_found_in_order() {
-        let mut occupied = Occupied::default();
+        let mut occupied = Occupied::new();
         assert_eq!(occupied.next(0), None);
         for partition in [0, 63, 64, 5000, PARTITIONS - 1] {
             occupied.set(partition, true);

@@ -2,6 +2,7 @@
 //! that hold any, then a place in it that may be empty, and if it is, both are drawn again.
 
 use super::Keyspace;
+use super::database::Database;
 use super::partition::{Item, Occupied, Partition};
 
 /// Draws until the last, which is taken wherever it falls.
@@ -55,8 +56,8 @@ pub(super) fn draw<'a>(
 impl Keyspace {
     /// A key that a client sees at `now_ms`, another with each `seed`.
     pub fn random(&self, db: usize, seed: u64, now_ms: u64) -> Option<(&[u8], &Item)> {
-        debug_assert_eq!(db, 0);
-        draw(&self.partitions, &self.occupied, self.len, seed, |item| !item.has_expired(now_ms))
+        let Database { partitions, occupied, len, .. } = &self.databases[db];
+        draw(partitions, occupied, *len, seed, |item| !item.has_expired(now_ms))
     }
 }
 

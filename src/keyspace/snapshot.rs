@@ -4,95 +4,152 @@
 
 use super::Keyspace;
 use super::codec::{self, Row};
-use super::partition::{Entry, Occupied, PARTITIONS, Partition, partition_of};
-use crate::limits::SNAPSHOT_CHUNK_BYTES;
+use super::database::Database;
+use super::hash::KeyHash;
+use super::partition::{Entry, Occupied, PARTITIONS, Partition};
+use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
 use crate::wire::WireError;
 use std::collections::VecDeque;
 
-/// A snapshot under way.
-#[derive(Debug, Default)]
+/// A snapshot under way. Databases go by the numbers that they had when it began.
+#[derive(Debug)]
 pub(super) struct Snapshot {
+    /// The databases below it are done.
+    db: usize,
+    walks: [Walk; DATABASES],
+    /// Bytes of what was written before its turn.
+    pending: VecDeque<Chunk>,
+    /// What was not yet walked when everything was flushed, with database and number.
+    kept: Vec<(usize, usize, Partition)>,
+}
+
+/// How far one database is.
+#[derive(Debug, Default)]
+struct Walk {
     /// The partitions below it are done.
     next: usize,
     /// Those at or above `next` that are done as well.
     ahead: Occupied,
-    /// Their bytes, in chunks.
-    pending: VecDeque<Vec<u8>>,
-    /// What was not yet walked when everything was flushed.
-    kept: Vec<(usize, Partition)>,
+}
+
+/// Rows of one database. Those of several such pieces put together are one piece.
+#[derive(Debug, Default)]
+struct Chunk {
+    db: usize,
+    rows: Vec<u8>,
+}
+
+impl Chunk {
+    /// Whether rows of this database can be added.
+    fn takes(&mut self, db: usize) -> bool {
+        if self.rows.is_empty() {
+            self.db = db;
+        }
+        self.db == db
+    }
 }
 
 impl Snapshot {
+    fn new(databases: &mut [Database; DATABASES]) -> Self {
+        for (db, database) in databases.iter_mut().enumerate() {
+            database.walked_as = db;
+        }
+        // A database that holds nothing now has nothing to tell, whatever comes into it.
+        let walk = |database: &mut Database| match database.partitions.is_empty() {
+            true => Walk { next: PARTITIONS, ahead: Occupied::default() },
+            false => Walk { next: 0, ahead: Occupied::new() },
+        };
+        let walks = databases.each_mut().map(walk);
+        Self { db: 0, walks, pending: VecDeque::new(), kept: Vec::new() }
+    }
+
     /// To be called before anything in the partition changes.
-    pub(super) fn before_write(&mut self, number: usize, partition: &Partition) {
-        if number < self.next || self.ahead.contains(number) {
+    pub(super) fn before_write(&mut self, database: &Database, number: usize) {
+        let db = database.walked_as;
+        let walk = &mut self.walks[db];
+        if number < walk.next || walk.ahead.contains(number) {
             return;
         }
-        self.ahead.set(number, true);
-        let chunk = match self.pending.pop_back() {
-            Some(last) if last.len() < SNAPSHOT_CHUNK_BYTES => Some(last),
-            Some(last) => {
-                self.pending.push_back(last);
-                None
-            }
-            None => None,
-        };
-        let mut chunk = chunk.unwrap_or_default();
-        codec::put_partition(&mut chunk, number, partition);
-        if !chunk.is_empty() {
+        walk.ahead.set(number, true);
+        let joins = |chunk: &mut Chunk| chunk.rows.len() < SNAPSHOT_CHUNK_BYTES && chunk.takes(db);
+        let last = self.pending.pop_back_if(joins);
+        let mut chunk = last.unwrap_or(Chunk { db, rows: Vec::new() });
+        codec::put_partition(&mut chunk.rows, number, &database.partitions[number]);
+        if !chunk.rows.is_empty() {
             self.pending.push_back(chunk);
         }
     }
 
-    /// Before a flush: takes the tables that are not yet walked, as they are.
-    pub(super) fn keep_unwalked(&mut self, partitions: &mut [Partition]) {
-        for (number, partition) in partitions.iter_mut().enumerate().skip(self.next) {
+    /// Before a flush: takes the tables that are not yet walked, as they are, and flushes them.
+    pub(super) fn keep_unwalked(&mut self, database: &mut Database, swapped: u64) {
+        let db = database.walked_as;
+        let walk = &mut self.walks[db];
+        for (number, partition) in database.partitions.iter_mut().enumerate().skip(walk.next) {
             let is_blank = partition.table.is_empty() && partition.tombstone == 0;
-            if is_blank || self.ahead.contains(number) {
+            if is_blank || walk.ahead.contains(number) {
                 continue;
             }
             let tombstone = partition.tombstone;
-            let table = partition.flush();
-            self.kept.push((number, Partition { table, tombstone, newest: 0 }));
+            let table = partition.flush(swapped);
+            self.kept.push((db, number, Partition { table, tombstone, newest: 0 }));
         }
-        self.next = PARTITIONS;
+        walk.next = PARTITIONS;
     }
 
-    fn next_chunk(&mut self, target_bytes: usize, partitions: &[Partition]) -> Option<Vec<u8>> {
-        // Any of these bytes put together are one `Keys`: its fields are all repeated.
-        let mut chunk = self.pending.pop_front().unwrap_or_default();
-        while chunk.len() < target_bytes {
-            if let Some(pending) = self.pending.pop_front() {
-                chunk.extend_from_slice(&pending);
-            } else if let Some((number, partition)) = self.kept.pop() {
-                codec::put_partition(&mut chunk, number, &partition);
-            } else if let Some(partition) = partitions.get(self.next) {
-                if !self.ahead.contains(self.next) {
-                    codec::put_partition(&mut chunk, self.next, partition);
+    fn next_chunk(&mut self, target_bytes: usize, databases: &[Database]) -> Option<Chunk> {
+        let mut chunk = Chunk::default();
+        while chunk.rows.len() < target_bytes {
+            if let Some(pending) = self.pending.front() {
+                if !chunk.takes(pending.db) {
+                    break;
                 }
-                self.next += 1;
-            } else {
+                chunk.rows.extend_from_slice(&pending.rows);
+                self.pending.pop_front();
+            } else if let Some((db, number, partition)) = self.kept.pop_if(|(db, ..)| chunk.takes(*db)) {
+                codec::put_partition(&mut chunk.rows, number, &partition);
+                debug_assert_eq!(chunk.db, db);
+            } else if !self.kept.is_empty() || !self.walk_on(&mut chunk, databases) {
                 break;
             }
         }
-        (!chunk.is_empty()).then_some(chunk)
+        (!chunk.rows.is_empty()).then_some(chunk)
+    }
+
+    /// Walks one partition. False: there is none left, or none that belongs into this chunk.
+    fn walk_on(&mut self, chunk: &mut Chunk, databases: &[Database]) -> bool {
+        while self.walks.get(self.db).is_some_and(|walk| walk.next == PARTITIONS) {
+            self.db += 1;
+        }
+        let Some(walk) = self.walks.get_mut(self.db) else { return false };
+        if !chunk.takes(self.db) {
+            return false;
+        }
+        let database = databases
+            .iter()
+            .find(|database| database.walked_as == self.db)
+            .expect("a snapshot gives each database its number");
+        if !walk.ahead.contains(walk.next) {
+            codec::put_partition(&mut chunk.rows, walk.next, &database.partitions[walk.next]);
+        }
+        walk.next += 1;
+        true
     }
 }
 
 impl Keyspace {
     /// Starts a snapshot of what there is now; one that was under way is given up.
     pub fn snapshot_begin(&mut self) {
-        self.snapshot = Some(Box::default());
+        self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases)));
     }
 
     /// The next piece, a `snapshot.Keys` of about `target_bytes` (more if a partition is
     /// larger, or was written meanwhile); `None` when the snapshot is complete, or there is none.
     pub fn snapshot_next(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
-        let chunk = self.snapshot.as_mut()?.next_chunk(target_bytes.max(1), &self.partitions);
-        if chunk.is_none() {
+        let Some(chunk) = self.snapshot.as_mut()?.next_chunk(target_bytes.max(1), &self.databases) else {
             self.snapshot = None;
-        }
-        chunk
+            return None;
+        };
+        Some(codec::keys(chunk.db, chunk.rows))
     }
 
     /// Gives the snapshot up, if one is under way.
@@ -101,25 +158,30 @@ impl Keyspace {
     }
 
     /// Adds the keys and tombstones of one piece of a snapshot to a keyspace that holds
-    /// nothing but earlier pieces of it. After an error the keyspace is of no use.
-    pub fn restore(&mut self, mut keys: &[u8]) -> Result<(), WireError> {
+    /// nothing but earlier pieces of it; `now_ms` is when the keys count as used. After an error
+    /// the keyspace is of no use.
+    pub fn restore(&mut self, mut keys: &[u8], now_ms: u64) -> Result<(), WireError> {
+        let mut db = 0;
         while let Some(row) = codec::next_row(&mut keys)? {
+            let database = &mut self.databases[db];
             match row {
+                Row::Database(number) => db = number,
                 Row::Tombstone { partition, revision } => {
-                    let partition = &mut self.partitions[partition];
+                    database.allocate();
+                    let partition = &mut database.partitions[partition];
                     partition.tombstone = partition.tombstone.max(revision);
                     partition.newest = partition.newest.max(revision);
                 }
                 Row::Key(key, item) => {
-                    let hash = self.hasher.hash(&key);
-                    let number = partition_of(hash);
-                    if self.partitions[number].find(hash, &key).is_some() {
+                    let hash = KeyHash::new(self.hasher.hash(&key));
+                    database.allocate();
+                    if database.find(hash, &key).is_some() {
                         return Err(WireError::new("snapshot: a key twice"));
                     }
-                    self.deadlines.add(item.deadline_ms, hash);
-                    self.occupied.set(number, true);
-                    self.partitions[number].insert(Entry { hash, key, item });
-                    self.len += 1;
+                    database.deadlines.add(item.deadline_ms, hash);
+                    database.occupied.set(hash.partition(), true);
+                    database.partitions[hash.partition()].insert(Entry::new(hash, key, item, now_ms));
+                    database.len += 1;
                 }
             }
         }

@@ -1,7 +1,8 @@
-//! [`Value`]: what a key can hold. How a value is encoded in memory must never be
-//! observable: two values are the same if a client cannot tell them apart.
+//! [`Value`]: what a key can hold. How a value stands in memory must never be observable but
+//! for what Redis calls its encoding: that is part of the state, the same on every replica and
+//! after a restart.
 
-use super::Blob;
+use super::{Blob, Item};
 
 /// A key's value. One variant a Redis type.
 #[derive(Debug, Clone)]
@@ -13,12 +14,54 @@ pub enum Value {
 /// A string.
 #[derive(Debug, Clone)]
 pub enum StringValue {
-    /// The canonical decimal form of a number, as counters leave it.
+    /// The canonical decimal form of a number, as counters leave it, or as it was set.
     Int(i64),
     /// Bytes that are replaced as a whole.
     Blob(Blob),
-    /// Bytes that are appended to: with spare capacity, so that n appends cost O(n).
+    /// Bytes that were changed in place: with spare capacity, so that n appends cost O(n).
+    /// Whatever makes such a string in Redis must make one here, however short.
     Growing(Box<Vec<u8>>),
+}
+
+/// What the bytes of a string do not tell of its encoding; numbers as in `snapshot.Form`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As if it had just been set.
+    AsSet = 0,
+    /// [`StringValue::Growing`]
+    Grown = 1,
+    /// Digits that are kept as text (`INCRBYFLOAT`).
+    Text = 2,
+}
+
+impl Form {
+    pub(super) fn from_number(number: u64) -> Option<Self> {
+        [Self::AsSet, Self::Grown, Self::Text].into_iter().find(|form| *form as u64 == number)
+    }
+}
+
+/// The longest string that Redis allocates together with its header.
+const EMBEDDED_BYTES: usize = 44;
+
+/// A number in its canonical decimal form: no sign but `-`, no leading zero, no space.
+pub fn parse_i64(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, bytes),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut magnitude = 0u64; // 19 digits fit
+    for &digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        magnitude = magnitude * 10 + u64::from(digit - b'0');
+    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 /// Room for any `i64` in decimal.
@@ -44,9 +87,19 @@ pub(crate) fn format_int(n: i64, room: &mut IntBytes) -> &[u8] {
 }
 
 impl Value {
-    /// A string that copies `bytes`.
+    /// A string that copies `bytes`, as `SET` leaves it: a number if it reads as one.
     pub fn string(bytes: &[u8]) -> Self {
+        Self::String(StringValue::with_form(bytes, Form::AsSet))
+    }
+
+    /// The same, never a number.
+    pub fn text(bytes: &[u8]) -> Self {
         Self::String(StringValue::Blob(Blob::new(bytes)))
+    }
+
+    /// The same, as a change in place leaves it.
+    pub fn grown(bytes: Vec<u8>) -> Self {
+        Self::String(StringValue::Growing(Box::new(bytes)))
     }
 
     /// As `TYPE` names it.
@@ -57,7 +110,35 @@ impl Value {
     }
 }
 
+impl Item {
+    /// As `OBJECT ENCODING` names it.
+    pub fn encoding(&self) -> &'static str {
+        match &self.value {
+            Value::String(StringValue::Int(_)) => "int",
+            Value::String(StringValue::Blob(blob)) if blob.len() <= EMBEDDED_BYTES => "embstr",
+            Value::String(_) => "raw",
+        }
+    }
+}
+
 impl StringValue {
+    pub(super) fn form(&self) -> Form {
+        match self {
+            Self::Int(_) => Form::AsSet,
+            Self::Blob(blob) if parse_i64(blob).is_some() => Form::Text,
+            Self::Blob(_) => Form::AsSet,
+            Self::Growing(_) => Form::Grown,
+        }
+    }
+
+    pub(super) fn with_form(bytes: &[u8], form: Form) -> Self {
+        match form {
+            Form::AsSet => parse_i64(bytes).map_or_else(|| Self::Blob(Blob::new(bytes)), Self::Int),
+            Form::Grown => Self::Growing(Box::new(bytes.to_vec())),
+            Form::Text => Self::Blob(Blob::new(bytes)),
+        }
+    }
+
     /// The bytes, formatted into `room` if they are a number.
     pub(crate) fn bytes<'a>(&'a self, room: &'a mut IntBytes) -> &'a [u8] {
         match self {

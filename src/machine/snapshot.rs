@@ -3,6 +3,8 @@
 //! their checksums; this module must still refuse whatever does not fit together.
 
 use super::{Machine, Member, Origin};
+use crate::keyspace::Swap;
+use crate::limits::DATABASES;
 use crate::wire::WireError;
 use crate::wire::entry::{next_field, put_len_field};
 use crate::wire::proto::snapshot as proto;
@@ -54,10 +56,21 @@ impl Machine {
         for (name, value) in self.state.settings.pairs() {
             state.mut_settings().push(proto::Setting { name: name.to_owned(), value, ..Default::default() });
         }
+        state.set_users(self.state.acl.to_snapshot().into());
+        for (db, swap) in self.state.keyspace.swaps() {
+            state.mut_swaps().push(proto::Swap {
+                db: db as u32,
+                revision: swap.revision,
+                before: swap.before,
+                with: swap.with,
+                at_ms: swap.at_ms,
+                ..Default::default()
+            });
+        }
         state.set_first_voters(self.members.first_voters.clone());
         state.set_removed(self.members.removed.iter().copied().collect());
         let mut end = proto::End::new();
-        end.set_keys(self.state.keyspace.len() as u64);
+        end.set_keys(self.state.keyspace.total_len() as u64);
         end.set_sessions(self.state.sessions.len() as u64);
         self.pending_end = Some(chunk(END, &bytes_of(&end)));
         chunk(STATE, &bytes_of(&state))
@@ -113,11 +126,11 @@ impl Restorer {
         match (field, &mut self.machine) {
             (STATE, machine @ None) => *machine = Some(read_state(inner)?),
             (SESSIONS, Some(machine)) => machine.state.sessions.restore(inner)?,
-            (KEYS, Some(machine)) => machine.state.keyspace.restore(inner)?,
+            (KEYS, Some(machine)) => machine.state.keyspace.restore(inner, machine.clock_ms)?,
             (END, Some(machine)) => {
                 let end =
                     proto::End::parse_from_bytes(inner).map_err(|_| WireError::new("end of snapshot"))?;
-                if end.get_keys() != machine.state.keyspace.len() as u64 {
+                if end.get_keys() != machine.state.keyspace.total_len() as u64 {
                     return Err(SnapshotError::Incoherent("it lacks keys, or has too many"));
                 }
                 if end.get_sessions() != machine.state.sessions.len() as u64 {
@@ -153,6 +166,16 @@ fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
     for setting in state.get_settings() {
         let set = machine.state.set(setting.get_name(), setting.get_value().as_bytes());
         set.map_err(|_| SnapshotError::Incoherent("a setting that this version does not know"))?;
+    }
+    machine.state.acl = crate::command::Acl::from_snapshot(state.get_users());
+    for swap in state.get_swaps() {
+        let [db, with] = [swap.get_db() as usize, swap.get_with() as usize];
+        if db.max(with) >= DATABASES {
+            return Err(WireError::new("database").into());
+        }
+        let (revision, before) = (swap.get_revision(), swap.get_before());
+        let swap = Swap { revision, before, with: with as u32, at_ms: swap.get_at_ms() };
+        machine.state.keyspace.restore_swap(db, swap);
     }
     for origin in state.get_origins() {
         machine.origins.insert(origin.get_node(), Origin { boot: origin.get_boot(), seq: origin.get_seq() });

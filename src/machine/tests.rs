@@ -30,7 +30,7 @@ fn apply_body(machine: &mut Machine, index: u64, now_ms: u64, body: &[u8]) -> Ve
 fn bootstrapped(id: u8) -> Machine {
     let mut machine = Machine::new();
     let mut body = Vec::new();
-    units::put_bootstrap_unit(&mut body, &[id; 16], &[id + 1; 16], &[1, 2, 3]);
+    units::put_bootstrap_unit(&mut body, &[id; 16], &[id + 1; 16], &[1, 2, 3], "");
     assert_eq!(apply_body(&mut machine, 1, NOW_MS, &body), [Reply::Ok]);
     machine
 }
@@ -83,7 +83,7 @@ fn only_the_first_bootstrap_counts() {
     apply(&mut machine, 2, NOW_MS, &["SET k v"]);
     let before = machine.state_hash();
     let mut body = Vec::new();
-    units::put_bootstrap_unit(&mut body, &[8; 16], &[9; 16], &[7]);
+    units::put_bootstrap_unit(&mut body, &[8; 16], &[9; 16], &[7], "");
     apply_body(&mut machine, 3, NOW_MS, &body);
     assert_eq!(machine.cluster_id(), Some([1; 16]));
     assert_eq!((machine.state_hash(), get(&machine, "k")), (before, Reply::bulk("v")));
@@ -202,12 +202,12 @@ fn time_never_runs_back_and_takes_a_bounded_number_of_keys_an_entry() {
         apply(&mut machine, 2 + i as u64, NOW_MS, &[&format!("SET k{i} v PX 100")]);
     }
     apply(&mut machine, 1000, NOW_MS + 100, &[]);
-    assert_eq!(machine.keyspace().len(), count - limits::EXPIRE_PER_ENTRY);
+    assert_eq!(machine.keyspace().total_len(), count - limits::EXPIRE_PER_ENTRY);
     assert!((0..count).all(|i| get(&machine, &format!("k{i}")) == Reply::Nil), "gone, removed or not");
     apply(&mut machine, 1001, NOW_MS - 5000, &[]);
     assert_eq!(machine.clock_ms(), NOW_MS + 100);
     apply(&mut machine, 1002, 0, &[]);
-    assert_eq!((machine.keyspace().len(), machine.expired_total()), (0, count as u64));
+    assert_eq!((machine.keyspace().total_len(), machine.expired_total()), (0, count as u64));
     assert_eq!(machine.next_deadline(), None);
 }
 

@@ -34,7 +34,7 @@ pub fn recover(
         log.write(&[(group, batch)])?;
     }
     info!(logger, "state loaded"; "snapshot_index" => snapshot.point.index, "entries" => entries.len(),
-        "keys" => machine.keyspace().len(), "term" => hard_state.term);
+        "keys" => machine.keyspace().total_len(), "term" => hard_state.term);
     Ok(Recovered { hard_state, snapshot, entries, machine, snapshot_bytes })
 }
 

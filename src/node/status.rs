@@ -3,6 +3,7 @@
 use crate::command::Reply;
 use crate::group::GroupStatus;
 use crate::group::Notice;
+use crate::limits::DATABASES;
 use crate::machine::{Machine, Member, Wanted};
 use crate::storage::FirstMember;
 use crate::wire::NodeId;
@@ -93,8 +94,8 @@ pub struct NodeStatus {
     pub removed: Vec<NodeId>,
     /// The voters of the log's beginning.
     pub first_voters: Vec<NodeId>,
-    pub keys: u64,
-    pub keys_with_deadline: u64,
+    /// Keys of each database, and how many of them have a deadline.
+    pub keys: [(u64, u64); DATABASES],
     pub expired_keys_total: u64,
     /// The log's clock.
     pub clock_ms: u64,
@@ -147,8 +148,10 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         waits: status.membership_waits.unwrap_or_default(),
         removed: machine.members().removed().iter().copied().collect(),
         first_voters: machine.members().first_voters().to_vec(),
-        keys: machine.keyspace().len() as u64,
-        keys_with_deadline: machine.keyspace().len_with_deadline() as u64,
+        keys: std::array::from_fn(|db| {
+            let keyspace = machine.keyspace();
+            (keyspace.len(db) as u64, keyspace.len_with_deadline(db) as u64)
+        }),
         expired_keys_total: machine.expired_total(),
         clock_ms: machine.clock_ms(),
         storage: shared.storage,

@@ -34,6 +34,10 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
             () = &mut shutdown => break,
             _ = sampling.tick() => {
                 shared.clients.stats().sample(Instant::now());
+                if shared.clients.tracking.clients() > 0 {
+                    shared.clients.evict();
+                    shared.clients.flush_told();
+                }
                 failovers.look(&shared);
             }
             _ = housekeeping.tick() => keep_house(&shared),

@@ -1,24 +1,21 @@
 //! [`Client`]: the part of a connection that others reach (replies come in here, `CLIENT
-//! LIST` looks here), and [`ClientTable`], all of them. A reply is written to the socket by
-//! whoever delivers it: no task is woken unless something is left over. This module must
-//! never block, and never run a connection's commands.
+//! LIST` looks here). A reply is written to the socket by whoever delivers it: no task is
+//! woken unless something is left over. This module must never block, and never run a
+//! connection's commands.
 
-use super::monitor::Monitors;
-use super::pubsub::{PubSub, Subscriptions};
+use super::access::Access;
+use super::control::Control;
+use super::pubsub::Subscriptions;
 use super::stats::Stats;
-use super::stop::Stop;
+use super::tracking::Tracker;
 use crate::command::Reply;
-use crate::group::Notice;
-use crate::keyspace::Event;
 use crate::limits;
-use crate::node::Clients;
 use crate::resp::{self, Protocol};
 use bytes::{Buf, BytesMut};
-use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -40,10 +37,13 @@ pub struct Client {
     pub watched: Cell<usize>,
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
-    /// In `WAIT`.
+    /// In `WAIT`, or in a pause.
     pub blocked: Cell<bool>,
+    pub control: Control,
+    pub tracker: Tracker,
     /// Listens to channels; to which, if it does.
     pub subscribed: Cell<bool>,
+    pub access: Access,
     pub(super) subscriptions: RefCell<Option<Box<Subscriptions>>>,
     /// Is shown what others send.
     pub monitors: Cell<bool>,
@@ -59,13 +59,60 @@ pub struct Client {
     job_output: Cell<usize>,
     capture: Cell<bool>,
     captured: RefCell<Option<Reply>>,
-    touched: Cell<bool>,
+    /// Something was written to it in this turn.
+    pub(super) touched: Cell<bool>,
     closing: Cell<Option<&'static str>>,
     wake: Notify,
     stats: Rc<Stats>,
 }
 
 impl Client {
+    pub fn new(
+        id: u64,
+        addr: SocketAddr,
+        local_addr: SocketAddr,
+        write: OwnedWriteHalf,
+        stats: &Rc<Stats>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            addr,
+            local_addr,
+            created: now,
+            active: Cell::new(now),
+            protocol: Cell::default(),
+            name: RefCell::default(),
+            library: RefCell::default(),
+            last_command: Cell::new("NULL"),
+            queued: Cell::default(),
+            watched: Cell::default(),
+            no_evict: Cell::default(),
+            no_touch: Cell::default(),
+            blocked: Cell::default(),
+            control: Control::default(),
+            tracker: Tracker::default(),
+            subscribed: Cell::default(),
+            access: Access::default(),
+            subscriptions: RefCell::default(),
+            monitors: Cell::default(),
+            input_len: Cell::default(),
+            input_capacity: Cell::default(),
+            resume: Cell::default(),
+            writing: Cell::default(),
+            write,
+            out: RefCell::default(),
+            awaiting: Cell::default(),
+            job_output: Cell::default(),
+            capture: Cell::default(),
+            captured: RefCell::default(),
+            touched: Cell::default(),
+            closing: Cell::default(),
+            wake: Notify::new(),
+            stats: Rc::clone(stats),
+        }
+    }
+
     /// A job of `steps` replies is on its way. With `capture` its only reply goes to the
     /// connection's task instead of to the socket.
     pub fn expect(&self, steps: usize, capture: bool) {
@@ -89,7 +136,13 @@ impl Client {
         self.captured.borrow_mut().take()
     }
 
-    fn accept(&self, reply: Reply) {
+    /// Whether a reply waits for the connection's task, which has not sent it yet.
+    pub fn is_captured(&self) -> bool {
+        self.captured.borrow().is_some()
+    }
+
+    /// A reply to the next step of its job.
+    pub(super) fn accept(&self, reply: Reply) {
         let Some(left) = self.awaiting.get().checked_sub(1) else { return };
         self.awaiting.set(left);
         if self.capture.replace(false) {
@@ -100,11 +153,19 @@ impl Client {
         }
     }
 
-    /// Appends a reply to the output.
+    /// Appends a reply to the output, unless the client wants none (`CLIENT REPLY`).
     pub fn send(&self, reply: &Reply) {
-        if reply.is_error() {
-            self.stats.add(&self.stats.error_replies, 1);
+        if let Reply::Error(text) = reply {
+            self.stats.observer.count_error(text);
         }
+        let is_push = matches!(reply, Reply::Push(_) | Reply::Several(_));
+        if !self.control.is_mute() || is_push {
+            self.push(reply);
+        }
+    }
+
+    /// Appends what is no reply to the output.
+    pub fn push(&self, reply: &Reply) {
         self.write_with(|out| resp::encode(out, reply, self.protocol.get()));
     }
 
@@ -177,6 +238,11 @@ impl Client {
         self.out.borrow().capacity()
     }
 
+    /// Of its socket.
+    pub fn raw_fd(&self) -> i32 {
+        self.write.as_ref().as_raw_fd()
+    }
+
     /// The socket takes more.
     pub async fn writable(&self) -> io::Result<()> {
         self.write.writable().await
@@ -203,186 +269,5 @@ impl Client {
     /// Waits for [`Client::wake`].
     pub async fn woken(&self) {
         self.wake.notified().await;
-    }
-}
-
-/// All clients of a node, and its counters. What the node replies to.
-pub struct ClientTable {
-    clients: RefCell<HashMap<u64, Rc<Client>>>,
-    touched: RefCell<Vec<Rc<Client>>>,
-    next_id: Cell<u64>,
-    shutting_down: Cell<bool>,
-    pubsub: PubSub,
-    monitors: Monitors,
-    stop: Stop,
-    stats: Rc<Stats>,
-    logger: Logger,
-}
-
-impl ClientTable {
-    /// No clients yet.
-    pub fn new(logger: Logger) -> Rc<Self> {
-        Rc::new(Self {
-            clients: RefCell::default(),
-            touched: RefCell::default(),
-            next_id: Cell::new(1),
-            shutting_down: Cell::new(false),
-            pubsub: PubSub::default(),
-            monitors: Monitors::default(),
-            stop: Stop::default(),
-            stats: Rc::default(),
-            logger,
-        })
-    }
-
-    /// Connected clients.
-    pub fn len(&self) -> usize {
-        self.clients.borrow().len()
-    }
-
-    /// Whether nobody is connected.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(super) fn add(&self, addr: SocketAddr, local_addr: SocketAddr, write: OwnedWriteHalf) -> Rc<Client> {
-        let id = self.next_id.replace(self.next_id.get() + 1);
-        let now = Instant::now();
-        let client = Rc::new(Client {
-            id,
-            addr,
-            local_addr,
-            created: now,
-            active: Cell::new(now),
-            protocol: Cell::default(),
-            name: RefCell::default(),
-            library: RefCell::default(),
-            last_command: Cell::new("NULL"),
-            queued: Cell::default(),
-            watched: Cell::default(),
-            no_evict: Cell::default(),
-            no_touch: Cell::default(),
-            blocked: Cell::default(),
-            subscribed: Cell::default(),
-            subscriptions: RefCell::default(),
-            monitors: Cell::default(),
-            input_len: Cell::default(),
-            input_capacity: Cell::default(),
-            resume: Cell::default(),
-            writing: Cell::default(),
-            write,
-            out: RefCell::default(),
-            awaiting: Cell::default(),
-            job_output: Cell::default(),
-            capture: Cell::default(),
-            captured: RefCell::default(),
-            touched: Cell::default(),
-            closing: Cell::default(),
-            wake: Notify::new(),
-            stats: Rc::clone(&self.stats),
-        });
-        self.clients.borrow_mut().insert(id, Rc::clone(&client));
-        client
-    }
-
-    pub(super) fn remove(&self, client: &Client) {
-        if let Some(reason) = client.closing() {
-            info!(self.logger, "connection closed"; "client" => %client.addr, "id" => client.id, "reason" => reason);
-        }
-        self.pubsub.forget(client);
-        self.monitors.remove(client);
-        self.clients.borrow_mut().remove(&client.id);
-    }
-
-    /// All clients, by id.
-    pub(super) fn all(&self) -> Vec<Rc<Client>> {
-        let mut all: Vec<_> = self.clients.borrow().values().cloned().collect();
-        all.sort_unstable_by_key(|client| client.id);
-        all
-    }
-
-    /// Who listens to what.
-    pub(super) fn pubsub(&self) -> &PubSub {
-        &self.pubsub
-    }
-
-    /// A message of this node alone.
-    pub(super) fn announce(&self, channel: &str, message: &str) {
-        self.pubsub.publish(&channel.into(), &message.into(), false, &mut |client| self.touch(client));
-        self.flush();
-    }
-
-    /// Who looks at what is sent.
-    pub(super) fn monitors(&self) -> &Monitors {
-        &self.monitors
-    }
-
-    /// Whether clients want the server to end.
-    pub fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
-    /// Something was written to it: it is flushed at the end of the turn.
-    pub(super) fn touch(&self, client: &Rc<Client>) {
-        if !client.touched.replace(true) {
-            self.touched.borrow_mut().push(Rc::clone(client));
-        }
-    }
-
-    pub(super) fn stats(&self) -> &Stats {
-        &self.stats
-    }
-
-    pub(super) fn begin_shutdown(&self) {
-        self.shutting_down.set(true);
-        self.all().iter().for_each(|client| client.wake());
-    }
-
-    pub(super) fn shutting_down(&self) -> bool {
-        self.shutting_down.get()
-    }
-}
-
-impl Clients for ClientTable {
-    fn reply(&self, ticket: u64, reply: Reply) {
-        let reply = self.pubsub.fill_in(reply);
-        let clients = self.clients.borrow();
-        let Some(client) = clients.get(&ticket) else { return };
-        client.accept(reply);
-        self.touch(client);
-    }
-
-    fn notice(&self, notice: Notice) {
-        let touch = &mut |client: &Rc<Client>| self.touch(client);
-        match notice.event {
-            Event::Message { channel, message, sharded } => {
-                let receivers = self.pubsub.publish(&channel, &message, sharded, touch);
-                if notice.ticket != 0 {
-                    self.pubsub.note_receivers(receivers);
-                }
-            }
-            Event::Named { name, db, key, classes, .. } => {
-                self.pubsub.tell_event(classes, name, db, &key, touch);
-            }
-            // For whoever caches keys.
-            Event::Touched { .. } | Event::TouchedAll => {}
-        }
-    }
-
-    fn flush(&self) {
-        let mut touched = self.touched.take();
-        for client in touched.drain(..) {
-            client.touched.set(false);
-            let leftover = client.flush() && !client.writing.get();
-            let resume = client.resume.get() || self.shutting_down();
-            if leftover || client.awaiting() == 0 && resume {
-                client.wake();
-            }
-        }
-        // Its allocation serves again, unless a reply came in between.
-        let mut slot = self.touched.borrow_mut();
-        if slot.is_empty() {
-            *slot = touched;
-        }
     }
 }

@@ -1,38 +1,68 @@
-//! `CLIENT`. This module must never change another connection.
+//! `CLIENT`: which subcommand is answered where, and what is about the connection's own
+//! description. This module must never change another connection.
 
 use super::client::Client;
 use super::connection::Connection;
-use crate::command::{ConnectionCommand as Do, Reply, parse_i64};
+use super::{client_list, consistency, control_command, tracking};
+use crate::command::{ClientCommand as Sub, Reply};
 use crate::wire::units::Args;
-use std::fmt::Write;
-use std::time::Instant;
 
 const SYNTAX: Reply = Reply::error("ERR syntax error");
 
+const NOT_IN_EXEC: Reply = Reply::error("ERR Command not allowed inside a transaction");
+
 /// One of the `CLIENT` subcommands; `args` are as many as its row says.
-pub fn run(connection: &Connection, what: Do, args: &Args<'_>) -> Reply {
-    let client = &*connection.client;
+pub fn run(connection: &mut Connection, what: Sub, args: &Args<'_>) -> Reply {
     let options = args.get(2..).unwrap_or_default();
+    match what {
+        Sub::Caching => return tracking::command::caching(connection, options),
+        Sub::Consistency => return consistency::run(connection, options),
+        Sub::Info => return client_list::info(connection, args),
+        Sub::Kill => return control_command::kill(connection, options),
+        Sub::List => return client_list::list(connection, args),
+        Sub::Pause => return control_command::pause(connection, args),
+        Sub::Tracking => return tracking::command::tracking(connection, options),
+        Sub::TrackingInfo => return tracking::command::info(connection),
+        Sub::Unblock => return control_command::unblock(connection, args),
+        Sub::Unpause => {
+            connection.shared.clients.unpause();
+            return Reply::Ok;
+        }
+        // The replies of a transaction are one reply, which is there or is not.
+        Sub::Reply => return NOT_IN_EXEC,
+        Sub::GetName
+        | Sub::GetRedir
+        | Sub::Id
+        | Sub::NoEvict
+        | Sub::NoTouch
+        | Sub::SetInfo
+        | Sub::SetName => {}
+    }
+    let client = &*connection.client;
     match (what, options) {
-        (Do::ClientId, _) => Reply::Int(client.id as i64),
-        (Do::ClientGetName, _) => match client.name.borrow().as_str() {
+        (Sub::Id, _) => Reply::Int(client.id as i64),
+        (Sub::GetRedir, _) => Reply::Int(client.tracker.redirect()),
+        (Sub::GetName, _) => match client.name.borrow().as_str() {
             "" => Reply::Nil,
             name => Reply::bulk(name),
         },
-        (Do::ClientSetName, [name]) => match valid_name(name) {
+        (Sub::SetName, [name]) => match valid_name(name) {
             Ok(name) => {
                 *client.name.borrow_mut() = name;
                 Reply::Ok
             }
             Err(error) => error,
         },
-        (Do::ClientSetInfo, [option, value]) => set_info(client, option, value),
-        (Do::ClientInfo, _) => Reply::Verbatim(line(client).into()),
-        (Do::ClientList, options) => list(connection, options),
-        (Do::ClientNoEvict, [value]) => on_or_off(value, |on| client.no_evict.set(on)),
-        (Do::ClientNoTouch, [value]) => on_or_off(value, |on| client.no_touch.set(on)),
+        (Sub::SetInfo, [option, value]) => set_info(client, option, value),
+        (Sub::NoEvict, [value]) => on_or_off(value, |on| client.no_evict.set(on)),
+        (Sub::NoTouch, [value]) => on_or_off(value, |on| client.no_touch.set(on)),
         _ => SYNTAX,
     }
+}
+
+/// Whether it changes how the connection is answered.
+pub fn is_barrier(what: Sub) -> bool {
+    matches!(what, Sub::Consistency | Sub::Reply | Sub::Tracking)
 }
 
 /// A client's name, if it is one: printable, without blanks, because `CLIENT LIST` shows it.
@@ -66,90 +96,4 @@ fn on_or_off(value: &[u8], set: impl FnOnce(bool)) -> Reply {
     }
     set(on);
     Reply::Ok
-}
-
-fn list(connection: &Connection, options: &[&[u8]]) -> Reply {
-    let mut wanted: Option<Vec<u64>> = None;
-    match options {
-        [] => {}
-        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => {
-            // Everybody is a normal client: peers have a port of their own.
-            let kind = kind.to_ascii_lowercase();
-            match kind.as_slice() {
-                b"normal" => {}
-                b"master" | b"replica" | b"slave" | b"pubsub" => wanted = Some(Vec::new()),
-                _ => {
-                    let kind = String::from_utf8_lossy(&kind);
-                    return Reply::error_owned(format!("ERR Unknown client type '{kind}'"));
-                }
-            }
-        }
-        [option, ids @ ..] if option.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
-            let parsed = ids.iter().map(|id| parse_i64(id).filter(|&id| id > 0).map(|id| id as u64));
-            match parsed.collect::<Option<Vec<_>>>() {
-                Some(ids) => wanted = Some(ids),
-                None => return Reply::error("ERR Invalid client ID"),
-            }
-        }
-        _ => return SYNTAX,
-    }
-    let mut text = String::new();
-    for client in connection.shared.clients.all() {
-        if wanted.as_ref().is_none_or(|ids| ids.contains(&client.id)) {
-            text.push_str(&line(&client));
-        }
-    }
-    Reply::Verbatim(text.into())
-}
-
-/// One line of `CLIENT LIST`.
-fn line(client: &Client) -> String {
-    let now = Instant::now();
-    let age = now.duration_since(client.created).as_secs();
-    let idle = now.duration_since(client.active.get()).as_secs();
-    let mut flags = String::new();
-    let queued = client.queued.get();
-    let [channels, patterns, shard_channels] = client.subscription_counts();
-    for (flag, set) in [
-        ('O', client.monitors.get()),
-        ('P', client.subscribed.get()),
-        ('x', queued.is_some()),
-        ('b', client.blocked.get()),
-        ('e', client.no_evict.get()),
-        ('T', client.no_touch.get()),
-    ] {
-        if set {
-            flags.push(flag);
-        }
-    }
-    if flags.is_empty() {
-        flags.push('N');
-    }
-    let (multi, multi_bytes) = queued.map_or((-1, 0), |(count, size_bytes)| (count as i64, size_bytes));
-    let (input_len, capacity) = (client.input_len.get(), client.input_capacity.get());
-    let (unsent, output_capacity) = (client.unsent(), client.output_capacity());
-    let library = client.library.borrow();
-    let mut line = String::new();
-    write!(
-        line,
-        "id={} addr={} laddr={} fd=-1 name={} age={age} idle={idle} flags={flags} db=0 sub={channels} psub={patterns} ssub={shard_channels} \
-         multi={multi} watch={} qbuf={input_len} qbuf-free={} argv-mem=0 \
-         multi-mem={multi_bytes} rbs={output_capacity} rbp={output_capacity} obl={unsent} oll=0 omem={unsent} tot-mem={} \
-         events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
-        client.id,
-        client.addr,
-        client.local_addr,
-        client.name.borrow(),
-        client.watched.get(),
-        capacity.saturating_sub(input_len),
-        capacity + multi_bytes + output_capacity + size_of::<Client>(),
-        if unsent > 0 { "rw" } else { "r" },
-        client.last_command.get(),
-        client.protocol.get().version(),
-        library.0,
-        library.1,
-    )
-    .expect("a String grows");
-    line.push('\n');
-    line
 }

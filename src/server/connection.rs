@@ -4,11 +4,13 @@
 
 use super::client::Client;
 use super::config_command::Changes;
+use super::control::Unblock;
 use super::dispatch::Flow;
 use super::session::{Queued, Session};
+use super::tracking::{StepKeys, Tracking};
 use super::wait::{MemberGoal, Wait};
 use super::{Shared, TRY_AGAIN};
-use crate::command::Request;
+use crate::command::{Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
 use crate::resp::{Decoder, Limits, ProtocolError};
@@ -25,6 +27,8 @@ const WAIT_POLL: Duration = Duration::from_millis(5);
 /// A connection silent for this long gives its buffers back.
 pub const SHRINK_AFTER: Duration = Duration::from_secs(2);
 
+const UNBLOCKED: Reply = Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+
 /// Steps of a connection's first job, when nothing is known of its replies.
 const FIRST_JOB_STEPS: usize = 512;
 /// Steps of a job whose replies are expected to be very long.
@@ -36,6 +40,8 @@ pub enum Capture {
     Watch(Vec<Vec<u8>>),
     /// The commands of an `EXEC` that the connection carries out, each with its place.
     Exec(Vec<(usize, Queued)>),
+    /// The rules of an `ACL SETUSER` that removes passwords, as they went to the log and as given.
+    Removals(Vec<(String, String)>),
     /// A wish about a member, whose effect is then waited for.
     Member(MemberGoal),
     /// Parameters of the whole cluster.
@@ -51,6 +57,8 @@ pub struct Connection {
     pub(super) wait: Option<Wait>,
     /// Where in the log the last write is, at most; None: it wrote since somebody asked.
     pub(super) wrote_until: Cell<Option<u64>>,
+    /// Keys that the steps of the job at hand read, if the client tracks.
+    pub(super) step_keys: Vec<(usize, StepKeys)>,
     /// Nothing more is parsed; the connection ends when all is sent.
     pub(super) quitting: bool,
     decoder: Decoder,
@@ -67,13 +75,14 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(client: Rc<Client>, shared: Rc<Shared>) -> Self {
-        Self {
+        let mut connection = Self {
             client,
             shared,
             session: Session::default(),
             capture: None,
             wait: None,
             wrote_until: Cell::new(Some(0)),
+            step_keys: Vec::new(),
             quitting: false,
             decoder: Decoder::new(Limits::AUTHENTICATED),
             input: BytesMut::new(),
@@ -83,7 +92,14 @@ impl Connection {
             held: None,
             failed: None,
             eof: false,
-        }
+        };
+        connection.refresh_access();
+        connection
+    }
+
+    /// For what comes next.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.decoder.set_limits(limits);
     }
 
     /// Serves the connection to its end.
@@ -121,6 +137,7 @@ impl Connection {
         if self.client.awaiting() > 0 {
             return;
         }
+        self.check_doubts();
         if let Some(reply) = self.client.take_captured()
             && let Some(capture) = self.capture.take()
         {
@@ -152,6 +169,7 @@ impl Connection {
         self.client.awaiting() == 0
             && !self.quitting
             && self.wait.is_none()
+            && !self.is_paused()
             && self.client.closing().is_none()
             && self.client.unsent() < limits::OUTPUT_HIGH_WATER_BYTES
             && (self.held.is_some() || !self.shared.clients.shutting_down())
@@ -175,13 +193,15 @@ impl Connection {
                 }
             };
             size_bytes += request.size_bytes();
+            let is_alone = self.client.control.begin_command();
             match self.dispatch(request, job) {
-                Flow::Next => self.count_command(),
-                Flow::Submit => {
+                Flow::Next if !is_alone => self.count_command(),
+                Flow::Next | Flow::Submit => {
                     self.count_command();
                     return true;
                 }
                 Flow::Hold(request) => {
+                    self.client.control.put_back();
                     self.held = Some(request);
                     return true;
                 }
@@ -210,6 +230,10 @@ impl Connection {
     fn count_command(&self) {
         let stats = self.shared.clients.stats();
         stats.add(&stats.commands_processed, 1);
+        self.client.control.db.set(self.session.db);
+        if self.client.tracker.is_on() {
+            self.end_caching();
+        }
     }
 
     fn submit(&mut self, job: Job) {
@@ -218,6 +242,9 @@ impl Connection {
             self.wrote_until.set(None);
         }
         self.client.expect(job.steps.len(), self.capture.is_some());
+        if self.client.tracker.is_on() {
+            self.client.tracker.expect(self.step_keys.drain(..));
+        }
         let Err(job) = self.shared.backend.submit(job) else { return };
         self.client.expect(0, false);
         self.capture = None;
@@ -235,8 +262,13 @@ impl Connection {
         }
         let Some(wait) = &self.wait else { return };
         let status = self.shared.backend.status();
+        let unblocked = self.client.control.unblock.take();
         let over = self.eof || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
-        let given_up = || over.then(|| wait.goal.given_up(&status));
+        let given_up = || match unblocked {
+            Some(Unblock::Error) => Some(UNBLOCKED),
+            Some(Unblock::Timeout) => Some(wait.goal.given_up(&status)),
+            None => over.then(|| wait.goal.given_up(&status)),
+        };
         if let Some(reply) = wait.goal.reached(&status).or_else(given_up) {
             self.wait = None;
             self.client.blocked.set(false);
@@ -249,6 +281,7 @@ impl Connection {
     fn reads(&self) -> bool {
         let waits = self.client.awaiting() > 0
             || self.wait.is_some()
+            || self.is_paused()
             || self.client.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES;
         !self.eof && !self.quitting && (!waits || self.input.len() < limits::READ_AHEAD_BYTES)
     }
@@ -303,13 +336,14 @@ impl Connection {
             && self.failed.is_none()
             && self.wait.is_none()
             && self.client.unsent() == 0;
-        ending && idle
+        ending && idle || self.eof && self.is_paused()
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.clients.remove(&self.client);
+        Tracking::settle(&self.shared);
     }
 }
 

@@ -1,10 +1,10 @@
 //! `MONITOR`: clients that are shown what the clients of this node send, each command when it is
 //! taken. This module must never show a password, nor cost anything while nobody looks.
 
-use super::client::{Client, ClientTable};
+use super::client::Client;
+use super::clients::ClientTable;
 use super::connection::Connection;
-use super::session::Queued;
-use crate::command::{self, Command, Flags, Handler, Reply, Request};
+use crate::command::{self, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::limits;
 use crate::node::Clients;
 use crate::wire::units::Args;
@@ -75,17 +75,26 @@ impl Connection {
         }
         let args = request.args();
         // What administers the server is not for everybody's eyes.
-        if command::resolve(&args).is_ok_and(|row| !row.flags.has(Flags::ADMIN)) {
-            let line = line(SystemTime::now(), self.session.db, self.client.addr, &args);
+        if let Ok(row) = command::resolve(&args)
+            && !row.flags.has(Flags::ADMIN)
+        {
+            let line = line(SystemTime::now(), self.session.db, self.client.addr, row, &args);
             monitors.show(&line, &self.shared.clients);
         }
     }
 
-    /// Shows what `EXEC` is about to carry out.
-    pub(super) fn show_queued(&self, queued: &[Queued]) {
-        if !self.shared.clients.monitors().is_empty() {
-            queued.iter().for_each(|queued| self.show(&queued.request));
+    /// Shows a command that the connection is about to carry out: before `EXEC`, what it carries
+    /// out. (`SELECT` is shown in the database that it selects, afterwards.)
+    pub(super) fn show_local(&self, what: Do, request: &Request) {
+        if self.shared.clients.monitors().is_empty() || what == Do::Select {
+            return;
         }
+        if what == Do::Exec
+            && let Some(multi) = self.session.multi.as_ref().filter(|multi| !multi.broken)
+        {
+            multi.commands.iter().for_each(|queued| self.show(&queued.request));
+        }
+        self.show(request);
     }
 
     /// One who looks does nothing else.
@@ -96,26 +105,16 @@ impl Connection {
 }
 
 /// A command as Redis shows it.
-fn line(now: SystemTime, db: u32, addr: SocketAddr, args: &Args<'_>) -> String {
+fn line(now: SystemTime, db: u32, addr: SocketAddr, row: &Command, args: &Args<'_>) -> String {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut line = format!("+{}.{:06} [{db} {addr}]", now.as_secs(), now.subsec_micros());
     for (at, arg) in args.iter().enumerate() {
         line.push_str(" \"");
-        put_quoted(&mut line, if is_secret(args, at) { REDACTED } else { arg });
+        put_quoted(&mut line, if command::is_secret(row, args, at) { REDACTED } else { arg });
         line.push('"');
     }
     line.push_str("\r\n");
     line
-}
-
-/// Whether the argument is a name or a password that proves who the client is.
-fn is_secret(args: &[&[u8]], at: usize) -> bool {
-    let name = args[0];
-    if name.eq_ignore_ascii_case(b"AUTH") {
-        return at > 0;
-    }
-    let of_auth = |back: usize| at >= 2 + back && args[at - back].eq_ignore_ascii_case(b"AUTH");
-    name.eq_ignore_ascii_case(b"HELLO") && (of_auth(1) || of_auth(2))
 }
 
 fn put_quoted(line: &mut String, arg: &[u8]) {
@@ -156,11 +155,11 @@ mod tests {
                 vec!["hello", "2", "AUTH", "u", "p", "SETNAME", "n"],
                 r#""hello" "2" "AUTH" "(redacted)" "(redacted)" "SETNAME" "n""#,
             ),
-            (vec!["get", "auth", "x", ""], r#""get" "auth" "x" """#),
+            (vec!["mget", "auth", "x", ""], r#""mget" "auth" "x" """#),
         ] {
             let args: Args<'_> = words.iter().map(|word| word.as_bytes()).collect();
             assert_eq!(
-                line(now, 3, addr, &args),
+                line(now, 3, addr, command::resolve(&args).unwrap(), &args),
                 format!("+1700000000.000042 [3 127.0.0.1:5000] {shown}\r\n")
             );
         }

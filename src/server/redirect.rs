@@ -5,6 +5,7 @@
 use super::admin_commands::host_and_port;
 use super::cluster_commands::owner;
 use super::connection::Connection;
+use super::databases;
 use crate::command::{self, Command, Reply, Request};
 use crate::config::Redirect;
 use crate::group::Consistency;
@@ -18,7 +19,13 @@ impl Connection {
     /// good here as there, and was accepted. During an election this node takes commands, as
     /// `CLUSTER SLOTS` says: redis-py gives up after four `-CLUSTERDOWN` within a second.
     pub(super) fn redirected(&self, request: &Request, row: &Command) -> Option<Reply> {
-        if self.shared.config.redirect == Redirect::None || self.shared.backend.leads() {
+        if self.shared.config.redirect == Redirect::None {
+            return None;
+        }
+        if let Some(error) = databases::refused(row) {
+            return Some(error);
+        }
+        if self.shared.backend.leads() {
             return None;
         }
         let args = request.args();

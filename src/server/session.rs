@@ -1,7 +1,7 @@
 //! [`Session`]: what a connection remembers between commands: `MULTI`, `WATCH`, `READONLY`.
 //! This module must never run anything.
 
-use crate::command::{Command as Row, ConnectionCommand, Handler, Request};
+use crate::command::{Command as Row, ConnectionCommand, Handler, Reply, Request, parse_i64};
 use crate::group::{Consistency, Job, ReadTransaction, Step};
 use crate::limits;
 use crate::wire::units::{Command, Watch, put_transaction_unit};
@@ -28,6 +28,8 @@ pub struct Session {
 #[derive(Default)]
 pub struct Transaction {
     pub commands: Vec<Queued>,
+    /// The database of the commands to come, if a `SELECT` was queued.
+    pub db: Option<u32>,
     /// A command was refused: `EXEC` will be too.
     pub broken: bool,
     size_bytes: usize,
@@ -37,9 +39,16 @@ pub struct Transaction {
 pub struct Queued {
     pub request: Request,
     pub row: &'static Row,
+    /// It is not to be carried out: the reply in its place.
+    pub refused: Option<Reply>,
 }
 
 impl Queued {
+    /// Whether the group has nothing to do with it.
+    pub fn is_local(&self) -> bool {
+        self.refused.is_some() || self.local().is_some()
+    }
+
     /// Of a command that the connection carries out.
     pub fn local(&self) -> Option<ConnectionCommand> {
         match self.row.handler {
@@ -47,9 +56,23 @@ impl Queued {
             Handler::Read(_) | Handler::Write(_) => None,
         }
     }
+
+    /// The database that those behind it work in, if it is a `SELECT` that will succeed.
+    fn selects(&self) -> Option<u32> {
+        let number = match self.local()? {
+            ConnectionCommand::Select => parse_i64(self.request.arg(1)?)?,
+            _ => return None,
+        };
+        u32::try_from(number).ok().filter(|&db| (db as usize) < limits::DATABASES)
+    }
 }
 
 impl Session {
+    /// The database of the next command.
+    pub fn next_db(&self) -> u32 {
+        self.multi.as_ref().and_then(|multi| multi.db).unwrap_or(self.db)
+    }
+
     /// Adds what `WATCH` answered. A key that is watched already stays as it was first seen.
     pub fn watch(&mut self, watched: impl Iterator<Item = Watched>) {
         for watch in watched {
@@ -67,14 +90,14 @@ impl Session {
 
 impl Transaction {
     /// Queues a command. False: there is too much, and the transaction is broken.
-    pub fn queue(&mut self, request: Request, row: &'static Row) -> bool {
+    pub fn queue(&mut self, request: Request, row: &'static Row, refused: Option<Reply>) -> bool {
         self.size_bytes += request.size_bytes() + QUEUED_OVERHEAD_BYTES;
         if self.size_bytes > limits::MAX_TRANSACTION_BYTES {
             self.broken = true;
             self.commands.clear();
             return false;
         }
-        self.commands.push(Queued { request, row });
+        self.commands.push(Queued { request, row, refused });
         true
     }
 
@@ -83,17 +106,28 @@ impl Transaction {
         self.size_bytes
     }
 
+    /// Gives the commands the database that a `SELECT` among them will have chosen: the
+    /// connection carries that out only when the group has carried out all others.
+    fn follow_selects(&mut self) {
+        let mut selected = None;
+        for queued in &mut self.commands {
+            queued.request.db = selected.unwrap_or(queued.request.db);
+            selected = queued.selects().or(selected);
+        }
+    }
+
     /// Whether the connection has to carry out some of it.
     pub fn has_local(&self) -> bool {
-        self.commands.iter().any(|queued| queued.local().is_some())
+        self.commands.iter().any(Queued::is_local)
     }
 
     /// Adds what the group has to do as one step of `job`; what is left for the connection
     /// comes back, each with its place among all.
-    pub fn into_step(self, watches: Vec<Watched>, job: &mut Job) -> Vec<(usize, Queued)> {
+    pub fn into_step(mut self, watches: Vec<Watched>, job: &mut Job) -> Vec<(usize, Queued)> {
+        self.follow_selects();
         let writes = self.commands.iter().any(|queued| queued.row.is_write());
         let (group, local): (Vec<_>, Vec<_>) =
-            self.commands.into_iter().enumerate().partition(|(_, queued)| queued.local().is_none());
+            self.commands.into_iter().enumerate().partition(|(_, queued)| !queued.is_local());
         let commands = group.into_iter().map(|(_, queued)| queued.request);
         if writes {
             let requests: Vec<Request> = commands.collect();

@@ -33,7 +33,7 @@ struct Shown {
 }
 
 fn light(machine: &Machine) -> (u64, u64, usize) {
-    (machine.clock_ms(), machine.keyspace().revision(), machine.keyspace().len())
+    (machine.clock_ms(), machine.keyspace().revision(), machine.keyspace().total_len())
 }
 
 impl Known {

@@ -9,7 +9,8 @@ fn commands_about_the_connection() {
         let mut peer = harness.connect().await;
         for (command, expected) in [
             ("SELECT 0", "+OK "),
-            ("SELECT 1", "-ERR_DB_index_is_out_of_range "),
+            ("SELECT 15", "+OK "),
+            ("SELECT 16", "-ERR_DB_index_is_out_of_range "),
             ("SELECT -1", "-ERR_DB_index_is_out_of_range "),
             ("SELECT abc", "-ERR_value_is_not_an_integer_or_out_of_range "),
             ("SELECT 00", "-ERR_value_is_not_an_integer_or_out_of_range "),

@@ -60,7 +60,7 @@ fn commands_of_the_connection_stand_at_their_place_in_exec() {
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;
         peer.send(
-            "SET a 1\r\nMULTI\r\nPING\r\nINCR a\r\nCLIENT SETNAME me\r\nCLIENT GETNAME\r\nSELECT 1\r\nSELECT 0\r\n\
+            "SET a 1\r\nMULTI\r\nPING\r\nINCR a\r\nCLIENT SETNAME me\r\nCLIENT GETNAME\r\nSELECT 16\r\nSELECT 0\r\n\
              GET a\r\nWAIT 0 0\r\nUNWATCH\r\nEXEC\r\nGET a\r\n",
         )
         .await;

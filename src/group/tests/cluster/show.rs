@@ -45,7 +45,7 @@ impl Cluster {
                 status.first_index,
                 status.last_index,
                 status.snapshot_index,
-                group.machine().keyspace().len(),
+                group.machine().keyspace().total_len(),
                 if node.disk.settled { "" } else { ", not settled" },
             );
         }

@@ -1,0 +1,93 @@
+//! OBJECT: how a value is kept, and when it was last used. Looking must never count as a use.
+
+use super::context::{Outcome, reply};
+use super::introspect::help_row;
+use super::row::{Arg, Category, Command, ConnectionCommand, Flags, Handler, KeySpec};
+use super::{ReadContext, Reply};
+use crate::keyspace::{Item, StringValue, Value};
+use crate::wire::units::Args;
+
+const CATEGORIES: &[Category] = &[Category::Keyspace];
+const KEYS: &[KeySpec] = &[KeySpec { first: 2, ..KeySpec::one(&["RO"]) }];
+const NO_FREQUENCY: Reply = Reply::error(
+    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+     switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
+const fn row(full_name: &'static str, name: &'static str, handler: Handler) -> Command {
+    Command {
+        full_name,
+        categories: CATEGORIES,
+        keys: KEYS,
+        tips: &["nondeterministic_output"],
+        since: "2.2.3",
+        arguments: &[Arg::KEY],
+        ..Command::new(name, 3, Flags::READONLY, handler)
+    }
+}
+
+/// The container has no category of its own, as in Redis.
+pub(super) static OBJECT: Command = Command {
+    since: "2.2.3",
+    summary: "Commands about how values are kept",
+    complexity: "Depends on subcommand.",
+    subcommands: &[
+        Command {
+            summary: "How the value is encoded: int, embstr or raw",
+            ..row("object|encoding", "encoding", Handler::Read(encoding))
+        },
+        Command {
+            since: "4.0.0",
+            summary: "An error: there is no policy under which the frequency of use is counted",
+            ..row("object|freq", "freq", Handler::Read(|context, args| reply(freq(context, args))))
+        },
+        help_row("object|help", "6.2.0", "generic", CATEGORIES),
+        Command {
+            summary: "Seconds since this node last read or wrote the key for a client",
+            ..row("object|idletime", "idletime", Handler::Read(idletime))
+        },
+        Command {
+            summary: "1, or of the numbers that Redis shares 2147483647",
+            ..row("object|refcount", "refcount", Handler::Read(refcount))
+        },
+    ],
+    ..Command::new("object", -2, Flags::NONE, Handler::Connection(ConnectionCommand::Introspect))
+};
+
+fn encoding(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    look(context, args[2]).map_or(Reply::Nil, |item| Reply::bulk(item.encoding()))
+}
+
+/// No use, and if there is no such key, no miss.
+fn look<'a>(context: &mut ReadContext<'a>, key: &[u8]) -> Option<&'a Item> {
+    let item = context.state.keyspace.get(context.db, key, context.now_ms)?;
+    context.saw_expiring |= item.has_expired(context.wall_ms);
+    Some(item)
+}
+
+fn refcount(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    look(context, args[2]).map_or(Reply::Nil, |item| Reply::Int(references(&item.value)))
+}
+
+/// Redis shares small numbers, and says of a shared object that nobody counts who uses it.
+pub(super) fn references(value: &Value) -> i64 {
+    match value {
+        Value::String(StringValue::Int(0..=9999)) => i64::from(i32::MAX),
+        Value::String(_) => 1,
+    }
+}
+
+fn idletime(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    if look(context, args[2]).is_none() {
+        return Reply::Nil;
+    }
+    let idle_s = context.state.keyspace.idle_s(context.db, args[2], context.wall_ms);
+    Reply::Int(idle_s.unwrap_or(0) as i64)
+}
+
+fn freq(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
+    match look(context, args[2]) {
+        Some(_) => Err(NO_FREQUENCY),
+        None => Ok(Reply::Nil),
+    }
+}
