@@ -2,6 +2,10 @@
 //! Matching must never take longer than pattern times text: only the last `*` is gone back to,
 //! for whatever an earlier one could take, the later one can (Krauss, 2014).
 
+/// Patterns with more `*` than this, one at the end apart, match nothing: as in Redis, whose
+/// matcher descends a level at each.
+const MOST_STARS: usize = 1000;
+
 /// Whether all of `text` matches. Of the patterns for an empty text, Redis knows `*` alone.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     if text.is_empty() {
@@ -9,11 +13,16 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None; // after the last `*`; where its text ends so far
+    let mut stars = 0;
     loop {
         if pattern.get(p) == Some(&b'*') {
-            p += 1;
+            p += pattern[p..].iter().take_while(|&&byte| byte == b'*').count();
             if p == pattern.len() {
                 return true;
+            }
+            stars += 1; // going back passes none again
+            if stars > MOST_STARS {
+                return false;
             }
             star = Some((p, t));
             continue;
@@ -121,6 +130,16 @@ mod tests {
             ("a*?", "ab", true),
         ] {
             assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} on {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_has_at_most_a_thousand_stars() {
+        let text = "a".repeat(3000);
+        for (stars, expected) in [(1000, true), (1001, false)] {
+            let pattern = "*?".repeat(stars);
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{stars}");
+            assert_eq!(matches((pattern + "***").as_bytes(), text.as_bytes()), expected, "{stars}, one at the end");
         }
     }
 
