@@ -113,6 +113,8 @@ struct Shared {
     receiving_snapshot: Arc<AtomicBool>,
     walking_snapshot: Cell<bool>,
     promises: RefCell<VecDeque<Promise>>,
+    /// Writes of the log under way whose time is taken: number, and when they began.
+    syncs_begun: RefCell<VecDeque<(u64, u64)>>,
     stop: RefCell<Option<NodeError>>,
     log: Logger,
 }
