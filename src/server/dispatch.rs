@@ -319,6 +319,7 @@ impl Connection {
         };
         self.client.send(&reply);
         if self.client.tracker.is_on() {
+            self.end_caching();
             self.shared.clients.tell_pending(&self.client);
             self.shared.clients.flush_told();
         }

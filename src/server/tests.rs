@@ -5,6 +5,7 @@ mod backend;
 mod commands;
 mod config;
 mod consistency;
+mod control;
 mod discovery;
 mod limits;
 mod once;
@@ -12,6 +13,7 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod tracking;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
