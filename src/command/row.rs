@@ -78,6 +78,7 @@ pub enum ConnectionCommand {
     ConfigRewrite,
     ConfigSet,
     Info,
+    Debug,
     Time,
     Role,
     Wait,

@@ -3,7 +3,7 @@
 
 use super::row::Command;
 use super::{
-    bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
+    bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic, getex,
     hyperloglog, introspect, lcs, object, once, pubsub, ranges, rename, scan, server, set, strings,
     transactions, versions,
 };
@@ -25,6 +25,7 @@ static COMMANDS: &[&Command] = &[
     &server::CONFIG,
     &rename::COPY,
     &generic::DBSIZE,
+    &debug::DEBUG,
     &counters::DECR,
     &counters::DECRBY,
     &generic::DEL,

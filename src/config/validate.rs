@@ -66,6 +66,7 @@ impl Settings {
             snapshot_log_bytes: snapshot_log_mib << 20,
             secret: self.secret,
             redirect: self.redirect.unwrap_or_default(),
+            enable_debug_command: self.enable_debug_command.unwrap_or_default(),
             sentinel_name,
         })
     }

@@ -217,7 +217,7 @@ impl Group {
         match step {
             Step::Ready(reply) => (reply.clone(), false),
             Step::Read(request) => self.machine.read(&request.args(), request.db, wall_ms, self.read_seed()),
-            Step::Watch(request) => (self.machine.watch(request.db, &request.args()[1..]), false),
+            Step::Watch(request) => self.machine.watch(request.db, &request.args()[1..], wall_ms),
             Step::ReadTransaction(transaction) => self.read_transaction(transaction, wall_ms),
             Step::Write => (CORRUPT, false), // writes are answered where they are applied
         }

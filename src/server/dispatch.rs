@@ -4,6 +4,7 @@
 
 use super::connection::{Capture, Connection};
 use super::databases;
+use super::debug;
 use super::session::{Queued, Session, Transaction};
 use super::tracking::Tracking;
 use super::wait::Goal;
@@ -39,6 +40,11 @@ impl Connection {
         };
         self.client.last_command.set(row.full_name);
         if let Some(error) = self.redirected(&request, row) {
+            return self.refuse(&request, error, job);
+        }
+        if matches!(row.handler, Handler::Connection(Do::Debug))
+            && let Some(error) = debug::forbidden(self)
+        {
             return self.refuse(&request, error, job);
         }
         if let Some(error) = self.refused_while_subscribed(row) {
@@ -150,6 +156,10 @@ impl Connection {
             Do::Wait => match self.start_wait(&args) {
                 Ok(()) => return Flow::Submit,
                 Err(error) => error,
+            },
+            Do::Debug => match self.start_debug(&args, job) {
+                Ok(flow) => return flow,
+                Err(reply) => reply,
             },
             Do::ConfigSet => match self.start_config_set(&args, job) {
                 Ok(flow) => return flow,

@@ -3,7 +3,7 @@
 
 use super::connection::Connection;
 use super::{
-    admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
+    admin_commands, client_command, cluster_commands, config_command, consistency, databases, debug, info,
     pubsub_commands, sentinel_commands,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
@@ -18,6 +18,7 @@ pub fn is_barrier(what: Do) -> bool {
         what,
         Do::ConfigResetStat
             | Do::ConfigSet
+            | Do::Debug
             | Do::Hello
             | Do::Quit
             | Do::Readonly
@@ -63,6 +64,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
         Do::Hello => hello(connection, args),
+        Do::Debug => debug::run(connection, args),
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),

@@ -5,6 +5,7 @@ mod backend;
 mod commands;
 mod config;
 mod consistency;
+mod debug;
 mod discovery;
 mod limits;
 mod once;
@@ -15,7 +16,7 @@ mod redirect;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
-use crate::config::Redirect;
+use crate::config::{DebugCommand, Redirect};
 use crate::group::Consistency;
 use backend::FakeBackend;
 use std::future::Future;
@@ -48,6 +49,7 @@ fn config() -> ServerConfig {
         run_id: "0".repeat(40),
         election_timeout: Duration::from_millis(400),
         redirect: Redirect::None,
+        enable_debug: DebugCommand::No,
         sentinel_name: "mymaster".to_owned(),
         directory: "/var/lib/bowline".to_owned(),
     }
