@@ -5,6 +5,7 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod acl;
 mod bits;
 mod client;
 mod connection;
@@ -24,6 +25,7 @@ mod introspect;
 mod lcs;
 mod long_double;
 mod object;
+mod observe;
 mod once;
 mod parse;
 mod pubsub;
@@ -33,10 +35,12 @@ mod reply;
 mod request;
 mod row;
 mod scan;
+mod secrets;
 mod server;
 mod sessions;
 mod set;
 mod settings;
+mod sort;
 mod strings;
 mod table;
 mod transactions;
@@ -45,6 +49,10 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{
+    Acl, AclCommand, Denied, User, acl_too_many, check_rules, hash_password, requirepass, shown_requirepass,
+    without_passwords,
+};
 pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;
@@ -52,12 +60,14 @@ pub use debug::populate as debug_populate;
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use hyperloglog::selftest as hyperloglog_selftest;
-pub use introspect::introspect;
+pub use introspect::{introspect, named};
+pub use observe::{LatencyCommand, SlowlogCommand};
 pub use parse::parse_i64;
 pub use pubsub::{PubSubCommand, Subscription};
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
+pub use secrets::is_secret;
 pub use sessions::Sessions;
 pub use settings::Settings;
 pub use table::{all, commands, lookup};

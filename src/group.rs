@@ -11,6 +11,7 @@ mod job;
 mod lease;
 mod log_view;
 mod membership;
+mod observer;
 mod peers;
 mod read_rounds;
 mod reads;
@@ -28,6 +29,7 @@ pub use config::{GroupConfig, Now, Recovered};
 pub use effects::{Effects, Event, Input, LogWrite, Notice, Persist};
 pub use job::{Consistency, Job, ReadTransaction, Step};
 pub use log_view::{LogPoint, LogView, SnapshotPoint};
+pub use observer::{Histogram, Observer, RowStats, Slow};
 pub use recovered::{LogGap, log_after};
 pub use status::{Glance, GroupStatus, PeerStatus};
 
@@ -44,6 +46,7 @@ use reads::Reads;
 use snapshots::Snapshots;
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use stream::OwnStream;
 
 /// The ticket of what the group itself submits.
@@ -84,6 +87,8 @@ pub struct Group {
     reads_served: Cell<u64>,
     /// Clients of this node want to hear of each key that changes.
     touches_wanted: bool,
+    /// Of the commands of this node's clients.
+    observer: Rc<Observer>,
     /// The end of the log that this node started with.
     old_log: LogPoint,
     /// The entry being applied stood in that log.
@@ -174,6 +179,7 @@ impl Group {
             entries_applied_total: 0,
             reads_served: Cell::new(0),
             touches_wanted: false,
+            observer: Rc::default(),
             old_log,
             replays: false,
             halted: false,
@@ -326,6 +332,11 @@ impl Group {
     pub fn set_touches(&mut self, wanted: bool) {
         self.touches_wanted = wanted;
         self.machine.set_touches(wanted);
+    }
+
+    /// Who hears of the cost of commands of this node's clients.
+    pub fn set_observer(&mut self, observer: Rc<Observer>) {
+        self.observer = observer;
     }
 
     /// The log, for reading what it holds.

@@ -226,6 +226,15 @@ pub const GATHER_LOOKS: usize = 6;
 /// to control (the system's default may pace every packet with a timer).
 pub const LOOPBACK_CONGESTION: &[u8] = b"reno";
 
+/// Users of access control. Beyond: an error, nothing is done.
+pub const MAX_USERS: usize = 10_000;
+
+/// Bytes of a key, channel or name in `ACL LOG`. Beyond: cut off.
+pub const ACL_LOG_OBJECT_BYTES: usize = 1 << 10;
+
+/// Bytes of all users and their rules, about. Beyond: an error, nothing is done.
+pub const MAX_USERS_BYTES: usize = 64 << 20;
+
 /// Databases that `SELECT` knows, as many as Redis has.
 pub const DATABASES: usize = 16;
 
@@ -239,6 +248,20 @@ pub const ACL_LOG_ENTRIES: i64 = 128;
 /// one is told as if it had changed.
 pub const TRACKED_KEYS: i64 = 1_000_000;
 
+/// Arguments of a command that the slow log shows. Beyond: how many more there were.
+pub const SLOWLOG_ARGS: usize = 32;
+
+/// Bytes of an argument that the slow log shows. Beyond: how many more there were.
+pub const SLOWLOG_ARG_BYTES: usize = 128;
+
+/// Slow commands and events that wait to be written down within a turn. Beyond: the oldest goes.
+pub const SLOW_UNTOLD: usize = 1024;
+
+/// Different codes of errors that are counted. Beyond: errors of new codes are not.
+pub const ERROR_CODES: usize = 128;
+
+/// Events of a kind that `LATENCY` keeps, one a second. Beyond: the oldest goes.
+pub const LATENCY_SAMPLES: usize = 160;
 /// The same keys, each counted for every client that may have it. Beyond: as there.
 pub const MAX_TRACKING_ITEMS: usize = 32 << 20;
 

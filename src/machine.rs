@@ -8,7 +8,7 @@ mod snapshot;
 mod tests;
 
 use crate::command::{
-    self, ConnectionCommand, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext,
+    self, Acl, ConnectionCommand, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext,
 };
 use crate::keyspace::{Event, Keyspace};
 use crate::limits;
@@ -16,6 +16,7 @@ use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Transaction, Unit, Watch};
 use raft::eraftpb::ConfState;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 pub use members::{Member, Members, Wanted};
@@ -41,6 +42,9 @@ struct Origin {
     seq: u64,
 }
 
+/// Whoever looks on hears of each command that was carried out, and its reply.
+pub type Seen<'a> = dyn FnMut(&'static command::Command, &Args<'_>, &Reply) + 'a;
+
 /// The state of one replica.
 pub struct Machine {
     state: State,
@@ -55,6 +59,8 @@ pub struct Machine {
     origins: BTreeMap<NodeId, Origin>,
     members: Members,
     expired_total: u64,
+    /// Of reads: see [`ReadContext::lookups`].
+    lookups: Cell<(u64, u64)>,
     /// A snapshot is being walked; its last chunk, made at its beginning.
     walking: bool,
     pending_end: Option<Vec<u8>>,
@@ -79,6 +85,7 @@ impl Machine {
             origins: BTreeMap::new(),
             members: Members::default(),
             expired_total: 0,
+            lookups: Cell::default(),
             walking: false,
             pending_end: None,
         }
@@ -119,13 +126,20 @@ impl Machine {
 
     /// Carries out one unit of an accepted batch.
     pub fn execute(&mut self, unit: &Unit<'_>) -> Reply {
+        self.execute_seen(unit, &mut |_, _, _| {})
+    }
+
+    /// The same, with somebody who looks on.
+    pub fn execute_seen(&mut self, unit: &Unit<'_>, seen: &mut Seen<'_>) -> Reply {
         match unit {
-            Unit::Command(command) => self.run(command),
-            Unit::Transaction(transaction) => self.run_transaction(transaction),
+            Unit::Command(command) => self.run(command, seen),
+            Unit::Transaction(transaction) => self.run_transaction(transaction, seen),
             Unit::Register(register) => self.members.register(register),
             Unit::Membership(wish) => self.members.change(wish),
             Unit::Settings(settings) => self.change_settings(settings),
-            Unit::Bootstrap { cluster_id, hash_key, voters } => self.bootstrap(cluster_id, hash_key, voters),
+            Unit::Bootstrap { cluster_id, hash_key, voters, password } => {
+                self.bootstrap(cluster_id, hash_key, voters, password)
+            }
         }
     }
 
@@ -151,6 +165,7 @@ impl Machine {
     /// Any key may be another than it was: the state itself was replaced.
     pub fn touch_all(&mut self) {
         self.state.keyspace.touch_all();
+        self.state.keyspace.tell_users_replaced();
     }
 
     /// All of them, or none.
@@ -179,6 +194,18 @@ impl Machine {
     /// so that the log's clock has to move before this answer may be given. `seed` is for
     /// what is to look random.
     pub fn read(&self, args: &Args<'_>, db: u32, wall_ms: u64, seed: u64) -> (Reply, bool) {
+        self.read_seen(args, db, wall_ms, seed, &mut |_, _, _| {})
+    }
+
+    /// The same, with somebody who looks on.
+    pub fn read_seen(
+        &self,
+        args: &Args<'_>,
+        db: u32,
+        wall_ms: u64,
+        seed: u64,
+        seen: &mut Seen<'_>,
+    ) -> (Reply, bool) {
         let command = match command::resolve(args) {
             Ok(command) => command,
             Err(error) => return (error, false),
@@ -188,6 +215,9 @@ impl Machine {
         };
         let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
         let reply = read(&mut context, args);
+        let (hits, misses) = self.lookups.get();
+        self.lookups.set((hits + context.lookups.0, misses + context.lookups.1));
+        seen(command, args, &reply);
         (reply, context.saw_expiring)
     }
 
@@ -211,7 +241,7 @@ impl Machine {
         watches.iter().all(|watch| self.state.keyspace.watch_holds(watch, self.clock_ms))
     }
 
-    fn run(&mut self, command: &Command<'_>) -> Reply {
+    fn run(&mut self, command: &Command<'_>, seen: &mut Seen<'_>) -> Reply {
         match command::resolve(&command.args) {
             Err(error) => error,
             Ok(resolved) => match &resolved.handler {
@@ -219,9 +249,13 @@ impl Machine {
                     self.commands_run += 1;
                     let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
                     let (state, db) = (&mut self.state, command.db as usize);
-                    write(&mut WriteContext { state, db, now_ms, seed }, &command.args)
+                    let reply = write(&mut WriteContext { state, db, now_ms, seed }, &command.args);
+                    seen(resolved, &command.args, &reply);
+                    reply
                 }
-                Handler::Read(_) => self.read(&command.args, command.db, self.clock_ms, self.index).0,
+                Handler::Read(_) => {
+                    self.read_seen(&command.args, command.db, self.clock_ms, self.index, seen).0
+                }
                 Handler::Connection(ConnectionCommand::Debug) => {
                     let (now_ms, seed) = (self.clock_ms, self.index);
                     let (state, db) = (&mut self.state, command.db as usize);
@@ -232,11 +266,11 @@ impl Machine {
         }
     }
 
-    fn run_transaction(&mut self, transaction: &Transaction<'_>) -> Reply {
+    fn run_transaction(&mut self, transaction: &Transaction<'_>, seen: &mut Seen<'_>) -> Reply {
         if !self.watches_hold(&transaction.watches) {
             return Reply::NilArray;
         }
-        Reply::Array(transaction.commands.iter().map(|command| self.run(command)).collect())
+        Reply::Array(transaction.commands.iter().map(|command| self.run(command, seen)).collect())
     }
 
     /// Raft's configuration has changed.
@@ -246,7 +280,7 @@ impl Machine {
         origins.retain(|node, _| !members.removed().contains(node));
     }
 
-    fn bootstrap(&mut self, cluster_id: &[u8], hash_key: &[u8], voters: &[NodeId]) -> Reply {
+    fn bootstrap(&mut self, cluster_id: &[u8], hash_key: &[u8], voters: &[NodeId], password: &str) -> Reply {
         let (Ok(cluster_id), Ok(hash_key)) = (cluster_id.try_into(), hash_key.try_into()) else {
             return Reply::error("ERR malformed bootstrap");
         };
@@ -256,6 +290,10 @@ impl Machine {
             // It is the first entry of every log, so there is no key to hash again.
             self.state.keyspace.set_hash_key(hash_key);
             self.members.bootstrap(voters);
+            if !password.is_empty() {
+                self.state.acl.set_default_password(Some(password));
+            }
+            self.state.keyspace.tell_users_replaced();
         }
         Reply::Ok
     }
@@ -300,6 +338,11 @@ impl Machine {
         &self.state.keyspace
     }
 
+    /// The users, and what they may do.
+    pub fn acl(&self) -> &Acl {
+        &self.state.acl
+    }
+
     /// The sessions of clients that use `ONCE`.
     pub fn sessions(&self) -> &Sessions {
         &self.state.sessions
@@ -310,6 +353,11 @@ impl Machine {
         self.expired_total
     }
 
+    /// How many keys reads have found, and how many they have not; not part of the state.
+    pub fn lookups(&self) -> (u64, u64) {
+        self.lookups.get()
+    }
+
     /// Equal on all replicas at equal applied indexes.
     pub fn state_hash(&self) -> u64 {
         let mut text = format!("{:?} {} {:?}", self.cluster_id, self.clock_ms, self.hash_key).into_bytes();
@@ -318,6 +366,7 @@ impl Machine {
         }
         text.extend_from_slice(format!("{:?}", self.members).as_bytes());
         text.extend_from_slice(format!("{:?}", self.state.settings).as_bytes());
+        text.extend_from_slice(&self.state.acl.state_hash().to_le_bytes());
         text.extend_from_slice(&self.state.sessions.state_hash().to_le_bytes());
         let around = u64::from(crc32c::crc32c(&text));
         self.state.keyspace.state_hash() ^ around.wrapping_mul(0x9e37_79b9_7f4a_7c15)

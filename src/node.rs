@@ -19,7 +19,7 @@ pub use snapshots::{conf_state_of, meta_of};
 pub use start::NodeConfig;
 pub use status::{Clients, MemberStatus, NodeStatus, Role};
 
-use crate::group::{Group, Input, Job};
+use crate::group::{Group, Input, Job, Observer};
 use crate::machine::{Machine, SnapshotError};
 use crate::storage::{DataDir, FirstMember, SnapshotStore, StoreError};
 use crate::transport::Transport;
@@ -140,6 +140,11 @@ impl Node {
         if self.shared.clients.set(clients).is_err() {
             slog::error!(self.shared.log, "the clients of a node were set twice");
         }
+    }
+
+    /// Who hears of what commands cost.
+    pub fn set_observer(&self, observer: Rc<Observer>) {
+        self.shared.group.borrow_mut().set_observer(observer);
     }
 
     /// Hands leadership over, if this node leads.

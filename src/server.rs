@@ -3,6 +3,9 @@
 //! module must never look into the keyspace, and never answer a write before the group did.
 
 mod accept;
+mod access;
+mod acl_commands;
+mod acl_log;
 mod admin_commands;
 mod client;
 mod client_command;
@@ -19,6 +22,8 @@ mod debug;
 mod dispatch;
 mod failovers;
 mod info;
+mod journal;
+mod latency_command;
 mod local;
 mod parameters;
 mod pubsub;
@@ -27,6 +32,7 @@ mod raft_commands;
 mod redirect;
 mod sentinel_commands;
 mod session;
+mod slowlog_command;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -35,13 +41,14 @@ mod wait;
 
 pub use clients::ClientTable;
 
-use crate::command::Reply;
+use crate::command::{Acl, Reply};
 use crate::config::{DebugCommand, Redirect};
-use crate::group::{Consistency, Job};
+use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
 use parameters::Parameters;
+use std::cell::Cell;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -131,6 +138,8 @@ pub struct ServerConfig {
     pub enable_debug: DebugCommand,
     /// What `SENTINEL` calls the group.
     pub sentinel_name: String,
+    /// The password of `default` as this start gives it, as its hash.
+    pub requirepass: Option<String>,
     /// Of the node's data.
     pub directory: String,
 }
@@ -147,9 +156,17 @@ pub(crate) struct Shared {
     /// Where it listens.
     pub addr: SocketAddr,
     pub parameters: Parameters,
+    /// What counts as long as the node does not know its cluster's users.
+    pub early_users: Option<Acl>,
+    pub warned_of_password: Cell<bool>,
 }
 
 impl Shared {
+    /// Of what commands cost on this node.
+    fn observer(&self) -> &Observer {
+        &self.clients.stats().observer
+    }
+
     /// Whether this node takes no command that may need more memory.
     fn memory_is_full(&self) -> bool {
         let max_bytes = self.parameters.max_memory_bytes.get();
@@ -170,7 +187,18 @@ impl Server {
     ) {
         let addr = listener.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
         let parameters = Parameters::new(&config);
-        let shared = Rc::new(Shared { config, backend, clients, logger, addr, parameters });
+        let early_users = access::early_users(config.requirepass.as_deref());
+        let warned_of_password = Cell::new(false);
+        let shared = Rc::new(Shared {
+            config,
+            backend,
+            clients,
+            logger,
+            addr,
+            parameters,
+            early_users,
+            warned_of_password,
+        });
         accept::run(listener, shutdown, shared).await;
     }
 }

@@ -28,3 +28,5 @@ mod restart;
 mod snapshots;
 #[path = "cluster/strangers.rs"]
 mod strangers;
+#[path = "cluster/tracking.rs"]
+mod tracking;

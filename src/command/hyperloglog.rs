@@ -59,7 +59,10 @@ pub(super) static PFMERGE: Command = Command {
     ],
     summary: "Makes a HyperLogLog the union of itself and others",
     complexity: "O(N) of the number of keys",
-    arguments: &[Arg::new("destkey", ArgKind::Key), Arg::new("sourcekey", ArgKind::Key).multiple()],
+    arguments: &[
+        Arg::new("destkey", ArgKind::Key),
+        Arg::new("sourcekey", ArgKind::Key).of_spec(1).multiple(),
+    ],
     ..row("pfmerge", -2, WRITES, Handler::Write(|context, args| reply(pfmerge(context, args))))
 };
 

@@ -7,6 +7,7 @@ mod keys;
 
 #[cfg(test)]
 pub(super) use docs::syntax;
+pub(super) use keys::flags as key_flags;
 
 use super::parse::{SYNTAX, is};
 use super::row::{Arg, ArgKind, Category, Command, ConnectionCommand, Flags, Handler};
@@ -130,7 +131,7 @@ pub fn introspect(args: &Args<'_>) -> Reply {
 }
 
 /// A row by its name, a subcommand's as `container|subcommand`.
-fn named(name: &[u8]) -> Option<&'static Command> {
+pub fn named(name: &[u8]) -> Option<&'static Command> {
     match name.iter().position(|&b| b == b'|') {
         Some(bar) => lookup(&name[..bar])?.subcommand(&name[bar + 1..]),
         None => lookup(name),

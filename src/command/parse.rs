@@ -7,6 +7,8 @@ use crate::limits::MAX_BULK_BYTES;
 
 pub(super) const SYNTAX: Reply = Reply::error("ERR syntax error");
 pub(super) const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
+pub(super) const WRONG_TYPE: Reply =
+    Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value");
 pub(super) const TOO_LONG: Reply =
     Reply::error("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 

@@ -16,7 +16,7 @@ pub(super) static RENAME: Command = Command {
     categories: CATEGORIES,
     keys: &[FROM, KeySpec { first: 2, ..KeySpec::one(&["OW", "update"]) }],
     summary: "Gives a value and its time to live another key, in the place of what was there",
-    arguments: &[Arg::KEY, Arg::new("newkey", ArgKind::Key)],
+    arguments: &[Arg::KEY, Arg::new("newkey", ArgKind::Key).of_spec(1)],
     ..Command::new(
         "rename",
         3,
@@ -32,7 +32,7 @@ pub(super) static RENAMENX: Command = Command {
     categories: CATEGORIES,
     keys: &[FROM, KeySpec { first: 2, ..KeySpec::one(&["OW", "insert"]) }],
     summary: "Gives a value and its time to live another key, if there is none yet",
-    arguments: &[Arg::KEY, Arg::new("newkey", ArgKind::Key)],
+    arguments: &[Arg::KEY, Arg::new("newkey", ArgKind::Key).of_spec(1)],
     ..Command::new(
         "renamenx",
         3,
@@ -49,7 +49,7 @@ pub(super) static COPY: Command = Command {
     complexity: "O(N) of the size of the value",
     arguments: &[
         Arg::new("source", ArgKind::Key),
-        Arg::new("destination", ArgKind::Key),
+        Arg::new("destination", ArgKind::Key).of_spec(1),
         Arg::new("destination-db", ArgKind::Integer).after("DB").optional(),
         Arg::word("replace", "REPLACE").optional(),
     ],

@@ -7,9 +7,11 @@ mod flags;
 pub use flags::{Category, Flags};
 
 use super::Reply;
+use super::acl::AclCommand;
 use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::observe::{LatencyCommand, SlowlogCommand};
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
 
@@ -28,6 +30,8 @@ pub struct Command {
     pub categories: &'static [Category],
     /// Where its keys are; none: it has no keys.
     pub keys: &'static [KeySpec],
+    /// Finds the key that may stand anywhere in a call, which is of the last specification.
+    pub anywhere: Option<FindKey>,
     /// Hints for cluster-aware clients.
     pub tips: &'static [&'static str],
     /// The version of Redis that it came with; of our own commands, ours.
@@ -47,6 +51,9 @@ pub struct Command {
     /// Who carries it out.
     pub handler: Handler,
 }
+
+/// Finds the argument of a call that is a key.
+pub type FindKey = fn(&[&[u8]]) -> Option<usize>;
 
 /// Who carries a command out.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +86,8 @@ pub enum ConnectionCommand {
     ConfigSet,
     Info,
     Debug,
+    Slowlog(SlowlogCommand),
+    Latency(LatencyCommand),
     Time,
     Role,
     Wait,
@@ -98,6 +107,7 @@ pub enum ConnectionCommand {
     Watch,
     Unwatch,
     Asking,
+    Acl(AclCommand),
     Cluster(ClusterCommand),
     PubSub(PubSubCommand),
     Sentinel(SentinelCommand),
@@ -106,7 +116,7 @@ pub enum ConnectionCommand {
 /// Where a command's keys are, and what it does to them.
 #[derive(Debug, Clone, Copy)]
 pub struct KeySpec {
-    /// Argument of the first key.
+    /// Argument of the first key; 0: it stands anywhere (see [`Command::anywhere`]).
     pub first: i32,
     /// The last key's: counted from `first` if not negative, else from the end (-1: the last).
     pub last: i32,
@@ -131,6 +141,11 @@ impl KeySpec {
         Self { first: 1, last: -1, step, flags, flags_unless_get: None, notes: "" }
     }
 
+    /// Keys that stand anywhere, or follow from what other keys hold.
+    pub const fn unknown(flags: &'static [&'static str], notes: &'static str) -> Self {
+        Self { first: 0, notes, ..Self::one(flags) }
+    }
+
     /// Whether what stands there are keys, and not only as good as keys for choosing a node.
     pub fn is_key(&self) -> bool {
         !self.flags.contains(&"not_key")
@@ -144,8 +159,8 @@ impl KeySpec {
     /// Positions of the keys of a call with `len` arguments.
     pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
         let last = if self.last < 0 { len as i64 + i64::from(self.last) } else { i64::from(self.last_key()) };
-        let last = last.clamp(0, len as i64 - 1) as usize;
-        (self.first as usize..=last).step_by(self.step as usize)
+        let end = if self.first == 0 { 0 } else { last.clamp(0, len as i64 - 1) as usize + 1 };
+        (self.first as usize..end).step_by(self.step as usize)
     }
 }
 
@@ -164,6 +179,8 @@ pub struct Arg {
     pub multiple: bool,
     /// Of a block or a choice.
     pub parts: &'static [Arg],
+    /// Which of the row's key specifications is for it.
+    pub key_spec: u8,
 }
 
 /// What an argument is.
@@ -200,7 +217,7 @@ impl ArgKind {
 impl Arg {
     /// An argument that must be given.
     pub const fn new(name: &'static str, kind: ArgKind) -> Self {
-        Self { name, kind, token: "", optional: false, multiple: false, parts: &[] }
+        Self { name, kind, token: "", optional: false, multiple: false, parts: &[], key_spec: 0 }
     }
 
     /// The key, by its usual name.
@@ -226,6 +243,11 @@ impl Arg {
         Self { token, ..self }
     }
 
+    /// Keys of another specification than the first.
+    pub const fn of_spec(self, key_spec: u8) -> Self {
+        Self { key_spec, ..self }
+    }
+
     /// May be left out.
     pub const fn optional(self) -> Self {
         Self { optional: true, ..self }
@@ -247,6 +269,7 @@ impl Command {
             flags,
             categories: &[],
             keys: &[],
+            anywhere: None,
             tips: &[],
             since: "1.0.0",
             group: "generic",
@@ -264,6 +287,12 @@ impl Command {
         self.keys.iter().flat_map(move |spec| spec.positions(len).map(move |at| (at, spec)))
     }
 
+    /// The same of this very call, with a key that may stand anywhere.
+    pub fn keys_of(&self, call: &[&[u8]]) -> impl Iterator<Item = (usize, &'static KeySpec)> + use<> {
+        let anywhere = self.anywhere.and_then(|find| Some((find(call)?, self.keys.last()?)));
+        self.key_positions(call.len()).chain(anywhere)
+    }
+
     /// Whether it changes the state.
     pub fn is_write(&self) -> bool {
         matches!(self.handler, Handler::Write(_))
@@ -277,7 +306,7 @@ impl Command {
     /// The row of a call of this command: a subcommand's if the call names one, as one of a
     /// container has to. What this command runs may stand behind a word that happens to be a
     /// subcommand's name: then the number of arguments tells.
-    pub(super) fn row_of(&'static self, call: &[&[u8]]) -> Option<&'static Command> {
+    pub fn row_of(&'static self, call: &[&[u8]]) -> Option<&'static Command> {
         let Some(name) = call.get(1).filter(|_| !self.subcommands.is_empty()) else { return Some(self) };
         let subcommand = self.subcommand(name);
         if self.wraps == 0 {

@@ -138,6 +138,7 @@ fn check_file(path: &str, expected: &str) {
 }
 
 const SCRIPTS: &[(&str, &str)] = &[
+    ("acl", include_str!("testscripts/acl.script")),
     ("bitfield", include_str!("testscripts/bitfield.script")),
     ("bits", include_str!("testscripts/bits.script")),
     ("connection", include_str!("testscripts/connection.script")),
@@ -162,6 +163,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),
     ("setlike", include_str!("testscripts/setlike.script")),
+    ("sort", include_str!("testscripts/sort.script")),
     ("strings", include_str!("testscripts/strings.script")),
     ("time", include_str!("testscripts/time.script")),
     ("versions", include_str!("testscripts/versions.script")),

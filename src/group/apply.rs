@@ -5,7 +5,7 @@ use super::effects::Notice;
 use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
 use super::{Event, Group, LogView, OWN_TICKET};
-use crate::command::{Reply, Request};
+use crate::command::{self, Reply, Request};
 use crate::keyspace::{Event as KeyspaceEvent, EventClass};
 use crate::machine::Verdict;
 use crate::mutant::{self, Mutant};
@@ -89,15 +89,26 @@ impl Group {
                 Verdict::Duplicate | Verdict::Stale => {}
             }
         }
-        self.machine.end_entry();
+        self.end_entry();
         self.note_events(0);
         Ok(())
+    }
+
+    /// Deadlines have their effects, which is an event that may be watched.
+    fn end_entry(&mut self) {
+        let observer = &self.observer;
+        let began_ns = observer.watches_events().then(|| observer.now_ns());
+        self.machine.end_entry();
+        if let Some(began_ns) = began_ns {
+            observer.event("expire-cycle", observer.now_ns().saturating_sub(began_ns));
+        }
     }
 
     /// Applies a batch of this node's own: its jobs' steps, reads between writes included,
     /// in their order.
     fn apply_own(&mut self, batch: &BatchRef<'_>, jobs: Vec<JobSteps>) -> Result<(), WireError> {
         let mut units = Units::new(batch.body);
+        self.observer.begin();
         for job in jobs {
             for step in job.steps {
                 let reply = match step {
@@ -106,7 +117,7 @@ impl Group {
                         None => CORRUPT, // the number was used by a batch that had been given up
                     },
                     step => {
-                        let reply = self.read_step(step).0;
+                        let reply = self.read_step(step, job.ticket).0;
                         self.note_events(job.ticket);
                         reply
                     }
@@ -133,7 +144,10 @@ impl Group {
             // Only to the clients of the node that read.
             KeyspaceEvent::Named { class: EventClass::KeyMiss, .. } => ticket != 0,
             KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
-            KeyspaceEvent::Touched { .. } | KeyspaceEvent::TouchedAll => true,
+            KeyspaceEvent::Touched { .. }
+            | KeyspaceEvent::TouchedAll
+            | KeyspaceEvent::User { .. }
+            | KeyspaceEvent::UsersReplaced => true,
         };
         let events = self.machine.take_events().into_iter().filter(is_told);
         self.effects.notices.extend(events.map(|event| Notice { before, ticket, event }));
@@ -141,7 +155,10 @@ impl Group {
 
     /// `ticket`: the job of this node that asked for it, if one did.
     fn apply_unit(&mut self, unit: &Unit<'_>, ticket: u64) -> Reply {
-        let reply = self.machine.execute(unit);
+        let reply = match ticket {
+            0 | OWN_TICKET => self.machine.execute(unit),
+            _ => self.execute_observed(unit, ticket),
+        };
         self.note_events(ticket);
         let concerns_members =
             matches!(unit, Unit::Register(_) | Unit::Membership(_) | Unit::Bootstrap { .. });
@@ -159,6 +176,31 @@ impl Group {
         reply
     }
 
+    /// A unit of one of this node's clients; of a transaction each command is observed, and all
+    /// of them as `EXEC`.
+    fn execute_observed(&mut self, unit: &Unit<'_>, ticket: u64) -> Reply {
+        let observer = &self.observer;
+        let is_transaction = matches!(unit, Unit::Transaction(_));
+        let began_ns = observer.mark_ns();
+        let reply = self.machine.execute_seen(unit, &mut |row, args, reply| {
+            observer.record(row, ticket, args, reply.is_error());
+            if let (true, Reply::Error(text)) = (is_transaction, reply) {
+                observer.count_error(text);
+            }
+        });
+        if is_transaction {
+            self.observe_exec(began_ns, ticket);
+        }
+        reply
+    }
+
+    fn observe_exec(&self, began_ns: u64, ticket: u64) {
+        let args = [&b"EXEC"[..]].into_iter().collect();
+        if let Ok(row) = command::resolve(&args) {
+            self.observer.record_since(began_ns, row, ticket, &args, false);
+        }
+    }
+
     fn registered(&mut self, reply: &Reply) {
         self.registering = false;
         let is_member = self.machine.members().all().contains_key(&self.config.node_id);
@@ -171,7 +213,11 @@ impl Group {
 
     /// Answers reads whose index has been applied.
     pub(super) fn serve_reads(&mut self) {
-        for job in self.reads.take_ready(self.applied()) {
+        let jobs = self.reads.take_ready(self.applied());
+        if !jobs.is_empty() {
+            self.observer.begin();
+        }
+        for job in jobs {
             self.answer_job(job);
         }
     }
@@ -185,7 +231,7 @@ impl Group {
         let (mark, notices_mark) = (self.effects.replies.len(), self.effects.notices.len());
         let mut saw_expiring = false;
         for step in &job.steps {
-            let (reply, expiring) = self.read_step_ref(step);
+            let (reply, expiring) = self.read_step_ref(step, ticket);
             saw_expiring |= expiring;
             self.note_events(ticket);
             self.effects.replies.push((ticket, reply));
@@ -205,25 +251,42 @@ impl Group {
         self.config.seed ^ self.reads_served.get().wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    fn read_step(&self, step: Step) -> (Reply, bool) {
+    fn read_step(&self, step: Step, ticket: u64) -> (Reply, bool) {
         match step {
             Step::Ready(reply) => (reply, false),
-            step => self.read_step_ref(&step),
+            step => self.read_step_ref(&step, ticket),
         }
     }
 
-    fn read_step_ref(&self, step: &Step) -> (Reply, bool) {
-        let wall_ms = self.now.wall_ms;
+    fn read_step_ref(&self, step: &Step, ticket: u64) -> (Reply, bool) {
         match step {
             Step::Ready(reply) => (reply.clone(), false),
-            Step::Read(request) => self.machine.read(&request.args(), request.db, wall_ms, self.read_seed()),
-            Step::Watch(request) => self.machine.watch(request.db, &request.args()[1..], wall_ms),
-            Step::ReadTransaction(transaction) => self.read_transaction(transaction, wall_ms),
+            Step::Read(request) => self.read_observed(request, ticket, false),
+            Step::Watch(request) => {
+                let args = request.args();
+                let seen = self.machine.watch(request.db, &args[1..], self.now.wall_ms);
+                if let Ok(row) = command::resolve(&args) {
+                    self.observer.record(row, ticket, &args, false);
+                }
+                seen
+            }
+            Step::ReadTransaction(transaction) => self.read_transaction(transaction, ticket),
             Step::Write => (CORRUPT, false), // writes are answered where they are applied
         }
     }
 
-    fn read_transaction(&self, transaction: &ReadTransaction, wall_ms: u64) -> (Reply, bool) {
+    fn read_observed(&self, request: &Request, ticket: u64, in_transaction: bool) -> (Reply, bool) {
+        let (args, wall_ms) = (request.args(), self.now.wall_ms);
+        self.machine.read_seen(&args, request.db, wall_ms, self.read_seed(), &mut |row, args, reply| {
+            self.observer.record(row, ticket, args, reply.is_error());
+            if let (true, Reply::Error(text)) = (in_transaction, reply) {
+                self.observer.count_error(text);
+            }
+        })
+    }
+
+    fn read_transaction(&self, transaction: &ReadTransaction, ticket: u64) -> (Reply, bool) {
+        let began_ns = self.observer.mark_ns();
         let mut watches = transaction.watches.iter().map(|(db, key, revision, seen_at)| Watch {
             key,
             revision: *revision,
@@ -235,11 +298,12 @@ impl Group {
         }
         let mut expiring = false;
         let read = |request: &Request| {
-            let (reply, met) = self.machine.read(&request.args(), request.db, wall_ms, self.read_seed());
+            let (reply, met) = self.read_observed(request, ticket, true);
             expiring |= met;
             reply
         };
         let replies = transaction.commands.iter().map(read).collect();
+        self.observe_exec(began_ns, ticket);
         (Reply::Array(replies), expiring)
     }
 }

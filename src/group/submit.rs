@@ -32,6 +32,7 @@ const TOO_MUCH: Reply =
 impl Group {
     pub(super) fn submit(&mut self, job: Job) {
         if !job.writes() && self.is_fresh_enough(&job) {
+            self.observer.begin();
             return self.answer_job(job);
         }
         if self.membership.is_removed() {
@@ -154,6 +155,7 @@ impl Group {
             &self.config.new_cluster_id,
             &self.config.new_hash_key,
             &self.raft.store().conf_state().voters,
+            &self.config.new_password,
         );
         self.propose_housekeeping(vec![Batch {
             origin: self.config.node_id,

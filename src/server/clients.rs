@@ -2,13 +2,14 @@
 //! and what happens to keys come in here, in one order. This module must never block, and never
 //! run a command.
 
+use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
 use super::pubsub::PubSub;
 use super::stats::Stats;
 use super::tracking::Tracking;
 use crate::command::Reply;
-use crate::group::Notice;
+use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
 use crate::node::Clients;
 use slog::{Logger, info};
@@ -25,6 +26,7 @@ pub struct ClientTable {
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
     pubsub: PubSub,
+    pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
     stats: Rc<Stats>,
@@ -40,6 +42,7 @@ impl ClientTable {
             next_id: Cell::new(1),
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
+            acl_log: AclLog::default(),
             tracking: Tracking::default(),
             pause: Pause::default(),
             stats: Rc::default(),
@@ -78,9 +81,10 @@ impl ClientTable {
         self.clients.borrow().get(&id).cloned()
     }
 
-    /// All clients, by id.
+    /// All clients, by id, but for those that are being closed.
     pub(super) fn all(&self) -> Vec<Rc<Client>> {
-        let mut all: Vec<_> = self.clients.borrow().values().cloned().collect();
+        let clients = self.clients.borrow();
+        let mut all: Vec<_> = clients.values().filter(|client| client.closing().is_none()).cloned().collect();
         all.sort_unstable_by_key(|client| client.id);
         all
     }
@@ -101,6 +105,18 @@ impl ClientTable {
         if !client.touched.replace(true) {
             self.touched.borrow_mut().push(Rc::clone(client));
         }
+    }
+
+    /// Of what commands cost: for the group that carries them out.
+    pub fn observer(&self) -> Rc<Observer> {
+        Rc::clone(&self.stats.observer)
+    }
+
+    /// Address and name of a client; empty if it is gone.
+    pub(super) fn name_of(&self, id: u64) -> (String, String) {
+        let clients = self.clients.borrow();
+        let name = |client: &Rc<Client>| (client.addr.to_string(), client.name.borrow().clone());
+        clients.get(&id).map(name).unwrap_or_default()
     }
 
     pub(super) fn stats(&self) -> &Stats {
@@ -145,11 +161,13 @@ impl Clients for ClientTable {
                 self.pubsub.tell_event(classes, name, db, &key, touch);
             }
             Event::Touched { key, .. } => self.touched(notice.ticket, &key),
+            event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event),
             Event::TouchedAll => self.touched_all(notice.ticket),
         }
     }
 
     fn flush(&self) {
+        self.write_journal();
         self.broadcast();
         let mut touched = self.touched.take();
         for client in touched.drain(..) {

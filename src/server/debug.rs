@@ -8,8 +8,8 @@ mod texts;
 
 use super::connection::Connection;
 use super::dispatch::Flow;
-use super::wait::Goal;
-use crate::command::{Reply, parse_i64};
+use super::wait::{Goal, Wait};
+use crate::command::{self, Reply, Request, parse_i64};
 use crate::config::DebugCommand;
 use crate::group::{Job, Step};
 use crate::limits;
@@ -41,9 +41,14 @@ fn names(args: &Args<'_>, name: &str) -> bool {
 
 impl Connection {
     /// Err: the reply, and neither the group nor a clock has anything to do.
-    pub(super) fn start_debug(&mut self, args: &Args<'_>, job: &mut Job) -> Result<Flow, Reply> {
+    pub(super) fn start_debug(
+        &mut self,
+        args: &Args<'_>,
+        began_ns: u64,
+        job: &mut Job,
+    ) -> Result<Flow, Reply> {
         if names(args, "SLEEP") && args.len() == 3 {
-            self.wait_for(Goal::Sleep, sleep(args[2]));
+            self.wait_for(Goal::Sleep { request: Request::from_args(args), began_ns }, sleep(args[2]));
             return Ok(Flow::Submit);
         }
         if names(args, "SET-ACTIVE-EXPIRE") && args.len() == 3 {
@@ -65,6 +70,17 @@ impl Connection {
             return Ok(Flow::Submit);
         }
         Err(run(self, args))
+    }
+}
+
+impl Connection {
+    /// A sleep is over: it has taken all of its time, as the slow log has to say.
+    pub(super) fn woke(&self, wait: Option<Wait>) {
+        if let Some(Goal::Sleep { request, began_ns }) = wait.map(|wait| wait.goal)
+            && let Ok(row) = command::resolve(&request.args())
+        {
+            self.observed(began_ns, row, &request.args(), None);
+        }
     }
 }
 

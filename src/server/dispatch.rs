@@ -2,6 +2,8 @@
 //! when, and the rules of `MULTI`. Replies keep the order of the requests: what is answered
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
+use super::access;
+use super::acl_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
 use super::debug;
@@ -26,7 +28,7 @@ pub enum Flow {
 
 const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
 const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
-const TOO_LONG: Reply =
+pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
 
@@ -36,22 +38,17 @@ impl Connection {
         request.db = self.session.next_db();
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
-            Err(error) => return self.refuse(&request, error, job),
+            Err(error) => {
+                if let Some(row) = request.arg(0).and_then(|name| command::lookup(name)) {
+                    self.shared.observer().reject(row.row_of(&request.args()).unwrap_or(row));
+                }
+                return self.refuse(&request, error, job);
+            }
         };
         self.client.last_command.set(row.full_name);
-        if let Some(error) = self.redirected(&request, row) {
+        if let Some(error) = self.refusal(&request, row) {
+            self.shared.observer().reject(row);
             return self.refuse(&request, error, job);
-        }
-        if matches!(row.handler, Handler::Connection(Do::Debug))
-            && let Some(error) = debug::forbidden(self)
-        {
-            return self.refuse(&request, error, job);
-        }
-        if let Some(error) = self.refused_while_subscribed(row) {
-            return self.refuse(&request, error, job);
-        }
-        if row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full() {
-            return self.refuse(&request, OUT_OF_MEMORY, job);
         }
         if self.has_to_pause(row) {
             return Flow::Hold(request);
@@ -61,8 +58,11 @@ impl Connection {
             self.queue(request, row, job);
             return Flow::Next;
         }
+        if access::is_admins_write(row) {
+            return self.dispatch_admins(request, row, job);
+        }
         match row.handler {
-            Handler::Connection(what) => return self.dispatch_local(what, request, job),
+            Handler::Connection(what) => return self.dispatch_local(what, row, request, job),
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
                 self.answer(TOO_LONG, job);
             }
@@ -78,6 +78,24 @@ impl Connection {
             }
         }
         Flow::Next
+    }
+
+    /// Why a command cannot be taken now, by this connection of this node.
+    fn refusal(&mut self, request: &Request, row: &'static Command) -> Option<Reply> {
+        if matches!(row.handler, Handler::Connection(Do::Debug))
+            && let Some(error) = debug::forbidden(self)
+        {
+            return Some(error);
+        }
+        if !self.client.access.is_trusted()
+            && let Err(error) = self.authorize(row, request)
+        {
+            return Some(error);
+        }
+        let full = || row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full();
+        self.redirected(request, row)
+            .or_else(|| self.refused_while_subscribed(row))
+            .or_else(|| full().then_some(OUT_OF_MEMORY))
     }
 
     /// An error before anything was carried out; it breaks a transaction.
@@ -99,6 +117,7 @@ impl Connection {
     }
 
     fn queue(&mut self, request: Request, row: &'static Command, job: &mut Job) {
+        let (request, refused) = access::prepared(row, request);
         let Some(multi) = &mut self.session.multi else { return };
         if let Handler::Connection(Do::Select) = row.handler
             && let Ok(db) = databases::selected(&self.shared, &request.args())
@@ -106,9 +125,10 @@ impl Connection {
             multi.db = Some(db);
         }
         let reply = if row.flags.has(Flags::NO_MULTI) {
+            self.shared.observer().reject(row);
             multi.broken = true;
             NOT_IN_MULTI
-        } else if multi.queue(request, row) {
+        } else if multi.queue(request, row, refused.err()) {
             Reply::simple("QUEUED")
         } else {
             Reply::error("ERR the transaction is too large")
@@ -117,12 +137,16 @@ impl Connection {
         self.answer(reply, job);
     }
 
-    fn dispatch_local(&mut self, what: Do, request: Request, job: &mut Job) -> Flow {
+    fn dispatch_local(&mut self, what: Do, row: &'static Command, request: Request, job: &mut Job) -> Flow {
+        if what == Do::Exec {
+            self.check_queued();
+        }
         let with_local = what == Do::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
         let args = request.args();
+        let began_ns = self.shared.observer().begin();
         let reply = match what {
             Do::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
             Do::Multi => {
@@ -154,15 +178,21 @@ impl Connection {
             }
             Do::Reset => self.reset(),
             Do::Wait => match self.start_wait(&args) {
-                Ok(()) => return Flow::Submit,
+                Ok(()) => {
+                    self.observed(began_ns, row, &args, None);
+                    return Flow::Submit;
+                }
                 Err(error) => error,
             },
-            Do::Debug => match self.start_debug(&args, job) {
+            Do::Debug => match self.start_debug(&args, began_ns, job) {
                 Ok(flow) => return flow,
                 Err(reply) => reply,
             },
             Do::ConfigSet => match self.start_config_set(&args, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
                 Err(reply) => reply,
             },
             Do::Client(ClientCommand::Reply) => match control_command::reply(self, &args[2..]) {
@@ -170,11 +200,15 @@ impl Connection {
                 None => return Flow::Next,
             },
             _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
                 Err(error) => error,
             },
             _ => local::run(self, what, &args),
         };
+        self.observed(began_ns, row, &args, Some(&reply));
         self.client.watched.set(self.session.watches.len());
         self.answer(reply, job);
         if self.quitting { Flow::Submit } else { Flow::Next }
@@ -188,7 +222,8 @@ impl Connection {
         if transaction.broken {
             return Err(ABORTED);
         }
-        let for_group = transaction.commands.iter().any(|queued| queued.local().is_none());
+        let for_group = transaction.commands.iter().any(|queued| !queued.is_local());
+        let admins = transaction.commands.iter().any(|queued| access::is_admins_write(queued.row));
         if !for_group && watches.is_empty() {
             let queued = transaction.commands.into_iter();
             return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
@@ -198,7 +233,7 @@ impl Connection {
         }
         let local = transaction.into_step(watches, job);
         if local.is_empty() {
-            return Ok(Flow::Next);
+            return Ok(if admins { Flow::Submit } else { Flow::Next });
         }
         self.capture = Some(Capture::Exec(local));
         Ok(Flow::Submit)
@@ -211,7 +246,33 @@ impl Connection {
         self.client.watched.set(0);
     }
 
+    /// A command that the connection has carried out itself; without a reply, one that it has begun.
+    pub(super) fn observed(
+        &self,
+        began_ns: u64,
+        row: &'static Command,
+        args: &Args<'_>,
+        reply: Option<&Reply>,
+    ) {
+        let failed = reply.is_some_and(Reply::is_error);
+        self.shared.observer().record_since(began_ns, row, self.client.id, args, failed);
+        self.shared.clients.write_journal();
+    }
+
     fn run_queued(&mut self, queued: &Queued) -> Reply {
+        if let Some(error) = &queued.refused {
+            return error.clone();
+        }
+        let (began_ns, args) = (self.shared.observer().begin(), queued.request.args());
+        let reply = self.run_queued_local(queued);
+        self.observed(began_ns, queued.row, &args, Some(&reply));
+        if let Reply::Error(text) = &reply {
+            self.shared.observer().count_error(text);
+        }
+        reply
+    }
+
+    fn run_queued_local(&mut self, queued: &Queued) -> Reply {
         match queued.local() {
             Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
             Some(what) => local::run(self, what, &queued.request.args()),
@@ -221,6 +282,7 @@ impl Connection {
 
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
+        self.log_out();
         self.client.control.db.set(0);
         self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
@@ -244,6 +306,7 @@ impl Connection {
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
+            (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
@@ -272,13 +335,14 @@ impl Connection {
         };
         self.client.send(&reply);
         if self.client.tracker.is_on() {
+            self.end_caching();
             self.shared.clients.tell_pending(&self.client);
             self.shared.clients.flush_told();
         }
     }
 
     /// Answers in turn: now, if nothing comes before.
-    fn answer(&self, reply: Reply, job: &mut Job) {
+    pub(super) fn answer(&self, reply: Reply, job: &mut Job) {
         if job.steps.is_empty() {
             self.client.send(&reply);
         } else {

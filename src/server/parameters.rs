@@ -10,11 +10,15 @@ pub use grammar::Grammar;
 pub use table::ROWS;
 
 use super::{ServerConfig, Shared};
+use crate::command::{requirepass, shown_requirepass};
 use crate::group::Consistency;
 use crate::limits;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// No plain password is kept, shown or written.
+const REQUIREPASS: &str = "requirepass";
 
 /// A parameter, by one of its names.
 pub struct Row {
@@ -39,9 +43,9 @@ pub enum Holder {
     /// It tunes something inside Redis that is done in another way here: kept, and nothing else.
     Hint(&'static str),
     /// A number of this node.
-    Number(fn(&Parameters) -> &Cell<i64>),
+    Number(fn(&Shared) -> &Cell<i64>),
     /// A switch of this node.
-    Switch(fn(&Parameters) -> &Cell<bool>),
+    Switch(fn(&Shared) -> &Cell<bool>),
     /// Of this node, in a form of its own. What is set has passed the grammar.
     Own { get: fn(&Shared) -> String, set: fn(&Shared, &str) },
     /// One value for the whole cluster, part of the replicated state.
@@ -68,14 +72,6 @@ pub struct Parameters {
     pub tcp_keepalive_s: Cell<i64>,
     /// Memory above which this node takes no command that needs more; 0: no bound.
     pub max_memory_bytes: Cell<i64>,
-    /// Length of the slow log.
-    pub slowlog_max_len: Cell<i64>,
-    /// Execution time from which on a command is logged; negative: never.
-    pub slowlog_slower_than_us: Cell<i64>,
-    /// Time from which on an event is kept for `LATENCY`; 0: never.
-    pub latency_threshold_ms: Cell<i64>,
-    /// Whether the distribution of execution times is kept.
-    pub latency_tracking: Cell<bool>,
     /// What `INFO latencystats` shows of it.
     pub latency_percentiles: RefCell<Vec<f64>>,
     /// Entries of `ACL LOG`.
@@ -93,10 +89,6 @@ impl Parameters {
             timeout_s: seconds(config.idle_timeout),
             tcp_keepalive_s: seconds(config.tcp_keepalive),
             max_memory_bytes: Cell::new(0),
-            slowlog_max_len: Cell::new(limits::SLOWLOG_ENTRIES),
-            slowlog_slower_than_us: Cell::new(10_000),
-            latency_threshold_ms: Cell::new(0),
-            latency_tracking: Cell::new(true),
             latency_percentiles: RefCell::new(vec![50.0, 99.0, 99.9]),
             acllog_max_len: Cell::new(limits::ACL_LOG_ENTRIES),
             hints: RefCell::default(),
@@ -125,8 +117,8 @@ impl Row {
             Holder::Hint(default) => {
                 parameters.hints.borrow().get(self.name).cloned().unwrap_or_else(|| (*default).to_owned())
             }
-            Holder::Number(cell) => cell(parameters).get().to_string(),
-            Holder::Switch(cell) => grammar::yes_or_no(cell(parameters).get()).to_owned(),
+            Holder::Number(cell) => cell(shared).get().to_string(),
+            Holder::Switch(cell) => grammar::yes_or_no(cell(shared).get()).to_owned(),
             Holder::Own { get, .. } => get(shared),
             Holder::Cluster => cluster_value(shared, self.name),
         }
@@ -145,6 +137,7 @@ impl Row {
     pub fn check(&self, shared: &Shared, value: &[u8]) -> Result<String, String> {
         let value = self.grammar.read(value)?;
         match &self.holder {
+            Holder::Cluster if self.name == REQUIREPASS => Ok(requirepass(&value)),
             Holder::Fixed(_, reason) if value != self.value(shared) => Err((*reason).to_owned()),
             _ => Ok(value),
         }
@@ -158,8 +151,8 @@ impl Row {
                 parameters.hints.borrow_mut().insert(self.name, value.to_owned());
             }
             // Beyond what the cell holds is beyond what anybody has.
-            Holder::Number(cell) => cell(parameters).set(value.parse().unwrap_or(i64::MAX)),
-            Holder::Switch(cell) => cell(parameters).set(value == "yes"),
+            Holder::Number(cell) => cell(shared).set(value.parse().unwrap_or(i64::MAX)),
+            Holder::Switch(cell) => cell(shared).set(value == "yes"),
             Holder::Own { set, .. } => set(shared, value),
             Holder::Immutable(_) | Holder::Protected(_) | Holder::Fixed(..) | Holder::Cluster => {}
         }
@@ -169,6 +162,10 @@ impl Row {
 fn cluster_value(shared: &Shared, name: &str) -> String {
     let mut value = String::new();
     shared.backend.look(&mut |machine| {
+        if name == REQUIREPASS {
+            value = shown_requirepass(machine.acl());
+            return;
+        }
         let pairs = machine.settings().pairs();
         value = pairs.into_iter().find(|pair| pair.0 == name).map_or(String::new(), |pair| pair.1);
     });

@@ -1,7 +1,12 @@
 //! Counters for `INFO`, and what the process uses of the machine. This module must never
 //! cost a command more than an addition.
 
+use super::Shared;
+use super::journal::Journal;
+use crate::group::Observer;
+use rustix::time::{ClockId, clock_gettime};
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const SAMPLES: usize = 16;
@@ -15,10 +20,16 @@ pub struct Stats {
     pub connections_received: Cell<u64>,
     pub connections_rejected: Cell<u64>,
     pub commands_processed: Cell<u64>,
-    pub error_replies: Cell<u64>,
     pub net_input_bytes: Cell<u64>,
     pub net_output_bytes: Cell<u64>,
     pub memory_peak_bytes: Cell<usize>,
+    pub memory_startup_bytes: Cell<usize>,
+    /// What [`lookups`] counted when it was last set back.
+    lookups_before: Cell<[u64; 3]>,
+    /// Of what commands cost.
+    pub observer: Rc<Observer>,
+    /// Of what took long.
+    pub journal: Journal,
     rates: RefCell<Rates>,
     memory: Cell<Option<(Instant, Memory)>>,
 }
@@ -47,10 +58,13 @@ impl Default for Stats {
             connections_received: Cell::default(),
             connections_rejected: Cell::default(),
             commands_processed: Cell::default(),
-            error_replies: Cell::default(),
             net_input_bytes: Cell::default(),
             net_output_bytes: Cell::default(),
             memory_peak_bytes: Cell::default(),
+            memory_startup_bytes: Cell::new(read_memory().unwrap_or_default().allocated_bytes),
+            lookups_before: Cell::default(),
+            observer: Rc::new(Observer::new(Some(monotonic_ns))),
+            journal: Journal::default(),
             rates: RefCell::new(Rates { at: now, counts: [0; 3], per_second: [[0.0; SAMPLES]; 3], next: 0 }),
             memory: Cell::default(),
         }
@@ -64,17 +78,19 @@ impl Stats {
     }
 
     /// `CONFIG RESETSTAT`: counts from nothing again.
-    pub fn reset(&self) {
+    pub(super) fn reset(&self, shared: &Shared) {
+        self.lookups_before.set(all_lookups(shared));
+        self.memory_peak_bytes.set(self.memory().allocated_bytes);
         for counter in [
             &self.connections_received,
             &self.connections_rejected,
             &self.commands_processed,
-            &self.error_replies,
             &self.net_input_bytes,
             &self.net_output_bytes,
         ] {
             counter.set(0);
         }
+        self.observer.reset();
         let mut rates = self.rates.borrow_mut();
         rates.counts = [0; 3];
         rates.per_second = [[0.0; SAMPLES]; 3];
@@ -115,6 +131,28 @@ impl Stats {
     }
 }
 
+/// What the observer measures by.
+fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    // Neither part is ever negative on this clock.
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Keys that have expired, reads that found a key, and reads that did not.
+pub(super) fn lookups(shared: &Shared) -> [u64; 3] {
+    let (now, before) = (all_lookups(shared), shared.clients.stats().lookups_before.get());
+    [0, 1, 2].map(|i| now[i].saturating_sub(before[i]))
+}
+
+fn all_lookups(shared: &Shared) -> [u64; 3] {
+    let mut all = [0; 3];
+    shared.backend.look(&mut |machine| {
+        let (hits, misses) = machine.lookups();
+        all = [machine.expired_total(), hits, misses];
+    });
+    all
+}
+
 fn read_memory() -> Result<Memory, tikv_jemalloc_ctl::Error> {
     use tikv_jemalloc_ctl::{epoch, stats};
     epoch::advance()?;
@@ -125,9 +163,14 @@ fn read_memory() -> Result<Memory, tikv_jemalloc_ctl::Error> {
     })
 }
 
+/// Of the whole process, for [`cpu_seconds`].
+pub const WHOLE: &str = "/proc/self/stat";
+/// Of the thread that asks.
+pub const THREAD: &str = "/proc/thread-self/stat";
+
 /// Seconds of processor time in the kernel and outside it, or zeros where there is no /proc.
-pub fn cpu_seconds() -> (f64, f64) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+pub fn cpu_seconds(path: &str) -> (f64, f64) {
+    let stat = std::fs::read_to_string(path).unwrap_or_default();
     // The second field is the program's name in brackets, and may hold blanks.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = |i| fields.split_whitespace().nth(i).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);

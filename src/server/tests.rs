@@ -5,6 +5,7 @@ mod backend;
 mod commands;
 mod config;
 mod consistency;
+mod control;
 mod debug;
 mod discovery;
 mod limits;
@@ -13,6 +14,7 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod tracking;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
@@ -51,6 +53,7 @@ fn config() -> ServerConfig {
         redirect: Redirect::None,
         enable_debug: DebugCommand::No,
         sentinel_name: "mymaster".to_owned(),
+        requirepass: None,
         directory: "/var/lib/bowline".to_owned(),
     }
 }

@@ -32,8 +32,8 @@ fn arguments(args: &'static [Arg]) -> Reply {
 
 fn argument(arg: &'static Arg) -> Reply {
     let mut fields = vec![("name", Reply::bulk(arg.name)), ("type", Reply::bulk(arg.kind.name()))];
-    if arg.kind == ArgKind::Key {
-        fields.push(("key_spec_index", Reply::Int(0))); // no command here has two specifications
+    if arg.kind == ArgKind::Key || arg.key_spec > 0 {
+        fields.push(("key_spec_index", Reply::Int(i64::from(arg.key_spec))));
     }
     if !arg.token.is_empty() {
         fields.push(("token", Reply::bulk(arg.token)));

@@ -5,10 +5,7 @@ use crate::command::row::{Command, KeySpec};
 
 /// The array of ten of Redis 7.
 pub(super) fn of(command: &Command) -> Reply {
-    let (first, last, step) = match command.keys {
-        [keys, ..] => (keys.first, keys.last_key(), keys.step),
-        [] => (0, 0, 0),
-    };
+    let (first, last, step) = range(command.keys);
     let int = |n: i32| Reply::Int(i64::from(n));
     Reply::Array(vec![
         Reply::bulk(command.full_name),
@@ -24,14 +21,30 @@ pub(super) fn of(command: &Command) -> Reply {
     ])
 }
 
+/// The keys as one range, as far as they are one: first, last and step of Redis before 7.
+fn range(specs: &[KeySpec]) -> (i32, i32, i32) {
+    let [one, rest @ ..] = specs else { return (0, 0, 0) };
+    let mut last = one.last_key();
+    for spec in rest.iter().filter(|_| one.step == 1) {
+        if spec.step == 1 && last > 0 && spec.first == last + 1 {
+            last = spec.last_key();
+        }
+    }
+    (one.first, last, one.step)
+}
+
 fn key_spec(spec: &KeySpec) -> Reply {
     let int = |n: i32| Reply::Int(i64::from(n));
     let kind = |name: &'static str, fields: Vec<(&'static str, Reply)>| {
         map([("type", Reply::bulk(name)), ("spec", map(fields))])
     };
-    let begin = kind("index", vec![("index", int(spec.first))]);
-    let find =
-        kind("range", vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(0))]);
+    let (begin, find) = match spec.first {
+        0 => (kind("unknown", vec![]), kind("unknown", vec![])),
+        first => (
+            kind("index", vec![("index", int(first))]),
+            kind("range", vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(0))]),
+        ),
+    };
     let notes = (!spec.notes.is_empty()).then(|| ("notes", Reply::bulk(spec.notes)));
     map(notes.into_iter().chain([
         ("flags", Reply::Set(spec.flags.iter().copied().map(Reply::simple).collect())),

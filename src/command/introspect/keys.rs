@@ -20,7 +20,7 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     if command.check_arity(call).is_err() {
         return Reply::error("ERR Invalid number of arguments specified for command");
     }
-    let keys = command.key_positions(call.len()).filter(|(_, spec)| spec.is_key()).map(|(i, spec)| {
+    let keys = command.keys_of(call).filter(|(_, spec)| spec.is_key()).map(|(i, spec)| {
         let key = Reply::bulk(call[i]);
         if !with_flags {
             return key;
@@ -31,7 +31,8 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     Reply::Array(keys.collect())
 }
 
-fn flags(spec: &KeySpec, call: &[&[u8]]) -> &'static [&'static str] {
+/// What a call does to a key.
+pub(in crate::command) fn flags(spec: &KeySpec, call: &[&[u8]]) -> &'static [&'static str] {
     let Some(without_get) = spec.flags_unless_get else { return spec.flags };
     let gets = call.iter().skip(3).any(|arg| is(arg, "GET"));
     if gets { &["RW", "access", "update"] } else { without_get }

@@ -55,6 +55,8 @@ fn each_command_tells_what_redis_tells() {
         (&["PFADD h a", "PFADD h b"], &["pfadd h"]),
         (&["PFADD h a", "PFMERGE to h"], &["new to", "pfadd to"]),
         (&["PFADD h a", "PFMERGE h"], &["pfadd h"]),
+        (&[set, "SORT missing STORE a"], &["del a"]),
+        (&[set, "SORT missing STORE missing"], &[]),
         (&[dead, "TOUCH dead"], &[]),
     ] {
         assert_eq!(events_of(commands), told, "{commands:?}");

@@ -82,7 +82,9 @@ fn max_query_buffer(_: &Shared) -> String {
 
 fn output_buffer(_: &Shared) -> String {
     let hard = limits::MAX_OUTPUT_BUFFER_BYTES;
-    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {hard} 0 0")
+    let (most, soft) = (limits::MAX_SUBSCRIBER_BUFFER_BYTES, limits::SUBSCRIBER_SOFT_BUFFER_BYTES);
+    let seconds = limits::SUBSCRIBER_PATIENCE_S;
+    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {most} {soft} {seconds}")
 }
 
 fn percentiles(shared: &Shared) -> String {
@@ -118,8 +120,9 @@ fn set_read_mode(shared: &Shared, value: &str) {
 /// Sorted by name.
 #[rustfmt::skip] // a line a row
 pub static ROWS: &[Row] = &[
+    row("acl-pubsub-default", Grammar::OneOf(&["allchannels", "resetchannels"]), Holder::Cluster),
     row("aclfile", Grammar::Text, Holder::Immutable(Source::Text(""))),
-    row("acllog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|own| &own.acllog_max_len)),
+    row("acllog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.parameters.acllog_max_len)),
     row("active-defrag-cycle-max", Grammar::Int(1, 99), Holder::Hint("25")),
     row("active-defrag-cycle-min", Grammar::Int(1, 99), Holder::Hint("1")),
     row("active-defrag-ignore-bytes", Grammar::Size(0, i64::MAX as u64), Holder::Hint("104857600")),
@@ -191,8 +194,8 @@ pub static ROWS: &[Row] = &[
     row("io-threads-do-reads", Grammar::YesNo, Holder::Immutable(Source::Text("no"))),
     row("jemalloc-bg-thread", Grammar::YesNo, Holder::Hint("yes")),
     Row { is_hidden: true, ..row("key-load-delay", Grammar::Int(i32::MIN as i64, i32::MAX as i64), Holder::Fixed(Source::Text("0"), NOT_HERE)) },
-    row("latency-monitor-threshold", Grammar::Int(0, i64::MAX), Holder::Number(|own| &own.latency_threshold_ms)),
-    row("latency-tracking", Grammar::YesNo, Holder::Switch(|own| &own.latency_tracking)),
+    row("latency-monitor-threshold", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.observer().latency_threshold_ms)),
+    row("latency-tracking", Grammar::YesNo, Holder::Switch(|node| &node.observer().tracking)),
     row("latency-tracking-info-percentiles", Grammar::Percentiles, Holder::Own { get: percentiles, set: set_percentiles }),
     row("lazyfree-lazy-eviction", Grammar::YesNo, Holder::Hint("yes")),
     row("lazyfree-lazy-expire", Grammar::YesNo, Holder::Hint("yes")),
@@ -209,8 +212,8 @@ pub static ROWS: &[Row] = &[
     row("lua-time-limit", Grammar::Int(0, i64::MAX), Holder::Hint("5000")),
     row("masterauth", Grammar::Text, Holder::Fixed(Source::Text(""), RAFT)),
     row("masteruser", Grammar::Text, Holder::Fixed(Source::Text(""), RAFT)),
-    row("maxclients", Grammar::Int(1, u32::MAX as i64), Holder::Number(|own| &own.max_clients)),
-    row("maxmemory", Grammar::Size(0, u64::MAX), Holder::Number(|own| &own.max_memory_bytes)),
+    row("maxclients", Grammar::Int(1, u32::MAX as i64), Holder::Number(|node| &node.parameters.max_clients)),
+    row("maxmemory", Grammar::Size(0, u64::MAX), Holder::Number(|node| &node.parameters.max_memory_bytes)),
     row("maxmemory-clients", Grammar::MemoryOrPercent, Holder::Fixed(Source::Text("0"), CLIENTS)),
     row("maxmemory-eviction-tenacity", Grammar::Int(0, 100), Holder::Hint("10")),
     row("maxmemory-policy", Grammar::OneOf(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), Holder::Fixed(Source::Text("noeviction"), EVICTION)),
@@ -255,6 +258,7 @@ pub static ROWS: &[Row] = &[
     row("replica-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("replica-serve-stale-data", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("replicaof", Grammar::Text, Holder::Immutable(Source::Text(""))),
+    row("requirepass", Grammar::Text, Holder::Cluster),
     row("sanitize-dump-payload", Grammar::OneOf(&["no", "yes", "clients"]), Holder::Fixed(Source::Text("yes"), SANITIZED)),
     row("save", Grammar::Save, Holder::Fixed(Source::Text(""), SNAPSHOTS)),
     row("server_cpulist", Grammar::Text, Holder::Immutable(Source::Text(""))),
@@ -271,8 +275,8 @@ pub static ROWS: &[Row] = &[
     row("slave-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("slave-serve-stale-data", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("slaveof", Grammar::Text, Holder::Immutable(Source::Text(""))),
-    row("slowlog-log-slower-than", Grammar::Int(-1, i64::MAX), Holder::Number(|own| &own.slowlog_slower_than_us)),
-    row("slowlog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|own| &own.slowlog_max_len)),
+    row("slowlog-log-slower-than", Grammar::Int(-1, i64::MAX), Holder::Number(|node| &node.observer().slower_than_us)),
+    row("slowlog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.clients.stats().journal.slow.max_len)),
     row("socket-mark-id", Grammar::Text, Holder::Immutable(Source::Text("0"))),
     row("stop-writes-on-bgsave-error", Grammar::YesNo, Holder::Fixed(Source::Text("no"), SNAPSHOTS)),
     row("stream-node-max-bytes", Grammar::Size(0, i64::MAX as u64), Holder::Hint("4096")),
@@ -282,8 +286,8 @@ pub static ROWS: &[Row] = &[
     row("syslog-facility", Grammar::OneOf(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]), Holder::Immutable(Source::Text("local0"))),
     row("syslog-ident", Grammar::Text, Holder::Immutable(Source::Text(""))),
     row("tcp-backlog", Grammar::Int(0, i32::MAX as i64), Holder::Immutable(Source::Text("1024"))),
-    row("tcp-keepalive", Grammar::Int(0, i32::MAX as i64), Holder::Number(|own| &own.tcp_keepalive_s)),
-    row("timeout", Grammar::Int(0, i32::MAX as i64), Holder::Number(|own| &own.timeout_s)),
+    row("tcp-keepalive", Grammar::Int(0, i32::MAX as i64), Holder::Number(|node| &node.parameters.tcp_keepalive_s)),
+    row("timeout", Grammar::Int(0, i32::MAX as i64), Holder::Number(|node| &node.parameters.timeout_s)),
     row("tls-port", Grammar::Int(0, 65535), Holder::Fixed(Source::Text("0"), PORT)),
     row("tracking-table-max-keys", Grammar::Int(0, i64::MAX), Holder::Own { get: tracked_keys, set: set_tracked_keys }),
     row("unixsocket", Grammar::Text, Holder::Immutable(Source::Text(""))),

@@ -25,6 +25,11 @@ fn a_node_that_does_not_lead_sends_keys_to_the_one_that_does() {
         peer.ask("MSET b 1 a 2", "-MOVED_3300_127.0.0.1:6380 ").await;
         peer.ask("WATCH a", MOVED_A).await;
         peer.ask("ONCE s 1 SET a 2", MOVED_A).await;
+        // Every node tells every message, as every replica of a shard does in a Redis Cluster.
+        peer.ask("SSUBSCRIBE a", "*3 $10 ssubscribe $1 a :1 ").await;
+        peer.ask("SUNSUBSCRIBE", "*3 $12 sunsubscribe $1 a :0 ").await;
+        peer.ask("SPUBLISH a m", ":0 ").await;
+        peer.ask("PUBLISH a m", ":0 ").await;
         peer.ask("PING", "+PONG ").await;
         peer.ask("CLUSTER KEYSLOT a", ":15495 ").await;
         peer.ask("GET", "-ERR_wrong_number_of_arguments_for_'get'_command ").await;
@@ -35,7 +40,7 @@ fn a_node_that_does_not_lead_sends_keys_to_the_one_that_does() {
         peer.ask("GET a", MOVED_A).await;
         harness.backend.status.borrow_mut().members[1].client_addr = "[::1]:6380".to_owned();
         peer.ask("GET a", "-MOVED_15495_::1:6380 ").await;
-        assert_eq!(harness.backend.seen.borrow().len(), 1, "nothing else came to the group");
+        assert_eq!(harness.backend.seen.borrow().len(), 3, "nothing else came to the group");
     });
 }
 

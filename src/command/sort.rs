@@ -1,0 +1,118 @@
+//! SORT and SORT_RO. What is sorted, and how, is `sort::engine`'s affair; here is where elements
+//! come from, where patterns look, and where the outcome goes. The types that have elements plug in
+//! at [`elements`], [`text`] and [`store`]; nothing else here may know a type.
+
+mod engine;
+mod number;
+mod options;
+
+#[cfg(test)]
+mod tests;
+
+use super::context::{Outcome, reply};
+use super::parse::WRONG_TYPE;
+use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
+use super::{Reply, WriteContext};
+use crate::keyspace::{Blob, EventClass, Value};
+use engine::{Elements, Order};
+use options::Options;
+
+const CATEGORIES: &[Category] = &[Category::Set, Category::SortedSet, Category::List, Category::Dangerous];
+const SOURCE: KeySpec = KeySpec::one(&["RO", "access"]);
+const PATTERNS: KeySpec = KeySpec::unknown(
+    &["RO", "access"],
+    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
+);
+const TARGET: KeySpec = KeySpec::unknown(
+    &["OW", "update"],
+    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array",
+);
+
+const BY: Arg = Arg::new("pattern", ArgKind::Pattern).after("BY").of_spec(1).optional();
+const LIMIT: Arg =
+    Arg::block("offset_count", &[Arg::new("offset", ArgKind::Integer), Arg::new("count", ArgKind::Integer)])
+        .after("LIMIT")
+        .optional();
+const GET: Arg = Arg::new("pattern", ArgKind::Pattern).after("GET").of_spec(1).optional().multiple();
+const ORDER: Arg = Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional();
+const SORTING: Arg = Arg::word("sorting", "ALPHA").optional();
+const STORE: Arg = Arg::new("destination", ArgKind::Key).after("STORE").of_spec(2).optional();
+
+const COMPLEXITY: &str = "O(N + M log M) of N elements, and M that are returned";
+
+pub(super) static SORT: Command = Command {
+    categories: CATEGORIES,
+    keys: &[SOURCE, PATTERNS, TARGET],
+    anywhere: Some(options::target),
+    summary: "Sorts the elements of a key, by themselves or by other keys, and returns or stores them",
+    complexity: COMPLEXITY,
+    arguments: &[Arg::KEY, BY, LIMIT, GET, ORDER, SORTING, STORE],
+    ..Command::new(
+        "sort",
+        -2,
+        Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLEKEYS),
+        Handler::Write(|context, args| reply(sort(context, args))),
+    )
+};
+
+pub(super) static SORT_RO: Command = Command {
+    categories: CATEGORIES,
+    keys: &[SOURCE, PATTERNS],
+    since: "7.0.0",
+    summary: "Sorts the elements of a key, by themselves or by other keys, and returns them",
+    complexity: COMPLEXITY,
+    arguments: &[Arg::KEY, BY, LIMIT, GET, ORDER, SORTING],
+    ..Command::new(
+        "sort_ro",
+        -2,
+        Flags::READONLY.and(Flags::MOVABLEKEYS),
+        Handler::Read(|context, args| {
+            let sorted = Options::read(&args[2..], false).and_then(|options| {
+                let elements = elements(context.get(args[1]).map(|item| &item.value))?;
+                let mut look = |key: &[u8], field: Option<&[u8]>| text(&context.get(key)?.value, field);
+                engine::sort(elements, &options, &mut look)
+            });
+            reply(sorted.map(shown))
+        }),
+    )
+};
+
+fn sort(context: &mut WriteContext<'_>, args: &[&[u8]]) -> Outcome {
+    let options = Options::read(&args[2..], true)?;
+    let elements = elements(context.get(args[1]).map(|item| &item.value))?;
+    let mut look = |key: &[u8], field: Option<&[u8]>| text(&context.get(key)?.value, field);
+    let sorted = engine::sort(elements, &options, &mut look)?;
+    match options.store {
+        Some(key) => Ok(store(context, key, sorted)),
+        None => Ok(shown(sorted)),
+    }
+}
+
+fn shown(sorted: Vec<Option<Blob>>) -> Reply {
+    Reply::Array(sorted.into_iter().map(|element| element.map_or(Reply::Nil, Reply::Bulk)).collect())
+}
+
+/// What a key has to sort; a missing one is an empty list.
+fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
+    match value {
+        None => Ok(Elements { all: Vec::new(), order: Order::List }),
+        Some(Value::String(_)) => Err(WRONG_TYPE),
+    }
+}
+
+/// What a pattern finds: a string, or a field of what has fields.
+fn text(value: &Value, field: Option<&[u8]>) -> Option<Blob> {
+    match (value, field) {
+        (Value::String(text), None) => Some(text.to_blob()),
+        (Value::String(_), Some(_)) => None,
+    }
+}
+
+/// Puts the outcome in the place of a key: nothing leaves none. What has elements comes with
+/// lists to keep them in.
+fn store(context: &mut WriteContext<'_>, key: &[u8], sorted: Vec<Option<Blob>>) -> Reply {
+    if sorted.is_empty() && context.edit(key).remove() {
+        context.notify(EventClass::Generic, "del", key);
+    }
+    Reply::Int(sorted.len() as i64)
+}
