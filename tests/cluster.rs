@@ -30,3 +30,5 @@ mod snapshots;
 mod strangers;
 #[path = "cluster/tracking.rs"]
 mod tracking;
+#[path = "cluster/users.rs"]
+mod users;

@@ -275,8 +275,9 @@ fn warn_of_password(shared: &Shared, acl: &Acl) {
 }
 
 impl ClientTable {
-    /// Users are not what they were: whoever is connected as one of them notices.
-    pub(super) fn users_changed(&self, event: &Event) {
+    /// Users are not what they were: whoever is connected as one of them notices. The client that
+    /// has done it gets its reply first.
+    pub(super) fn users_changed(&self, event: &Event, by: u64) {
         for client in self.all() {
             let access = &client.access;
             match event {
@@ -285,6 +286,11 @@ impl ClientTable {
                     client.wake();
                 }
                 Event::User { name, change: UserChange::Deleted } if *access.name.borrow() == **name => {
+                    access.doubt();
+                    if client.id == by {
+                        client.wake();
+                        continue;
+                    }
                     client.close("its user was removed");
                 }
                 Event::User { name, change: UserChange::Changed { channels } } if access.concerns(name) => {

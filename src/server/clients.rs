@@ -161,7 +161,7 @@ impl Clients for ClientTable {
                 self.pubsub.tell_event(classes, name, db, &key, touch);
             }
             Event::Touched { key, .. } => self.touched(notice.ticket, &key),
-            event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event),
+            event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
             Event::TouchedAll => self.touched_all(notice.ticket),
         }
     }

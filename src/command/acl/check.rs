@@ -89,9 +89,8 @@ impl Selector {
             return Err(Denied::Command(row.full_name));
         }
         if !self.all_keys {
-            for (at, spec) in row.key_positions(call.len()) {
-                let flags = key_flags(spec, call);
-                if !flags.contains(&"not_key") && !self.allows_key(call[at], flags) {
+            for (at, spec) in row.keys_of(call).filter(|(_, spec)| spec.is_key()) {
+                if !self.allows_key(call[at], key_flags(spec, call)) {
                     return Err(Denied::Key(at));
                 }
             }
