@@ -203,6 +203,8 @@ fn pfmerge(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
                 any_dense |= encoding == Encoding::Dense;
                 sketch::merge_into(&mut union, bytes)
             })?;
+        } else {
+            context.notify(EventClass::KeyMiss, "keymiss", key);
         }
     }
     let mut edit = context.edit(args[1]);
