@@ -13,6 +13,7 @@ mod connection;
 mod context;
 mod counters;
 mod databases;
+mod debug;
 mod discovery;
 mod dump;
 mod expiry;
@@ -56,6 +57,7 @@ pub use acl::{
 pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;
+pub use debug::populate as debug_populate;
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use hyperloglog::selftest as hyperloglog_selftest;

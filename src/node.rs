@@ -208,6 +208,11 @@ impl Node {
         self.shared.group.borrow_mut().set_touches(wanted);
     }
 
+    /// Makes the state anew from a snapshot of it, while everything else waits: for tests.
+    pub fn reload(&self) -> Result<(), String> {
+        self.shared.group.borrow_mut().reload()
+    }
+
     /// The node as it is now.
     pub fn status(&self) -> NodeStatus {
         status::of(&self.shared)

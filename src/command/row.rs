@@ -89,6 +89,7 @@ pub enum ConnectionCommand {
     ConfigRewrite,
     ConfigSet,
     Info,
+    Debug,
     Slowlog(SlowlogCommand),
     Latency(LatencyCommand),
     Time,
