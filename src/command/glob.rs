@@ -139,7 +139,11 @@ mod tests {
         for (stars, expected) in [(1000, true), (1001, false)] {
             let pattern = "*?".repeat(stars);
             assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{stars}");
-            assert_eq!(matches((pattern + "***").as_bytes(), text.as_bytes()), expected, "{stars}, one at the end");
+            assert_eq!(
+                matches((pattern + "***").as_bytes(), text.as_bytes()),
+                expected,
+                "{stars}, one at the end"
+            );
         }
     }
 
