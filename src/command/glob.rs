@@ -2,6 +2,9 @@
 //! Matching must never take longer than pattern times text: only the last `*` is gone back to,
 //! for whatever an earlier one could take, the later one can (Krauss, 2014).
 
+/// Runs of `*` that a match may come to with more of the pattern behind them, as in Redis.
+const MAX_STARS: usize = 1000;
+
 /// Whether all of `text` matches. Of the patterns for an empty text, Redis knows `*` alone.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     if text.is_empty() {
@@ -9,11 +12,16 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None; // after the last `*`; where its text ends so far
+    let mut stars = 0;
     loop {
         if pattern.get(p) == Some(&b'*') {
-            p += 1;
+            p += pattern[p..].iter().take_while(|byte| **byte == b'*').count();
             if p == pattern.len() {
                 return true;
+            }
+            stars += 1;
+            if stars > MAX_STARS {
+                return false;
             }
             star = Some((p, t));
             continue;
@@ -82,6 +90,14 @@ fn in_class(class: &[u8], byte: u8) -> (bool, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_of_very_many_stars_matches_nothing() {
+        let text = [b'a'; 3000];
+        assert!(matches(&b"*?".repeat(1000), &text));
+        assert!(!matches(&b"*?".repeat(1001), &text));
+        assert!(matches(&[&b"*?".repeat(1000)[..], b"**"].concat(), &text));
+    }
 
     #[test]
     fn patterns_of_every_kind() {
