@@ -21,6 +21,7 @@ mod info;
 mod journal;
 mod latency_command;
 mod local;
+mod memory_command;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;

@@ -10,6 +10,7 @@ use super::Reply;
 use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::memory::MemoryCommand;
 use super::observe::{LatencyCommand, SlowlogCommand};
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
@@ -70,6 +71,7 @@ pub enum Handler {
 pub enum ConnectionCommand {
     Ping,
     PfSelfTest,
+    Memory(MemoryCommand),
     Echo,
     Select,
     Hello,

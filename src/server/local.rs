@@ -4,7 +4,7 @@
 use super::connection::Connection;
 use super::{
     admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
-    latency_command, pubsub_commands, sentinel_commands, slowlog_command,
+    latency_command, memory_command, pubsub_commands, sentinel_commands, slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -71,6 +71,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
+        Do::Memory(what) => memory_command::run(&connection.shared, what),
         Do::PfSelfTest => command::hyperloglog_selftest(),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
         Do::Readonly => consistency::readonly(connection),
