@@ -5,6 +5,7 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod acl;
 mod bits;
 mod client;
 mod connection;
@@ -48,6 +49,10 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{
+    Acl, AclCommand, Denied, User, acl_too_many, check_rules, hash_password, requirepass, shown_requirepass,
+    without_passwords,
+};
 pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;

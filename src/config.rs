@@ -59,6 +59,10 @@ pub struct Config {
     pub snapshot_log_bytes: u64,
     /// What peers have to know to be let in.
     pub secret: Option<Secret>,
+    /// Password of the user `default` when the cluster is made.
+    pub requirepass: Option<Secret>,
+    /// As whom to ask the nodes of `join`.
+    pub join_as: Option<(String, Secret)>,
     /// What a node that does not lead does with commands that have keys.
     pub redirect: Redirect,
     /// What `SENTINEL` calls the cluster.

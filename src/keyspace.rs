@@ -32,7 +32,7 @@ mod tests;
 
 pub use blob::Blob;
 pub use edit::Edit;
-pub use events::{Event, EventClass, EventClasses};
+pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use partition::{Item, PARTITIONS};
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};

@@ -224,6 +224,15 @@ pub const GATHER_LOOKS: usize = 6;
 /// to control (the system's default may pace every packet with a timer).
 pub const LOOPBACK_CONGESTION: &[u8] = b"reno";
 
+/// Users of access control. Beyond: an error, nothing is done.
+pub const MAX_USERS: usize = 10_000;
+
+/// Bytes of a key, channel or name in `ACL LOG`. Beyond: cut off.
+pub const ACL_LOG_OBJECT_BYTES: usize = 1 << 10;
+
+/// Bytes of all users and their rules, about. Beyond: an error, nothing is done.
+pub const MAX_USERS_BYTES: usize = 64 << 20;
+
 /// Databases that `SELECT` knows, as many as Redis has.
 pub const DATABASES: usize = 16;
 

@@ -7,13 +7,14 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use crate::command::{self, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext};
+use crate::command::{self, Acl, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext};
 use crate::keyspace::{Event, Keyspace};
 use crate::limits;
 use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Transaction, Unit, Watch};
 use raft::eraftpb::ConfState;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 pub use members::{Member, Members, Wanted};
@@ -56,6 +57,8 @@ pub struct Machine {
     origins: BTreeMap<NodeId, Origin>,
     members: Members,
     expired_total: u64,
+    /// Of reads: see [`ReadContext::lookups`].
+    lookups: Cell<(u64, u64)>,
     /// A snapshot is being walked; its last chunk, made at its beginning.
     walking: bool,
     pending_end: Option<Vec<u8>>,
@@ -80,6 +83,7 @@ impl Machine {
             origins: BTreeMap::new(),
             members: Members::default(),
             expired_total: 0,
+            lookups: Cell::default(),
             walking: false,
             pending_end: None,
         }
@@ -131,7 +135,9 @@ impl Machine {
             Unit::Register(register) => self.members.register(register),
             Unit::Membership(wish) => self.members.change(wish),
             Unit::Settings(settings) => self.change_settings(settings),
-            Unit::Bootstrap { cluster_id, hash_key, voters } => self.bootstrap(cluster_id, hash_key, voters),
+            Unit::Bootstrap { cluster_id, hash_key, voters, password } => {
+                self.bootstrap(cluster_id, hash_key, voters, password)
+            }
         }
     }
 
@@ -157,6 +163,7 @@ impl Machine {
     /// Any key may be another than it was: the state itself was replaced.
     pub fn touch_all(&mut self) {
         self.state.keyspace.touch_all();
+        self.state.keyspace.tell_users_replaced();
     }
 
     /// All of them, or none.
@@ -206,6 +213,8 @@ impl Machine {
         };
         let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
         let reply = read(&mut context, args);
+        let (hits, misses) = self.lookups.get();
+        self.lookups.set((hits + context.lookups.0, misses + context.lookups.1));
         seen(command, args, &reply);
         (reply, context.saw_expiring)
     }
@@ -260,7 +269,7 @@ impl Machine {
         origins.retain(|node, _| !members.removed().contains(node));
     }
 
-    fn bootstrap(&mut self, cluster_id: &[u8], hash_key: &[u8], voters: &[NodeId]) -> Reply {
+    fn bootstrap(&mut self, cluster_id: &[u8], hash_key: &[u8], voters: &[NodeId], password: &str) -> Reply {
         let (Ok(cluster_id), Ok(hash_key)) = (cluster_id.try_into(), hash_key.try_into()) else {
             return Reply::error("ERR malformed bootstrap");
         };
@@ -270,6 +279,10 @@ impl Machine {
             // It is the first entry of every log, so there is no key to hash again.
             self.state.keyspace.set_hash_key(hash_key);
             self.members.bootstrap(voters);
+            if !password.is_empty() {
+                self.state.acl.set_default_password(Some(password));
+            }
+            self.state.keyspace.tell_users_replaced();
         }
         Reply::Ok
     }
@@ -314,6 +327,11 @@ impl Machine {
         &self.state.keyspace
     }
 
+    /// The users, and what they may do.
+    pub fn acl(&self) -> &Acl {
+        &self.state.acl
+    }
+
     /// The sessions of clients that use `ONCE`.
     pub fn sessions(&self) -> &Sessions {
         &self.state.sessions
@@ -324,6 +342,11 @@ impl Machine {
         self.expired_total
     }
 
+    /// How many keys reads have found, and how many they have not; not part of the state.
+    pub fn lookups(&self) -> (u64, u64) {
+        self.lookups.get()
+    }
+
     /// Equal on all replicas at equal applied indexes.
     pub fn state_hash(&self) -> u64 {
         let mut text = format!("{:?} {} {:?}", self.cluster_id, self.clock_ms, self.hash_key).into_bytes();
@@ -332,6 +355,7 @@ impl Machine {
         }
         text.extend_from_slice(format!("{:?}", self.members).as_bytes());
         text.extend_from_slice(format!("{:?}", self.state.settings).as_bytes());
+        text.extend_from_slice(&self.state.acl.state_hash().to_le_bytes());
         text.extend_from_slice(&self.state.sessions.state_hash().to_le_bytes());
         let around = u64::from(crc32c::crc32c(&text));
         self.state.keyspace.state_hash() ^ around.wrapping_mul(0x9e37_79b9_7f4a_7c15)

@@ -1,6 +1,7 @@
 //! The `bowline` binary: from the command line to a running node, and its end. Nothing is
 //! decided here that a test of the library could not reach.
 
+use bowline::command::hash_password;
 use bowline::config::{Cli, Command, Config, ReadMode, StorageKind};
 use bowline::group::Consistency;
 use bowline::history::{self, Operation};
@@ -193,8 +194,14 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         ),
         redirect: config.redirect,
         sentinel_name: config.sentinel_name.clone(),
+        requirepass: password_hash(config),
         directory: config.data_dir.display().to_string(),
     }
+}
+
+/// A password goes no further than here.
+fn password_hash(config: &Config) -> Option<String> {
+    config.requirepass.as_ref().map(|password| hash_password(password.reveal().as_bytes()))
 }
 
 fn join_request(config: &Config) -> JoinRequest {
@@ -206,6 +213,10 @@ fn join_request(config: &Config) -> JoinRequest {
         peer_addr: me.peer_addr.to_string(),
         data_dir: config.data_dir.clone(),
         storage: config.storage,
+        credentials: config
+            .join_as
+            .as_ref()
+            .map(|(user, password)| (user.clone(), password.reveal().to_owned())),
         unavailable_after_ms: config.timing.unavailable_after_ms,
     }
 }
@@ -227,6 +238,7 @@ fn node_config(config: &Config) -> NodeConfig {
         heartbeat_ticks: config.timing.heartbeat_ticks,
         lease_us: config.timing.lease_us,
         unavailable_after_ms: config.timing.unavailable_after_ms,
+        password: password_hash(config),
         secret: config.secret.as_ref().map(|secret| secret.reveal().to_owned()),
         snapshot_min_log_bytes: config.snapshot_log_bytes,
     }

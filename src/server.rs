@@ -3,6 +3,9 @@
 //! module must never look into the keyspace, and never answer a write before the group did.
 
 mod accept;
+mod access;
+mod acl_commands;
+mod acl_log;
 mod admin_commands;
 mod client;
 mod client_command;
@@ -38,13 +41,14 @@ mod wait;
 
 pub use clients::ClientTable;
 
-use crate::command::Reply;
+use crate::command::{Acl, Reply};
 use crate::config::Redirect;
 use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
 use parameters::Parameters;
+use std::cell::Cell;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -126,6 +130,8 @@ pub struct ServerConfig {
     pub redirect: Redirect,
     /// What `SENTINEL` calls the group.
     pub sentinel_name: String,
+    /// The password of `default` as this start gives it, as its hash.
+    pub requirepass: Option<String>,
     /// Of the node's data.
     pub directory: String,
 }
@@ -142,6 +148,9 @@ pub(crate) struct Shared {
     /// Where it listens.
     pub addr: SocketAddr,
     pub parameters: Parameters,
+    /// What counts as long as the node does not know its cluster's users.
+    pub early_users: Option<Acl>,
+    pub warned_of_password: Cell<bool>,
 }
 
 impl Shared {
@@ -170,7 +179,18 @@ impl Server {
     ) {
         let addr = listener.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
         let parameters = Parameters::new(&config);
-        let shared = Rc::new(Shared { config, backend, clients, logger, addr, parameters });
+        let early_users = access::early_users(config.requirepass.as_deref());
+        let warned_of_password = Cell::new(false);
+        let shared = Rc::new(Shared {
+            config,
+            backend,
+            clients,
+            logger,
+            addr,
+            parameters,
+            early_users,
+            warned_of_password,
+        });
         accept::run(listener, shutdown, shared).await;
     }
 }

@@ -28,3 +28,7 @@ mod restart;
 mod snapshots;
 #[path = "cluster/strangers.rs"]
 mod strangers;
+#[path = "cluster/tracking.rs"]
+mod tracking;
+#[path = "cluster/users.rs"]
+mod users;

@@ -1,8 +1,9 @@
 //! What a command's function is given. A context must never offer a clock or randomness
 //! that is not the same on every replica, but for reads, which leave no trace.
 
-use super::{Reply, Sessions, Settings};
-use crate::keyspace::{Edit, EventClass, Item, Keyspace};
+use super::settings::REQUIREPASS;
+use super::{Acl, Reply, Sessions, Settings};
+use crate::keyspace::{Edit, EventClass, Item, Keyspace, UserChange};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub struct State {
     pub keyspace: Keyspace,
     /// Of clients that use `ONCE`.
     pub sessions: Sessions,
+    /// Who may do what.
+    pub acl: Acl,
     /// What is configured for the whole cluster.
     pub settings: Settings,
 }
@@ -21,6 +24,7 @@ impl State {
         Self {
             keyspace: Keyspace::new(hash_key),
             sessions: Sessions::default(),
+            acl: Acl::default(),
             settings: Settings::default(),
         }
     }
@@ -28,6 +32,10 @@ impl State {
     /// Changes a setting, and what depends on it; an error changes nothing.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Reply> {
         self.settings.set(name, value)?;
+        if name == REQUIREPASS {
+            self.acl.set_default_password(std::str::from_utf8(value).ok().filter(|hash| !hash.is_empty()));
+            self.keyspace.tell_user(b"default", UserChange::Changed { channels: None });
+        }
         self.keyspace.set_event_classes(self.settings.notify);
         Ok(())
     }
@@ -49,12 +57,14 @@ pub struct ReadContext<'a> {
     /// Set when the outcome rests on a key that the log's clock still keeps alive and the
     /// node's clock would not: advance the log's clock, then read again.
     pub saw_expiring: bool,
+    /// Looks that found a key, and looks that did not.
+    pub lookups: (u64, u64),
 }
 
 impl<'a> ReadContext<'a> {
     /// Nothing seen yet.
     pub fn new(state: &'a State, db: usize, now_ms: u64, wall_ms: u64, seed: u64) -> Self {
-        Self { state, db, now_ms, wall_ms, seed, saw_expiring: false }
+        Self { state, db, now_ms, wall_ms, seed, saw_expiring: false, lookups: (0, 0) }
     }
 
     /// The key as a client sees it.
@@ -66,8 +76,10 @@ impl<'a> ReadContext<'a> {
     pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
         let Some(item) = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms) else {
             self.state.keyspace.missed(db, key);
+            self.lookups.1 += 1;
             return None;
         };
+        self.lookups.0 += 1;
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }
@@ -76,8 +88,10 @@ impl<'a> ReadContext<'a> {
     pub fn peek(&mut self, key: &[u8]) -> Option<&'a Item> {
         let Some(item) = self.state.keyspace.get(self.db, key, self.now_ms) else {
             self.state.keyspace.missed(self.db, key);
+            self.lookups.1 += 1;
             return None;
         };
+        self.lookups.0 += 1;
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
     }

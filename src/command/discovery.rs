@@ -81,7 +81,7 @@ const CLUSTER_SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) of the number of keys there are: no index by slot is kept",
         arguments: &[SLOT],
         handler: Handler::Read(|context, args| reply(count_keys(context, args))),
-        flags: Flags::READONLY.and(Flags::STALE),
+        flags: Flags::STALE,
         ..cluster_row("countkeysinslot", "cluster|countkeysinslot", 3, ClusterCommand::Info)
     },
     Command {
@@ -90,7 +90,7 @@ const CLUSTER_SUBCOMMANDS: &[Command] = &[
         complexity: "O(N) of the number of keys there are: no index by slot is kept",
         arguments: &[SLOT, Arg::new("count", ArgKind::Integer)],
         handler: Handler::Read(|context, args| reply(keys_of_slot(context, args))),
-        flags: Flags::READONLY.and(Flags::STALE),
+        flags: Flags::STALE,
         ..cluster_row("getkeysinslot", "cluster|getkeysinslot", 4, ClusterCommand::Info)
     },
     Command {

@@ -7,6 +7,7 @@ mod keys;
 
 #[cfg(test)]
 pub(super) use docs::syntax;
+pub(super) use keys::flags as key_flags;
 
 use super::parse::{SYNTAX, is};
 use super::row::{Arg, ArgKind, Category, Command, ConnectionCommand, Flags, Handler};

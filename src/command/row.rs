@@ -7,6 +7,7 @@ mod flags;
 pub use flags::{Category, Flags};
 
 use super::Reply;
+use super::acl::AclCommand;
 use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
@@ -107,6 +108,7 @@ pub enum ConnectionCommand {
     Watch,
     Unwatch,
     Asking,
+    Acl(AclCommand),
     Cluster(ClusterCommand),
     PubSub(PubSubCommand),
     Sentinel(SentinelCommand),

@@ -10,29 +10,39 @@ use crate::keyspace::EventClasses;
 pub struct Settings {
     /// `notify-keyspace-events`
     pub notify: EventClasses,
+    /// `acl-pubsub-default`: whether new users may listen to all channels.
+    pub acl_pubsub_default: bool,
     /// Whether entries remove keys that are due. Off in tests only (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
 }
 
 const NOTIFY: &str = "notify-keyspace-events";
+const ACL_PUBSUB_DEFAULT: &str = "acl-pubsub-default";
+/// Not kept here: it is the password of the user `default`, as its hash.
+pub(super) const REQUIREPASS: &str = "requirepass";
 const ACTIVE_EXPIRE: &str = "active-expire";
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notify: EventClasses::default(), active_expire: true }
+        Self { notify: EventClasses::default(), acl_pubsub_default: false, active_expire: true }
     }
 }
 
 impl Settings {
     /// Whether there is a setting of this name.
     pub fn has(name: &str) -> bool {
-        [NOTIFY, ACTIVE_EXPIRE].contains(&name)
+        [NOTIFY, ACL_PUBSUB_DEFAULT, REQUIREPASS, ACTIVE_EXPIRE].contains(&name)
     }
 
     /// All of them, by name, as they are written in snapshots.
-    pub fn pairs(&self) -> [(&'static str, String); 2] {
+    pub fn pairs(&self) -> [(&'static str, String); 3] {
         let active_expire = if self.active_expire { "yes" } else { "no" };
-        [(NOTIFY, self.notify.to_string()), (ACTIVE_EXPIRE, active_expire.to_owned())]
+        let channels = if self.acl_pubsub_default { "allchannels" } else { "resetchannels" };
+        [
+            (NOTIFY, self.notify.to_string()),
+            (ACL_PUBSUB_DEFAULT, channels.to_owned()),
+            (ACTIVE_EXPIRE, active_expire.to_owned()),
+        ]
     }
 
     /// Sets one; an error changes nothing.
@@ -42,6 +52,9 @@ impl Settings {
                 let reason = "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.";
                 self.notify = EventClasses::parse(value).ok_or(Reply::error(reason))?;
             }
+            (ACL_PUBSUB_DEFAULT, b"allchannels") => self.acl_pubsub_default = true,
+            (ACL_PUBSUB_DEFAULT, b"resetchannels") => self.acl_pubsub_default = false,
+            (REQUIREPASS, value) if super::acl::is_hash_or_empty(value) => {}
             (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
             (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
             _ => return Err(Reply::error("ERR no such setting, or no such value of it")),

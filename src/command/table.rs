@@ -3,12 +3,13 @@
 
 use super::row::Command;
 use super::{
-    bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
+    acl, bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
     hyperloglog, introspect, lcs, memory, object, observe, once, pubsub, ranges, rename, scan, server, set,
     sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
+    &acl::ACL,
     &strings::APPEND,
     &discovery::ASKING,
     &connection::AUTH,
@@ -223,10 +224,11 @@ mod tests {
             assert_eq!(command.name, command.name.to_ascii_lowercase());
             let is_write = matches!(command.handler, super::super::Handler::Write(_));
             // What is published goes through the log, but changes no key.
-            let is_published = is_write && command.group == "pubsub";
+            let is_published = is_write && (command.group == "pubsub" || name.starts_with("acl|"));
             assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE) || is_published, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
-            assert_eq!(is_read, command.flags.has(super::super::Flags::READONLY), "{name}");
+            let is_marked = !["acl|", "cluster|"].iter().any(|container| name.starts_with(container));
+            assert_eq!(is_read && is_marked, command.flags.has(super::super::Flags::READONLY), "{name}");
             for subcommand in command.subcommands {
                 assert!(subcommand.full_name.starts_with(&format!("{name}|")), "{}", subcommand.full_name);
             }

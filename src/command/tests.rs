@@ -138,6 +138,7 @@ fn check_file(path: &str, expected: &str) {
 }
 
 const SCRIPTS: &[(&str, &str)] = &[
+    ("acl", include_str!("testscripts/acl.script")),
     ("bitfield", include_str!("testscripts/bitfield.script")),
     ("bits", include_str!("testscripts/bits.script")),
     ("connection", include_str!("testscripts/connection.script")),

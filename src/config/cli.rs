@@ -139,6 +139,21 @@ pub struct Settings {
     #[arg(long, value_name = "TEXT")]
     pub secret: Option<Secret>,
 
+    /// Password of the user default of a new cluster: who connects has to give it. It counts when the
+    /// cluster is made, so give it to every first member; later, CONFIG SET requirepass or ACL SETUSER
+    /// changes it on all nodes. Prefer the environment: other users of the machine can read a command
+    /// line. [default: none is needed]
+    #[arg(long, value_name = "TEXT", env = "BOWLINE_REQUIREPASS", hide_env_values = true)]
+    pub requirepass: Option<Secret>,
+
+    /// As which user to ask the nodes of --join. [default: default]
+    #[arg(long, value_name = "NAME", env = "BOWLINE_JOIN_USER")]
+    pub join_user: Option<String>,
+
+    /// With which password; not kept. [default: that of --requirepass, if there is one]
+    #[arg(long, value_name = "TEXT", env = "BOWLINE_JOIN_PASSWORD", hide_env_values = true)]
+    pub join_password: Option<Secret>,
+
     /// What a node that does not lead does with commands that have keys. none: it serves them.
     /// moved: it answers with the leader's address and says that it is one of a Redis Cluster,
     /// for clients that should talk to the leader alone. [default: none]
@@ -170,6 +185,9 @@ impl Settings {
             timeout: self.timeout.or(file.timeout),
             snapshot_log_mib: self.snapshot_log_mib.or(file.snapshot_log_mib),
             secret: self.secret.or(file.secret),
+            requirepass: self.requirepass.or(file.requirepass),
+            join_user: self.join_user.or(file.join_user),
+            join_password: self.join_password.or(file.join_password),
             redirect: self.redirect.or(file.redirect),
             sentinel_name: self.sentinel_name.or(file.sentinel_name),
         }

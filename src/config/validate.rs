@@ -64,6 +64,8 @@ impl Settings {
             max_clients,
             idle_timeout_s: self.timeout.unwrap_or(0),
             snapshot_log_bytes: snapshot_log_mib << 20,
+            join_as: join_as(&self)?,
+            requirepass: requirepass(self.requirepass)?,
             secret: self.secret,
             redirect: self.redirect.unwrap_or_default(),
             sentinel_name,
@@ -97,6 +99,28 @@ fn check_secret(secret: Option<&Secret>) -> Result<(), ConfigError> {
             "--secret is {size_bytes} bytes long: at most {LONGEST_SECRET_BYTES} are allowed"
         )),
         _ => Ok(()),
+    }
+}
+
+fn requirepass(password: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
+    match password.as_ref().map(|password| password.reveal().len()) {
+        Some(0) => invalid("--requirepass is empty: give a password, or leave it out".to_owned()),
+        Some(size_bytes) if size_bytes > LONGEST_SECRET_BYTES => invalid(format!(
+            "--requirepass is {size_bytes} bytes long: at most {LONGEST_SECRET_BYTES} are allowed"
+        )),
+        _ => Ok(password),
+    }
+}
+
+/// Who asks to join is `default` unless it says otherwise.
+fn join_as(settings: &Settings) -> Result<Option<(String, Secret)>, ConfigError> {
+    let password = settings.join_password.clone().or_else(|| settings.requirepass.clone());
+    match (settings.join_user.clone(), password) {
+        (user, Some(password)) => Ok(Some((user.unwrap_or_else(|| "default".to_owned()), password))),
+        (None, None) => Ok(None),
+        (Some(user), None) => {
+            invalid(format!("--join-user {user} has no password: give --join-password too, or leave it out"))
+        }
     }
 }
 

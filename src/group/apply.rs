@@ -144,7 +144,10 @@ impl Group {
             // Only to the clients of the node that read.
             KeyspaceEvent::Named { class: EventClass::KeyMiss, .. } => ticket != 0,
             KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
-            KeyspaceEvent::Touched { .. } | KeyspaceEvent::TouchedAll => true,
+            KeyspaceEvent::Touched { .. }
+            | KeyspaceEvent::TouchedAll
+            | KeyspaceEvent::User { .. }
+            | KeyspaceEvent::UsersReplaced => true,
         };
         let events = self.machine.take_events().into_iter().filter(is_told);
         self.effects.notices.extend(events.map(|event| Notice { before, ticket, event }));

@@ -40,6 +40,9 @@ pub struct GroupConfig {
     pub new_cluster_id: [u8; 16],
     /// Proposed for a new cluster: the key of the keyspace's hash.
     pub new_hash_key: [u8; 16],
+    /// Proposed for a new cluster: the password of the user `default`, as hexadecimal SHA-256; empty:
+    /// it needs none.
+    pub new_password: String,
     /// Log bytes since the last snapshot that make a new one due, at least.
     pub snapshot_min_log_bytes: u64,
     /// Memory that the log may take for followers that lag.

@@ -155,6 +155,7 @@ impl Group {
             &self.config.new_cluster_id,
             &self.config.new_hash_key,
             &self.raft.store().conf_state().voters,
+            &self.config.new_password,
         );
         self.propose_housekeeping(vec![Batch {
             origin: self.config.node_id,

@@ -116,6 +116,16 @@ impl fmt::Display for EventClasses {
     }
 }
 
+/// What became of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserChange {
+    /// Who is connected as this user may do other things now. If channels were taken away:
+    /// those that are left.
+    Changed { channels: Option<Vec<Blob>> },
+    /// There is no such user any more.
+    Deleted,
+}
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -125,6 +135,10 @@ pub enum Event {
     Touched { db: u32, key: Blob },
     /// Any number of keys are not what they were.
     TouchedAll,
+    /// A user was created, changed or removed.
+    User { name: Blob, change: UserChange },
+    /// Any number of users are not what they were.
+    UsersReplaced,
     /// `PUBLISH` or `SPUBLISH`.
     Message { channel: Blob, message: Blob, sharded: bool },
 }
@@ -185,6 +199,16 @@ impl super::Keyspace {
     pub fn publish(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
         let (channel, message) = (Blob::new(channel), Blob::new(message));
         self.events.list.push(Event::Message { channel, message, sharded });
+    }
+
+    /// A user is not what it was.
+    pub fn tell_user(&mut self, name: &[u8], change: UserChange) {
+        self.events.list.push(Event::User { name: Blob::new(name), change });
+    }
+
+    /// Any user may be another than it was.
+    pub fn tell_users_replaced(&mut self) {
+        self.events.list.push(Event::UsersReplaced);
     }
 
     /// A read has not found the key.

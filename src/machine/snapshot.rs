@@ -56,6 +56,7 @@ impl Machine {
         for (name, value) in self.state.settings.pairs() {
             state.mut_settings().push(proto::Setting { name: name.to_owned(), value, ..Default::default() });
         }
+        state.set_users(self.state.acl.to_snapshot().into());
         for (db, swap) in self.state.keyspace.swaps() {
             state.mut_swaps().push(proto::Swap {
                 db: db as u32,
@@ -166,6 +167,7 @@ fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
         let set = machine.state.set(setting.get_name(), setting.get_value().as_bytes());
         set.map_err(|_| SnapshotError::Incoherent("a setting that this version does not know"))?;
     }
+    machine.state.acl = crate::command::Acl::from_snapshot(state.get_users());
     for swap in state.get_swaps() {
         let [db, with] = [swap.get_db() as usize, swap.get_with() as usize];
         if db.max(with) >= DATABASES {

@@ -38,6 +38,8 @@ pub struct JoinRequest {
     pub data_dir: PathBuf,
     /// How.
     pub storage: StorageKind,
+    /// As whom to ask them: user and password.
+    pub credentials: Option<(String, String)>,
     /// How long a node of the cluster keeps a command before it gives up on it.
     pub unavailable_after_ms: u64,
 }
@@ -79,7 +81,9 @@ fn hex(id: [u8; 16]) -> String {
 /// Whoever answers has to be of the cluster that the directory is of.
 async fn refuse_another_cluster(request: &JoinRequest, own: [u8; 16]) -> Result<(), NodeError> {
     for target in &request.targets {
-        let Ok(Ok(status)) = tokio::time::timeout(LOOK, Ask::new(target, LOOK).status()).await else {
+        let Ok(Ok(status)) =
+            tokio::time::timeout(LOOK, Ask::new(target, LOOK, &request.credentials).status()).await
+        else {
             continue;
         };
         if status.cluster_id != own {
@@ -145,7 +149,7 @@ async fn ask<'a>(
 ) -> Result<Admission, Unasked> {
     // A write that cannot be committed is kept for that long, and may wait as long for its outcome.
     let patience = Duration::from_millis(2 * request.unavailable_after_ms + 2 * limits::MEMBERSHIP_WAIT_MS);
-    let mut ask = Ask::new(target, patience);
+    let mut ask = Ask::new(target, patience, &request.credentials);
     let status = ask.status().await?;
     let (first, known) = *cluster.get_or_insert((target, status.cluster_id));
     if known != status.cluster_id {

@@ -49,6 +49,8 @@ pub struct NodeConfig {
     pub unavailable_after_ms: u64,
     /// What peers must know of each other.
     pub secret: Option<String>,
+    /// Of the user `default` of a new cluster, as its hash.
+    pub password: Option<String>,
     /// Log bytes that make a snapshot due.
     pub snapshot_min_log_bytes: u64,
 }
@@ -192,6 +194,7 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
         seed: u64::from_le_bytes(random()?),
         new_cluster_id: random()?,
         new_hash_key: random()?,
+        new_password: config.password.clone().unwrap_or_default(),
         snapshot_min_log_bytes: config.snapshot_min_log_bytes,
         log_cache_bytes: limits::LOG_CACHE_BYTES.min(config.snapshot_min_log_bytes as usize),
     })

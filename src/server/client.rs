@@ -3,6 +3,7 @@
 //! woken unless something is left over. This module must never block, and never run a
 //! connection's commands.
 
+use super::access::Access;
 use super::control::Control;
 use super::pubsub::Subscriptions;
 use super::stats::Stats;
@@ -42,6 +43,7 @@ pub struct Client {
     pub tracker: Tracker,
     /// Listens to channels; to which, if it does.
     pub subscribed: Cell<bool>,
+    pub access: Access,
     pub(super) subscriptions: RefCell<Option<Box<Subscriptions>>>,
     pub input_len: Cell<usize>,
     pub input_capacity: Cell<usize>,
@@ -89,6 +91,7 @@ impl Client {
             control: Control::default(),
             tracker: Tracker::default(),
             subscribed: Cell::default(),
+            access: Access::default(),
             subscriptions: RefCell::default(),
             input_len: Cell::default(),
             input_capacity: Cell::default(),

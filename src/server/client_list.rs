@@ -1,6 +1,7 @@
 //! What `CLIENT LIST` and `CLIENT INFO` tell of connections. This module must never change one.
 
 use super::Shared;
+use super::access;
 use super::client::Client;
 use super::connection::Connection;
 use crate::command::{Reply, parse_i64};
@@ -40,13 +41,13 @@ impl Kind {
 }
 
 /// The user that a connection has authenticated as.
-pub fn user_of(_: &Client) -> String {
-    "default".to_owned()
+pub fn user_of(client: &Client) -> String {
+    client.access.shown_name()
 }
 
 /// Whether there is a user of that name.
-pub fn is_user(_: &Shared, name: &[u8]) -> bool {
-    name == b"default"
+pub fn is_user(shared: &Shared, name: &[u8]) -> bool {
+    access::users(shared, |acl, _| acl.user(name).is_some()) == Some(true)
 }
 
 /// `CLIENT LIST [TYPE type] [ID id ...]`.
@@ -95,6 +96,13 @@ fn flags(client: &Client) -> String {
     flags.extend(client.tracker.flags());
     flags.extend(after.into_iter().filter_map(has));
     if flags.is_empty() { "N".to_owned() } else { flags }
+}
+
+/// One line, by itself.
+pub fn line_of(client: &Client) -> String {
+    let mut text = String::new();
+    line(&mut text, client, None);
+    text
 }
 
 /// One line. `asks`: the command that this client is just sending.

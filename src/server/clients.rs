@@ -2,6 +2,7 @@
 //! and what happens to keys come in here, in one order. This module must never block, and never
 //! run a command.
 
+use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
 use super::pubsub::PubSub;
@@ -25,6 +26,7 @@ pub struct ClientTable {
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
     pubsub: PubSub,
+    pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
     stats: Rc<Stats>,
@@ -40,6 +42,7 @@ impl ClientTable {
             next_id: Cell::new(1),
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
+            acl_log: AclLog::default(),
             tracking: Tracking::default(),
             pause: Pause::default(),
             stats: Rc::default(),
@@ -78,9 +81,10 @@ impl ClientTable {
         self.clients.borrow().get(&id).cloned()
     }
 
-    /// All clients, by id.
+    /// All clients, by id, but for those that are being closed.
     pub(super) fn all(&self) -> Vec<Rc<Client>> {
-        let mut all: Vec<_> = self.clients.borrow().values().cloned().collect();
+        let clients = self.clients.borrow();
+        let mut all: Vec<_> = clients.values().filter(|client| client.closing().is_none()).cloned().collect();
         all.sort_unstable_by_key(|client| client.id);
         all
     }
@@ -157,6 +161,7 @@ impl Clients for ClientTable {
                 self.pubsub.tell_event(classes, name, db, &key, touch);
             }
             Event::Touched { key, .. } => self.touched(notice.ticket, &key),
+            event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
             Event::TouchedAll => self.touched_all(notice.ticket),
         }
     }

@@ -39,6 +39,8 @@ pub enum Capture {
     Watch(Vec<Vec<u8>>),
     /// The commands of an `EXEC` that the connection carries out, each with its place.
     Exec(Vec<(usize, Queued)>),
+    /// The rules of an `ACL SETUSER` that removes passwords, as they went to the log and as given.
+    Removals(Vec<(String, String)>),
     /// A wish about a member, whose effect is then waited for.
     Member(MemberGoal),
     /// Parameters of the whole cluster.
@@ -70,7 +72,7 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(client: Rc<Client>, shared: Rc<Shared>) -> Self {
-        Self {
+        let mut connection = Self {
             client,
             shared,
             session: Session::default(),
@@ -86,7 +88,14 @@ impl Connection {
             held: None,
             failed: None,
             eof: false,
-        }
+        };
+        connection.refresh_access();
+        connection
+    }
+
+    /// For what comes next.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.decoder.set_limits(limits);
     }
 
     /// Serves the connection to its end.
@@ -123,6 +132,7 @@ impl Connection {
         if self.client.awaiting() > 0 {
             return;
         }
+        self.check_doubts();
         if let Some(reply) = self.client.take_captured()
             && let Some(capture) = self.capture.take()
         {

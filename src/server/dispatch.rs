@@ -2,6 +2,8 @@
 //! when, and the rules of `MULTI`. Replies keep the order of the requests: what is answered
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
+use super::access;
+use super::acl_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
 use super::session::{Queued, Session, Transaction};
@@ -25,7 +27,7 @@ pub enum Flow {
 
 const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
 const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
-const TOO_LONG: Reply =
+pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
 
@@ -55,6 +57,9 @@ impl Connection {
             self.queue(request, row, job);
             return Flow::Next;
         }
+        if access::is_admins_write(row) {
+            return self.dispatch_admins(request, row, job);
+        }
         match row.handler {
             Handler::Connection(what) => return self.dispatch_local(what, row, request, job),
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
@@ -75,7 +80,12 @@ impl Connection {
     }
 
     /// Why a command cannot be taken now, by this connection of this node.
-    fn refusal(&self, request: &Request, row: &'static Command) -> Option<Reply> {
+    fn refusal(&mut self, request: &Request, row: &'static Command) -> Option<Reply> {
+        if !self.client.access.is_trusted()
+            && let Err(error) = self.authorize(row, request)
+        {
+            return Some(error);
+        }
         let full = || row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full();
         self.redirected(request, row)
             .or_else(|| self.refused_while_subscribed(row))
@@ -101,6 +111,7 @@ impl Connection {
     }
 
     fn queue(&mut self, request: Request, row: &'static Command, job: &mut Job) {
+        let (request, refused) = access::prepared(row, request);
         let Some(multi) = &mut self.session.multi else { return };
         if let Handler::Connection(Do::Select) = row.handler
             && let Ok(db) = databases::selected(&self.shared, &request.args())
@@ -111,7 +122,7 @@ impl Connection {
             self.shared.observer().reject(row);
             multi.broken = true;
             NOT_IN_MULTI
-        } else if multi.queue(request, row) {
+        } else if multi.queue(request, row, refused.err()) {
             Reply::simple("QUEUED")
         } else {
             Reply::error("ERR the transaction is too large")
@@ -121,6 +132,9 @@ impl Connection {
     }
 
     fn dispatch_local(&mut self, what: Do, row: &'static Command, request: Request, job: &mut Job) -> Flow {
+        if what == Do::Exec {
+            self.check_queued();
+        }
         let with_local = what == Do::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
@@ -198,7 +212,8 @@ impl Connection {
         if transaction.broken {
             return Err(ABORTED);
         }
-        let for_group = transaction.commands.iter().any(|queued| queued.local().is_none());
+        let for_group = transaction.commands.iter().any(|queued| !queued.is_local());
+        let admins = transaction.commands.iter().any(|queued| access::is_admins_write(queued.row));
         if !for_group && watches.is_empty() {
             let queued = transaction.commands.into_iter();
             return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
@@ -208,7 +223,7 @@ impl Connection {
         }
         let local = transaction.into_step(watches, job);
         if local.is_empty() {
-            return Ok(Flow::Next);
+            return Ok(if admins { Flow::Submit } else { Flow::Next });
         }
         self.capture = Some(Capture::Exec(local));
         Ok(Flow::Submit)
@@ -229,6 +244,9 @@ impl Connection {
     }
 
     fn run_queued(&mut self, queued: &Queued) -> Reply {
+        if let Some(error) = &queued.refused {
+            return error.clone();
+        }
         let (began_ns, args) = (self.shared.observer().begin(), queued.request.args());
         let reply = self.run_queued_local(queued);
         self.observed(began_ns, queued.row, &args, Some(&reply));
@@ -248,6 +266,7 @@ impl Connection {
 
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
+        self.log_out();
         self.client.control.db.set(0);
         self.shared.clients.pubsub().forget(&self.client);
         self.client.queued.set(None);
@@ -271,6 +290,7 @@ impl Connection {
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
+            (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
@@ -299,13 +319,14 @@ impl Connection {
         };
         self.client.send(&reply);
         if self.client.tracker.is_on() {
+            self.end_caching();
             self.shared.clients.tell_pending(&self.client);
             self.shared.clients.flush_told();
         }
     }
 
     /// Answers in turn: now, if nothing comes before.
-    fn answer(&self, reply: Reply, job: &mut Job) {
+    pub(super) fn answer(&self, reply: Reply, job: &mut Job) {
         if job.steps.is_empty() {
             self.client.send(&reply);
         } else {

@@ -1,9 +1,11 @@
 //! `INFO`: Redis's sections and field names where there is something true to say under
 //! them, and a section about Raft. This module must never make up a value.
 
+mod statistics;
+
 use super::Shared;
 use super::admin_commands::{host_and_port, leader, leads, peers};
-use super::stats::{cpu_seconds, machine_memory_bytes, resident_bytes};
+use super::stats::{THREAD, WHOLE, cpu_seconds, machine_memory_bytes, resident_bytes};
 use crate::command::Reply;
 use crate::config::Redirect;
 use crate::limits;
@@ -14,10 +16,45 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The version of Redis that this server behaves as, for clients that ask.
 pub const REDIS_VERSION: &str = "7.0.15";
 
+// Fields that tools look for, of what does not exist here: there are none of each.
+const NO_SCRIPTS: &[&str] = &[
+    "used_memory_lua",
+    "used_memory_scripts",
+    "number_of_cached_scripts",
+    "number_of_functions",
+    "number_of_libraries",
+];
+const NO_OTHER_MEMORY: &[&str] =
+    &["mem_not_counted_for_evict", "mem_clients_slaves", "mem_cluster_links", "active_defrag_running"];
+const NO_FORKS: &[&str] = &[
+    "async_loading",
+    "rdb_last_cow_size",
+    "aof_rewrite_scheduled",
+    "aof_last_cow_size",
+    "module_fork_in_progress",
+];
+const NOTHING_OF_THE_KIND: &[&str] = &[
+    "evicted_keys",
+    "evicted_clients",
+    "total_eviction_exceeded_time",
+    "current_eviction_exceeded_time",
+    "latest_fork_usec",
+    "total_forks",
+    "migrate_cached_sockets",
+    "slave_expires_tracked_keys",
+    "active_defrag_hits",
+    "active_defrag_misses",
+    "active_defrag_key_hits",
+    "active_defrag_key_misses",
+    "sync_full",
+    "sync_partial_ok",
+    "sync_partial_err",
+];
+
 type Section = fn(&mut Text, &Shared, &NodeStatus);
 
 /// In the order that they are shown.
-const SECTIONS: [(&str, Section); 10] = [
+const SECTIONS: [(&str, Section); 14] = [
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),
@@ -26,6 +63,10 @@ const SECTIONS: [(&str, Section); 10] = [
     ("Replication", replication),
     ("CPU", cpu),
     ("Raft", raft),
+    ("Modules", |_, _, _| {}),
+    ("Commandstats", statistics::commands),
+    ("Errorstats", statistics::errors),
+    ("Latencystats", statistics::latencies),
     ("Cluster", cluster),
     ("Keyspace", keyspace),
 ];
@@ -33,13 +74,16 @@ const SECTIONS: [(&str, Section); 10] = [
 /// `INFO [section ...]`.
 pub fn run(shared: &Shared, wanted: &[&[u8]]) -> Reply {
     let status = shared.backend.status();
-    let everything = wanted.is_empty()
-        || wanted.iter().any(|name| {
-            ["all", "default", "everything"].iter().any(|all| name.eq_ignore_ascii_case(all.as_bytes()))
-        });
+    let asks = |name: &str| wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name.as_bytes()));
+    let usual = wanted.is_empty() || asks("default");
+    let all = asks("all") || asks("everything");
     let mut text = Text(String::with_capacity(4096));
     for (name, write) in SECTIONS {
-        if everything || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name.as_bytes())) {
+        let by_group = match name {
+            "Commandstats" | "Latencystats" => all,
+            _ => usual || all,
+        };
+        if by_group || asks(name) {
             if !text.0.is_empty() {
                 text.0.push_str("\r\n");
             }
@@ -61,10 +105,23 @@ impl Text {
         self.line(format_args!("{name}:{value}"));
     }
 
+    fn zeros(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.field(name, 0));
+    }
+
+    fn ratio(&mut self, name: &str, whole: u64, part: u64) {
+        self.field(&format!("{name}_ratio"), format_args!("{:.2}", whole as f64 / part.max(1) as f64));
+        self.field(&format!("{name}_bytes"), whole as i64 - part as i64);
+    }
+
     fn size(&mut self, name: &str, bytes: u64) {
         self.field(name, bytes);
         self.field(&format!("{name}_human"), human(bytes));
     }
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.2}%", 100.0 * part as f64 / whole.max(1) as f64)
 }
 
 fn human(bytes: u64) -> String {
@@ -95,17 +152,32 @@ fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let uptime_s = shared.clients.stats().started.elapsed().as_secs();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     text.field("redis_version", REDIS_VERSION);
+    text.field("redis_git_sha1", "00000000");
+    text.field("redis_git_dirty", 0);
+    text.field("redis_build_id", 0);
     text.field("bowline_version", env!("CARGO_PKG_VERSION"));
     text.field("redis_mode", mode(shared));
     text.field("os", format_args!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
     text.field("arch_bits", usize::BITS);
+    text.field("monotonic_clock", "POSIX clock_gettime");
     text.field("multiplexing_api", "epoll");
     text.field("process_id", std::process::id());
+    text.field("process_supervised", "no");
     text.field("run_id", &shared.config.run_id);
     text.field("tcp_port", shared.addr.port());
     text.field("server_time_usec", now.as_micros());
     text.field("uptime_in_seconds", uptime_s);
     text.field("uptime_in_days", uptime_s / 86_400);
+    for (field, parameter) in [("hz", "hz"), ("configured_hz", "hz")] {
+        text.field(
+            field,
+            super::parameters::find(parameter.as_bytes()).map_or_else(String::new, |row| row.value(shared)),
+        );
+    }
+    text.field("lru_clock", now.as_secs() & 0xff_ffff);
+    text.field("executable", std::env::current_exe().unwrap_or_default().display());
+    text.field("config_file", "");
+    text.field("io_threads_active", 0);
 }
 
 fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
@@ -118,6 +190,7 @@ fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("client_recent_max_output_buffer", largest(&|client| client.unsent()).unwrap_or(0));
     text.field("blocked_clients", all.iter().filter(|client| client.blocked.get()).count());
     text.field("tracking_clients", shared.clients.tracking.clients());
+    text.field("clients_in_timeout_table", 0);
 }
 
 fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
@@ -126,32 +199,57 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let (used, resident) = (memory.allocated_bytes as u64, resident_bytes());
     text.size("used_memory", used);
     text.size("used_memory_rss", resident);
-    text.size("used_memory_peak", stats.memory_peak_bytes.get() as u64);
+    let peak = stats.memory_peak_bytes.get() as u64;
+    text.size("used_memory_peak", peak);
+    text.field("used_memory_peak_perc", percent(used, peak));
+    let startup = stats.memory_startup_bytes.get() as u64;
+    let buffers: usize = shared
+        .clients
+        .all()
+        .iter()
+        .map(|client| client.input_capacity.get() + client.output_capacity())
+        .sum();
+    let overhead = (startup + buffers as u64).min(used);
+    text.field("used_memory_overhead", overhead);
+    text.field("used_memory_startup", startup);
+    text.field("used_memory_dataset", used - overhead);
+    text.field("used_memory_dataset_perc", percent(used - overhead, used.saturating_sub(startup)));
     text.field("allocator_allocated", used);
     text.field("allocator_active", memory.active_bytes);
     text.field("allocator_resident", memory.resident_bytes);
     text.size("total_system_memory", machine_memory_bytes());
-    text.size("maxmemory", 0);
+    text.zeros(NO_SCRIPTS);
+    text.size("maxmemory", shared.parameters.max_memory_bytes.get() as u64);
     text.field("maxmemory_policy", "noeviction");
+    let (active, allocator_resident) = (memory.active_bytes as u64, memory.resident_bytes as u64);
+    text.ratio("allocator_frag", active, used);
+    text.ratio("allocator_rss", allocator_resident, active);
+    text.ratio("rss_overhead", resident, allocator_resident);
     text.field("mem_fragmentation_ratio", format_args!("{:.2}", resident as f64 / used.max(1) as f64));
+    text.field("mem_fragmentation_bytes", resident as i64 - used as i64);
+    text.field("mem_clients_normal", buffers);
+    text.zeros(NO_OTHER_MEMORY);
     text.field("mem_allocator", "jemalloc");
 }
 
 fn persistence(text: &mut Text, _: &Shared, status: &NodeStatus) {
     let durable = u8::from(status.storage != "memory");
     text.field("loading", 0);
+    text.field("rdb_changes_since_last_save", status.applied_index.saturating_sub(status.snapshot_index));
     text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
     text.field("rdb_saves", status.snapshots_total);
     text.field("rdb_last_bgsave_status", "ok");
     text.field("aof_enabled", durable);
     text.field("aof_rewrite_in_progress", u8::from(status.snapshot_in_progress));
+    text.field("aof_last_bgrewrite_status", "ok");
+    text.zeros(NO_FORKS);
     text.field("aof_last_write_status", "ok"); // after a failed write there is no server
     text.field("aof_current_size", status.log_bytes);
     text.field("storage_engine", status.storage);
     text.field("disk_syncs_total", status.disk_syncs_total);
 }
 
-fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
+fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let stats = shared.clients.stats();
     let [commands, input, output] = stats.rates();
     text.field("total_connections_received", stats.connections_received.get());
@@ -162,13 +260,21 @@ fn stats(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     text.field("instantaneous_input_kbps", format_args!("{:.2}", input / 1024.0));
     text.field("instantaneous_output_kbps", format_args!("{:.2}", output / 1024.0));
     text.field("rejected_connections", stats.connections_rejected.get());
-    text.field("expired_keys", status.expired_keys_total);
-    text.field("evicted_keys", 0);
+    let [expired, hits, misses] = super::stats::lookups(shared);
+    text.field("expired_keys", expired);
+    text.field("keyspace_hits", hits);
+    text.field("keyspace_misses", misses);
+    let [channels, patterns, sharded] = shared.clients.pubsub().counts();
+    text.field("pubsub_channels", channels);
+    text.field("pubsub_patterns", patterns);
+    text.field("pubsubshard_channels", sharded);
+    text.zeros(NOTHING_OF_THE_KIND);
     let tracking = &shared.clients.tracking;
     text.field("tracking_total_keys", tracking.total_keys());
     text.field("tracking_total_items", tracking.total_items());
     text.field("tracking_total_prefixes", tracking.total_prefixes());
     text.field("total_error_replies", stats.observer.errors().values().sum::<u64>());
+    text.field("unexpected_error_replies", 0);
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
@@ -194,17 +300,29 @@ fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
         text.field("master_port", port);
         text.field("master_link_status", if up { "up" } else { "down" });
         text.field("slave_read_only", 0); // any node takes writes
+        text.field("slave_read_repl_offset", status.last_index);
+        text.field("connected_slaves", 0);
         text.field("slave_repl_offset", status.applied_index);
     }
     let id = status.cluster_id.map_or(0, u128::from_be_bytes);
+    text.field("master_failover_state", "no-failover");
     text.field("master_replid", format_args!("{id:040x}"));
+    text.field("master_replid2", format_args!("{:040x}", 0));
     text.field("master_repl_offset", status.last_index);
+    text.field("second_repl_offset", -1);
+    text.field("repl_backlog_active", 1);
+    text.field("repl_backlog_size", limits::LOG_CACHE_BYTES);
+    text.field("repl_backlog_first_byte_offset", status.first_index);
+    text.field("repl_backlog_histlen", (status.last_index + 1).saturating_sub(status.first_index));
 }
 
 fn cpu(text: &mut Text, _: &Shared, _: &NodeStatus) {
-    let (system, user) = cpu_seconds();
-    text.field("used_cpu_sys", format_args!("{system:.6}"));
-    text.field("used_cpu_user", format_args!("{user:.6}"));
+    let no_children = (0.0, 0.0);
+    let parts = [("", cpu_seconds(WHOLE)), ("_children", no_children), ("_main_thread", cpu_seconds(THREAD))];
+    for (part, (system, user)) in parts {
+        text.field(&format!("used_cpu_sys{part}"), format_args!("{system:.6}"));
+        text.field(&format!("used_cpu_user{part}"), format_args!("{user:.6}"));
+    }
 }
 
 fn raft(text: &mut Text, _: &Shared, status: &NodeStatus) {

@@ -3,8 +3,8 @@
 
 use super::connection::Connection;
 use super::{
-    admin_commands, client_command, cluster_commands, config_command, consistency, databases, info,
-    latency_command, memory_command, pubsub_commands, sentinel_commands, slowlog_command,
+    acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
+    info, latency_command, memory_command, pubsub_commands, sentinel_commands, slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -16,7 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn is_barrier(what: Do) -> bool {
     let alters = matches!(
         what,
-        Do::ConfigResetStat
+        Do::Auth
+            | Do::ConfigResetStat
             | Do::ConfigSet
             | Do::Hello
             | Do::Info
@@ -45,8 +46,6 @@ pub fn runs_in_multi(what: Do) -> bool {
     matches!(what, Do::Discard | Do::Exec | Do::Multi | Do::Quit | Do::Reset | Do::Watch)
 }
 
-const WRONG_PASSWORD: Reply = Reply::error("WRONGPASS invalid username-password pair or user is disabled.");
-
 /// Carries out a command that needs nothing but the connection: everything but the
 /// transaction commands, `WATCH`, `WAIT` (outside `MULTI`), `RESET`, `QUIT`, and those that ask
 /// the group.
@@ -54,11 +53,12 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
     match what {
         Do::Client(what) => client_command::run(connection, what, args),
         Do::Asking => Reply::Ok,
-        Do::Auth => auth(args),
+        Do::Acl(what) => acl_commands::run(connection, what, args),
+        Do::Auth => acl_commands::auth(connection, args),
         Do::Cluster(what) => cluster_commands::run(&connection.shared.backend.status(), what, args),
         Do::ConfigSet => config_command::set_queued(&connection.shared, &args[2..]),
         Do::ConfigResetStat => {
-            connection.shared.clients.stats().reset();
+            connection.shared.clients.stats().reset(&connection.shared);
             Reply::Ok
         }
         Do::ConfigRewrite => Reply::error("ERR The server is running without a config file"),
@@ -115,17 +115,9 @@ fn time() -> Reply {
     Reply::Array(vec![Reply::bulk(now.as_secs().to_string()), Reply::bulk(now.subsec_micros().to_string())])
 }
 
-/// There is one user, `default`, and it has no password: any will do, as in Redis.
-fn auth(args: &Args<'_>) -> Reply {
-    match args[1..] {
-        [_] => Reply::error(
-            "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
-        ),
-        [b"default", _] => Reply::Ok,
-        [_, _] => WRONG_PASSWORD,
-        _ => Reply::error("ERR syntax error"),
-    }
-}
+const HELLO_WITHOUT_AUTH: Reply = Reply::error(
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+);
 
 fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     let mut protocol = connection.client.protocol.get();
@@ -141,9 +133,10 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     let mut rest = args.get(2..).unwrap_or_default();
     while let [option, tail @ ..] = rest {
         rest = match tail {
-            [user, _, tail @ ..] if option.eq_ignore_ascii_case(b"AUTH") => {
-                if *user != b"default" {
-                    return WRONG_PASSWORD;
+            [user, password, tail @ ..] if option.eq_ignore_ascii_case(b"AUTH") => {
+                if !connection.log_in(user, password) {
+                    connection.note_failed_login(args[0], user);
+                    return acl_commands::WRONG_PASSWORD;
                 }
                 tail
             }
@@ -162,6 +155,9 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     }
     if let Some(name) = name {
         *connection.client.name.borrow_mut() = name;
+    }
+    if connection.client.access.needs_password() {
+        return HELLO_WITHOUT_AUTH;
     }
     connection.client.protocol.set(protocol);
     let role = if admin_commands::leads(&connection.shared.backend.status()) { "master" } else { "replica" };

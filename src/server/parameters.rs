@@ -10,11 +10,15 @@ pub use grammar::Grammar;
 pub use table::ROWS;
 
 use super::{ServerConfig, Shared};
+use crate::command::{requirepass, shown_requirepass};
 use crate::group::Consistency;
 use crate::limits;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// No plain password is kept, shown or written.
+const REQUIREPASS: &str = "requirepass";
 
 /// A parameter, by one of its names.
 pub struct Row {
@@ -133,6 +137,7 @@ impl Row {
     pub fn check(&self, shared: &Shared, value: &[u8]) -> Result<String, String> {
         let value = self.grammar.read(value)?;
         match &self.holder {
+            Holder::Cluster if self.name == REQUIREPASS => Ok(requirepass(&value)),
             Holder::Fixed(_, reason) if value != self.value(shared) => Err((*reason).to_owned()),
             _ => Ok(value),
         }
@@ -157,6 +162,10 @@ impl Row {
 fn cluster_value(shared: &Shared, name: &str) -> String {
     let mut value = String::new();
     shared.backend.look(&mut |machine| {
+        if name == REQUIREPASS {
+            value = shown_requirepass(machine.acl());
+            return;
+        }
         let pairs = machine.settings().pairs();
         value = pairs.into_iter().find(|pair| pair.0 == name).map_or(String::new(), |pair| pair.1);
     });

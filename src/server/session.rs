@@ -1,7 +1,7 @@
 //! [`Session`]: what a connection remembers between commands: `MULTI`, `WATCH`, `READONLY`.
 //! This module must never run anything.
 
-use crate::command::{Command as Row, ConnectionCommand, Handler, Request, parse_i64};
+use crate::command::{Command as Row, ConnectionCommand, Handler, Reply, Request, parse_i64};
 use crate::group::{Consistency, Job, ReadTransaction, Step};
 use crate::limits;
 use crate::wire::units::{Command, Watch, put_transaction_unit};
@@ -39,9 +39,16 @@ pub struct Transaction {
 pub struct Queued {
     pub request: Request,
     pub row: &'static Row,
+    /// It is not to be carried out: the reply in its place.
+    pub refused: Option<Reply>,
 }
 
 impl Queued {
+    /// Whether the group has nothing to do with it.
+    pub fn is_local(&self) -> bool {
+        self.refused.is_some() || self.local().is_some()
+    }
+
     /// Of a command that the connection carries out.
     pub fn local(&self) -> Option<ConnectionCommand> {
         match self.row.handler {
@@ -83,14 +90,14 @@ impl Session {
 
 impl Transaction {
     /// Queues a command. False: there is too much, and the transaction is broken.
-    pub fn queue(&mut self, request: Request, row: &'static Row) -> bool {
+    pub fn queue(&mut self, request: Request, row: &'static Row, refused: Option<Reply>) -> bool {
         self.size_bytes += request.size_bytes() + QUEUED_OVERHEAD_BYTES;
         if self.size_bytes > limits::MAX_TRANSACTION_BYTES {
             self.broken = true;
             self.commands.clear();
             return false;
         }
-        self.commands.push(Queued { request, row });
+        self.commands.push(Queued { request, row, refused });
         true
     }
 
@@ -111,7 +118,7 @@ impl Transaction {
 
     /// Whether the connection has to carry out some of it.
     pub fn has_local(&self) -> bool {
-        self.commands.iter().any(|queued| queued.local().is_some())
+        self.commands.iter().any(Queued::is_local)
     }
 
     /// Adds what the group has to do as one step of `job`; what is left for the connection
@@ -120,7 +127,7 @@ impl Transaction {
         self.follow_selects();
         let writes = self.commands.iter().any(|queued| queued.row.is_write());
         let (group, local): (Vec<_>, Vec<_>) =
-            self.commands.into_iter().enumerate().partition(|(_, queued)| queued.local().is_none());
+            self.commands.into_iter().enumerate().partition(|(_, queued)| !queued.is_local());
         let commands = group.into_iter().map(|(_, queued)| queued.request);
         if writes {
             let requests: Vec<Request> = commands.collect();

@@ -1,6 +1,7 @@
 //! Counters for `INFO`, and what the process uses of the machine. This module must never
 //! cost a command more than an addition.
 
+use super::Shared;
 use super::journal::Journal;
 use crate::group::Observer;
 use rustix::time::{ClockId, clock_gettime};
@@ -22,6 +23,9 @@ pub struct Stats {
     pub net_input_bytes: Cell<u64>,
     pub net_output_bytes: Cell<u64>,
     pub memory_peak_bytes: Cell<usize>,
+    pub memory_startup_bytes: Cell<usize>,
+    /// What [`lookups`] counted when it was last set back.
+    lookups_before: Cell<[u64; 3]>,
     /// Of what commands cost.
     pub observer: Rc<Observer>,
     /// Of what took long.
@@ -57,6 +61,8 @@ impl Default for Stats {
             net_input_bytes: Cell::default(),
             net_output_bytes: Cell::default(),
             memory_peak_bytes: Cell::default(),
+            memory_startup_bytes: Cell::new(read_memory().unwrap_or_default().allocated_bytes),
+            lookups_before: Cell::default(),
             observer: Rc::new(Observer::new(Some(monotonic_ns))),
             journal: Journal::default(),
             rates: RefCell::new(Rates { at: now, counts: [0; 3], per_second: [[0.0; SAMPLES]; 3], next: 0 }),
@@ -72,7 +78,9 @@ impl Stats {
     }
 
     /// `CONFIG RESETSTAT`: counts from nothing again.
-    pub fn reset(&self) {
+    pub(super) fn reset(&self, shared: &Shared) {
+        self.lookups_before.set(all_lookups(shared));
+        self.memory_peak_bytes.set(self.memory().allocated_bytes);
         for counter in [
             &self.connections_received,
             &self.connections_rejected,
@@ -130,6 +138,21 @@ fn monotonic_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Keys that have expired, reads that found a key, and reads that did not.
+pub(super) fn lookups(shared: &Shared) -> [u64; 3] {
+    let (now, before) = (all_lookups(shared), shared.clients.stats().lookups_before.get());
+    [0, 1, 2].map(|i| now[i].saturating_sub(before[i]))
+}
+
+fn all_lookups(shared: &Shared) -> [u64; 3] {
+    let mut all = [0; 3];
+    shared.backend.look(&mut |machine| {
+        let (hits, misses) = machine.lookups();
+        all = [machine.expired_total(), hits, misses];
+    });
+    all
+}
+
 fn read_memory() -> Result<Memory, tikv_jemalloc_ctl::Error> {
     use tikv_jemalloc_ctl::{epoch, stats};
     epoch::advance()?;
@@ -169,9 +192,14 @@ pub fn purge() -> Result<(), tikv_jemalloc_ctl::Error> {
     Ok(())
 }
 
+/// Of the whole process, for [`cpu_seconds`].
+pub const WHOLE: &str = "/proc/self/stat";
+/// Of the thread that asks.
+pub const THREAD: &str = "/proc/thread-self/stat";
+
 /// Seconds of processor time in the kernel and outside it, or zeros where there is no /proc.
-pub fn cpu_seconds() -> (f64, f64) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+pub fn cpu_seconds(path: &str) -> (f64, f64) {
+    let stat = std::fs::read_to_string(path).unwrap_or_default();
     // The second field is the program's name in brackets, and may hold blanks.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = |i| fields.split_whitespace().nth(i).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);

@@ -5,6 +5,7 @@ mod backend;
 mod commands;
 mod config;
 mod consistency;
+mod control;
 mod discovery;
 mod limits;
 mod once;
@@ -12,6 +13,7 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod tracking;
 mod transactions;
 
 use super::{ClientTable, Server, ServerConfig};
@@ -49,6 +51,7 @@ fn config() -> ServerConfig {
         election_timeout: Duration::from_millis(400),
         redirect: Redirect::None,
         sentinel_name: "mymaster".to_owned(),
+        requirepass: None,
         directory: "/var/lib/bowline".to_owned(),
     }
 }

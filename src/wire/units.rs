@@ -27,6 +27,8 @@ pub enum Unit<'a> {
         hash_key: &'a [u8],
         /// The voters of the log's beginning.
         voters: SmallVec<[u64; 5]>,
+        /// Of the user `default`, as hexadecimal SHA-256; empty: it needs none.
+        password: &'a str,
     },
     /// An operator wants other members.
     Membership(Membership<'a>),
@@ -167,7 +169,13 @@ pub fn put_register_unit(out: &mut Vec<u8>, register: &Register<'_>) {
 }
 
 /// Appends the bootstrap to a body.
-pub fn put_bootstrap_unit(out: &mut Vec<u8>, cluster_id: &[u8], hash_key: &[u8], voters: &[u64]) {
+pub fn put_bootstrap_unit(
+    out: &mut Vec<u8>,
+    cluster_id: &[u8],
+    hash_key: &[u8],
+    voters: &[u64],
+    password: &str,
+) {
     let mut inner = Vec::new();
     for (field, bytes) in [(1, cluster_id), (2, hash_key)] {
         put_len_field(&mut inner, field, bytes.len());
@@ -175,6 +183,10 @@ pub fn put_bootstrap_unit(out: &mut Vec<u8>, cluster_id: &[u8], hash_key: &[u8],
     }
     for &voter in voters {
         put_varint_field(&mut inner, 3, voter);
+    }
+    if !password.is_empty() {
+        put_len_field(&mut inner, 4, password.len());
+        inner.extend_from_slice(password.as_bytes());
     }
     put_wrapped(out, BOOTSTRAP, &inner);
 }
@@ -326,10 +338,18 @@ fn read_bootstrap(mut rest: &[u8]) -> Result<Unit<'_>, WireError> {
         return Err(WireError::new("bootstrap"));
     }
     let mut voters = SmallVec::new();
+    let mut password = "";
     while !rest.is_empty() {
-        voters.push(field_varint(&mut rest, 3, "bootstrap")?);
+        match super::entry::next_field(&mut rest, "bootstrap")? {
+            (3, value) => voters.push(value.varint("bootstrap")?),
+            (4, value) => {
+                let text = std::str::from_utf8(value.bytes("bootstrap")?);
+                password = text.map_err(|_| WireError::new("bootstrap"))?;
+            }
+            _ => return Err(WireError::new("bootstrap")),
+        }
     }
-    Ok(Unit::Bootstrap { cluster_id, hash_key, voters })
+    Ok(Unit::Bootstrap { cluster_id, hash_key, voters, password })
 }
 
 fn read_membership(mut bytes: &[u8]) -> Result<Membership<'_>, WireError> {

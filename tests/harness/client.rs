@@ -1,4 +1,5 @@
-//! A Redis client of a few lines that blocks, repeats nothing and shows errors verbatim.
+//! A Redis client of a few lines that blocks, repeats nothing and shows errors verbatim. What only
+//! RESP3 has it shows as RESP2 has it, pushes but for their name.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,6 +17,8 @@ pub enum Value {
     Bulk(Vec<u8>),
     Nil,
     Array(Vec<Value>),
+    /// Out of band, in RESP3.
+    Push(Vec<Value>),
 }
 
 impl Value {
@@ -146,8 +149,15 @@ impl Client {
                 bytes.truncate(bytes.len() - 2);
                 Value::Bulk(bytes)
             }
-            b'*' => Value::Array((0..number()?).map(|_| self.read()).collect::<io::Result<_>>()?),
+            b'_' => Value::Nil,
+            b'*' | b'~' => Value::Array(self.items(number()?)?),
+            b'%' => Value::Array(self.items(2 * number()?)?),
+            b'>' => Value::Push(self.items(number()?)?),
             _ => return Err(malformed(line)),
         })
+    }
+
+    fn items(&mut self, count: i64) -> io::Result<Vec<Value>> {
+        (0..count).map(|_| self.read()).collect()
     }
 }

@@ -70,6 +70,6 @@ fn value(reply: &Reply) -> Value {
         Reply::Int(number) => Value::Int(*number),
         Reply::Bulk(bytes) => Value::Text(String::from_utf8_lossy(bytes).into()),
         Reply::Nil => Value::Nil,
-        Reply::Array(replies) => Value::Array(replies.iter().map(value).collect()),
+        Reply::Array(replies) | Reply::Push(replies) => Value::Array(replies.iter().map(value).collect()),
     }
 }

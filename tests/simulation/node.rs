@@ -108,6 +108,7 @@ impl Node {
             seed,
             new_cluster_id: [self.id as u8; 16],
             new_hash_key: [self.id as u8; 16],
+            new_password: String::new(),
             snapshot_min_log_bytes: profile.snapshot_min_log_bytes,
             log_cache_bytes: profile.log_cache_bytes,
         };

@@ -31,8 +31,22 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     Reply::Array(keys.collect())
 }
 
-fn flags(spec: &KeySpec, call: &[&[u8]]) -> &'static [&'static str] {
+/// What a call does to a key.
+pub(in crate::command) fn flags(spec: &KeySpec, call: &[&[u8]]) -> &'static [&'static str] {
+    if is(call[0], "BITFIELD") && only_gets(&call[2..]) {
+        return &["RO", "access"];
+    }
     let Some(without_get) = spec.flags_unless_get else { return spec.flags };
     let gets = call.iter().skip(3).any(|arg| is(arg, "GET"));
     if gets { &["RW", "access", "update"] } else { without_get }
+}
+
+/// Whether operations of `BITFIELD` change nothing.
+fn only_gets(operations: &[&[u8]]) -> bool {
+    match operations {
+        [] => true,
+        [get, _, _, rest @ ..] if is(get, "GET") => only_gets(rest),
+        [overflow, _, rest @ ..] if is(overflow, "OVERFLOW") => only_gets(rest),
+        _ => false,
+    }
 }

@@ -79,6 +79,36 @@ pub enum Category {
 }
 
 impl Category {
+    /// All of them, in that order.
+    pub const ALL: [Self; 21] = [
+        Self::Keyspace,
+        Self::Read,
+        Self::Write,
+        Self::Set,
+        Self::SortedSet,
+        Self::List,
+        Self::Hash,
+        Self::String,
+        Self::Bitmap,
+        Self::HyperLogLog,
+        Self::Geo,
+        Self::Stream,
+        Self::PubSub,
+        Self::Admin,
+        Self::Fast,
+        Self::Slow,
+        Self::Blocking,
+        Self::Dangerous,
+        Self::Connection,
+        Self::Transaction,
+        Self::Scripting,
+    ];
+
+    /// The one of that name, without the `@`, in any case.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|category| category.name().as_bytes()[1..].eq_ignore_ascii_case(name))
+    }
+
     /// With Redis's `@`.
     pub fn name(self) -> &'static str {
         match self {

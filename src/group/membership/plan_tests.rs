@@ -24,7 +24,7 @@ const READY: Peer = Peer { matched: 4990, replicates: true, active: true, settle
 fn scene(voters: &[NodeId]) -> Scene {
     let mut machine = Machine::new();
     let mut body = Vec::new();
-    units::put_bootstrap_unit(&mut body, &[7; 16], &[8; 16], voters);
+    units::put_bootstrap_unit(&mut body, &[7; 16], &[8; 16], voters, "");
     carry_out(&mut machine, &body);
     let mut scene = Scene {
         machine,

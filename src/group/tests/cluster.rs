@@ -159,6 +159,7 @@ impl Cluster {
             seed: id,
             new_cluster_id: [id as u8; 16],
             new_hash_key: [id as u8; 16],
+            new_password: String::new(),
             snapshot_min_log_bytes,
             log_cache_bytes,
         };

@@ -56,14 +56,16 @@ enum Reply {
 pub struct Ask<'a> {
     target: &'a str,
     patience: Duration,
+    credentials: Option<(&'a str, &'a str)>,
     stream: Option<TcpStream>,
     input: Vec<u8>,
 }
 
 impl<'a> Ask<'a> {
-    /// With `target`; a change of the members may take as long as `patience`.
-    pub fn new(target: &'a str, patience: Duration) -> Self {
-        Self { target, patience, stream: None, input: Vec::new() }
+    /// With `target`, as the user of `credentials`; a change of the members may take as long as `patience`.
+    pub fn new(target: &'a str, patience: Duration, credentials: &'a Option<(String, String)>) -> Self {
+        let credentials = credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
+        Self { target, patience, credentials, stream: None, input: Vec::new() }
     }
 
     /// What the node knows of its cluster.
@@ -119,7 +121,29 @@ impl<'a> Ask<'a> {
         ))
     }
 
+    /// Logs in first, if it is the first call.
     async fn call(&mut self, words: &[&str], patience: Duration) -> Result<Reply, Unasked> {
+        if let Some((user, password)) = self.credentials.filter(|_| self.stream.is_none())
+            && let Reply::Error(text) = self.one_call(&["AUTH", user, password], SOON).await?
+        {
+            return Err(self.not_admitted(&text));
+        }
+        match self.one_call(words, patience).await? {
+            Reply::Error(text) if text.starts_with("NOAUTH ") || text.starts_with("NOPERM ") => {
+                Err(self.not_admitted(&text))
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    fn not_admitted(&self, text: &str) -> Unasked {
+        Unasked::Never(format!(
+            "{} says: {text}; give --join-user and --join-password of a user that may run RAFT",
+            self.target
+        ))
+    }
+
+    async fn one_call(&mut self, words: &[&str], patience: Duration) -> Result<Reply, Unasked> {
         let target = self.target;
         match timeout(patience, self.exchange(words)).await {
             Ok(Ok(Some(reply))) => Ok(reply),

@@ -116,6 +116,7 @@ fn set_read_mode(shared: &Shared, value: &str) {
 /// Sorted by name.
 #[rustfmt::skip] // a line a row
 pub static ROWS: &[Row] = &[
+    row("acl-pubsub-default", Grammar::OneOf(&["allchannels", "resetchannels"]), Holder::Cluster),
     row("aclfile", Grammar::Text, Holder::Immutable(Source::Text(""))),
     row("acllog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.parameters.acllog_max_len)),
     row("active-defrag-cycle-max", Grammar::Int(1, 99), Holder::Hint("25")),
@@ -253,6 +254,7 @@ pub static ROWS: &[Row] = &[
     row("replica-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("replica-serve-stale-data", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
     row("replicaof", Grammar::Text, Holder::Immutable(Source::Text(""))),
+    row("requirepass", Grammar::Text, Holder::Cluster),
     row("sanitize-dump-payload", Grammar::OneOf(&["no", "yes", "clients"]), Holder::Fixed(Source::Text("yes"), SANITIZED)),
     row("save", Grammar::Save, Holder::Fixed(Source::Text(""), SNAPSHOTS)),
     row("server_cpulist", Grammar::Text, Holder::Immutable(Source::Text(""))),

@@ -25,6 +25,10 @@ pub struct FakeBackend {
     arrived: Notify,
     /// Nothing is carried out while this is set.
     pub paused: Cell<bool>,
+    /// The machine carries everything out; the map is not used.
+    pub has_machine: Cell<bool>,
+    /// What changes is to be told.
+    pub touches: Cell<bool>,
     /// Every job is refused.
     pub full: Cell<bool>,
     pub status: RefCell<NodeStatus>,
@@ -92,6 +96,7 @@ impl FakeBackend {
         for step in job.steps {
             let reply = match step {
                 Step::Ready(reply) => reply,
+                step if self.has_machine.get() => self.by_machine(&step, &mut units),
                 Step::Read(request) => self.run(&request.args()),
                 Step::Watch(request) => self.watch(&request.args()[1..]),
                 Step::ReadTransaction(reads) => {
@@ -119,6 +124,20 @@ impl FakeBackend {
             clients.reply(job.ticket, reply);
         }
         assert!(units.next().is_none(), "as many units as writes");
+    }
+
+    fn by_machine(&self, step: &Step, units: &mut Units<'_>) -> Reply {
+        let mut machine = self.machine.borrow_mut();
+        match step {
+            Step::Write => machine.execute(&units.next().unwrap().unwrap()),
+            Step::Read(request) => machine.read(&request.args(), request.db, 0, 1).0,
+            Step::ReadTransaction(reads) => {
+                let read =
+                    |request: &crate::command::Request| machine.read(&request.args(), request.db, 0, 1).0;
+                Reply::Array(reads.commands.iter().map(read).collect())
+            }
+            step => panic!("{step:?}"),
+        }
     }
 
     /// What the machine has to tell.
@@ -197,6 +216,7 @@ impl Backend for FakeBackend {
     }
 
     fn set_touches(&self, wanted: bool) {
+        self.touches.set(wanted);
         self.machine.borrow_mut().set_touches(wanted);
     }
 

@@ -174,7 +174,7 @@ fn inspect_prints_json_lines_while_the_directory_is_in_use() {
         let mut body = Vec::new();
         units::put_command_unit(&mut body, &[b"set", b"k", b"v"], 0);
         units::put_command_unit(&mut body, &[b"we\"ird\n"], 0);
-        units::put_bootstrap_unit(&mut body, &[1; 16], &[2; 16], &[1]);
+        units::put_bootstrap_unit(&mut body, &[1; 16], &[2; 16], &[1], "");
         let batch = entry::Batch { origin: 1, boot: 2, seq: 3, body: body.into() };
         let data = entry::encode(1_700_000_000_000, &[batch]).into();
         let hard_state = HardState { term: 4, vote: 1, commit: 1, ..HardState::default() };

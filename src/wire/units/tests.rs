@@ -14,7 +14,7 @@ fn sample() -> Vec<u8> {
     let register =
         Register { node: 2, incarnation: &[9; 16], client_addr: "127.0.0.1:1", peer_addr: "127.0.0.1:2" };
     put_register_unit(&mut body, &register);
-    put_bootstrap_unit(&mut body, &[1; 16], &[2; 16], &[1, 2, 300]);
+    put_bootstrap_unit(&mut body, &[1; 16], &[2; 16], &[1, 2, 300], "ab");
     put_membership_unit(
         &mut body,
         &Membership { change: Change::REPLACE, node: 4, old: 2, client_addr: "a:1", peer_addr: "a:2" },
@@ -36,6 +36,7 @@ fn the_generated_code_reads_the_same() {
     assert_eq!(parsed.get_units()[3].get_register().get_peer_addr(), "127.0.0.1:2");
     assert_eq!(parsed.get_units()[4].get_bootstrap().get_hash_key(), [2; 16]);
     assert_eq!(parsed.get_units()[4].get_bootstrap().get_voters(), [1, 2, 300]);
+    assert_eq!(parsed.get_units()[4].get_bootstrap().get_password(), "ab");
     assert_eq!(parsed.get_units()[5].get_membership().get_old(), 2);
     assert_eq!(parsed.get_units()[6].get_settings().get_settings()[0].get_value(), b"KEA");
     assert_eq!(parsed.write_to_bytes().unwrap(), body);

@@ -18,8 +18,8 @@ fn put(out: &mut Vec<u8>, unit: &Unit<'_>) {
         Unit::Command(command) => put_command_unit(out, &command.args, command.db),
         Unit::Transaction(it) => put_transaction_unit(out, &it.watches, &it.commands),
         Unit::Register(register) => put_register_unit(out, register),
-        Unit::Bootstrap { cluster_id, hash_key, voters } => {
-            put_bootstrap_unit(out, cluster_id, hash_key, voters);
+        Unit::Bootstrap { cluster_id, hash_key, voters, password } => {
+            put_bootstrap_unit(out, cluster_id, hash_key, voters, password);
         }
         Unit::Membership(membership) => put_membership_unit(out, membership),
         Unit::Settings(settings) => put_settings_unit(out, settings),

@@ -1,0 +1,93 @@
+//! [`AclLog`]: what this node has denied of late (`ACL LOG`), what repeats itself in one entry. It
+//! must never hold more than its bound, nor a password.
+
+use super::client::Client;
+use super::client_list;
+use crate::command::Reply;
+use crate::limits;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Denials that are further apart are told apart.
+const GROUPING: Duration = Duration::from_secs(60);
+/// Entries that are looked at for one that is like the new one.
+const LOOKED_AT: usize = 10;
+
+struct Entry {
+    count: i64,
+    reason: &'static str,
+    in_multi: bool,
+    object: Vec<u8>,
+    user: Vec<u8>,
+    at: Instant,
+    client: String,
+}
+
+/// See the module. The newest first.
+#[derive(Default)]
+pub struct AclLog {
+    entries: RefCell<VecDeque<Entry>>,
+}
+
+impl AclLog {
+    /// Something was denied; `max_len` is `acllog-max-len`. Of a long key or channel the beginning is kept.
+    pub fn add(
+        &self,
+        reason: &'static str,
+        in_multi: bool,
+        object: &[u8],
+        user: &[u8],
+        client: &Client,
+        max_len: usize,
+    ) {
+        let kept = |text: &[u8]| text[..text.len().min(limits::ACL_LOG_OBJECT_BYTES)].to_vec();
+        let (object, user) = (kept(object), kept(user));
+        let (at, client) = (Instant::now(), client_list::line_of(client));
+        let mut entries = self.entries.borrow_mut();
+        let like = entries.iter().take(LOOKED_AT).position(|entry| {
+            entry.reason == reason
+                && entry.in_multi == in_multi
+                && at.duration_since(entry.at) <= GROUPING
+                && entry.object == object
+                && entry.user == user
+        });
+        let entry = match like.and_then(|place| entries.remove(place)) {
+            Some(entry) => Entry { count: entry.count + 1, at, client, ..entry },
+            None => Entry { count: 1, reason, in_multi, object, user, at, client },
+        };
+        entries.push_front(entry);
+        entries.truncate(max_len);
+    }
+
+    /// `ACL LOG RESET`.
+    pub fn reset(&self) {
+        self.entries.borrow_mut().clear();
+    }
+
+    /// `ACL LOG count`.
+    pub fn show(&self, count: usize) -> Reply {
+        let entries = self.entries.borrow();
+        Reply::Array(entries.iter().take(count).map(Entry::show).collect())
+    }
+}
+
+impl Entry {
+    fn show(&self) -> Reply {
+        let context = if self.in_multi { "multi" } else { "toplevel" };
+        let age_s = self.at.elapsed().as_millis() as f64 / 1000.0;
+        Reply::Map(
+            [
+                ("count", Reply::Int(self.count)),
+                ("reason", Reply::bulk(self.reason)),
+                ("context", Reply::bulk(context)),
+                ("object", Reply::bulk(&self.object)),
+                ("username", Reply::bulk(&self.user)),
+                ("age-seconds", Reply::Double(age_s)),
+                ("client-info", Reply::bulk(self.client.trim_end())),
+            ]
+            .map(|(name, value)| (Reply::bulk(name), value))
+            .into(),
+        )
+    }
+}
