@@ -195,6 +195,7 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         redirect: config.redirect,
         sentinel_name: config.sentinel_name.clone(),
         requirepass: password_hash(config),
+        awaits_users: node.is_of_a_cluster(),
         directory: config.data_dir.display().to_string(),
     }
 }

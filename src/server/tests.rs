@@ -15,6 +15,7 @@ mod raft;
 mod redirect;
 mod tracking;
 mod transactions;
+mod users;
 
 use super::{ClientTable, Server, ServerConfig};
 use crate::config::Redirect;
@@ -52,6 +53,7 @@ fn config() -> ServerConfig {
         redirect: Redirect::None,
         sentinel_name: "mymaster".to_owned(),
         requirepass: None,
+        awaits_users: false,
         directory: "/var/lib/bowline".to_owned(),
     }
 }
