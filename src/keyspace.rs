@@ -100,6 +100,11 @@ impl Keyspace {
         self.databases[db].deadlines.keys()
     }
 
+    /// Places for keys in a database's tables.
+    pub fn table_size(&self, db: usize) -> usize {
+        self.databases[db].partitions.iter().map(|partition| partition.table.capacity()).sum()
+    }
+
     /// The number of the last change: 0 at first, one more with each.
     pub fn revision(&self) -> u64 {
         self.revision

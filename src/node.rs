@@ -113,6 +113,8 @@ struct Shared {
     receiving_snapshot: Arc<AtomicBool>,
     walking_snapshot: Cell<bool>,
     promises: RefCell<VecDeque<Promise>>,
+    /// Writes of the log under way whose time is taken: number, and when they began.
+    syncs_begun: RefCell<VecDeque<(u64, u64)>>,
     stop: RefCell<Option<NodeError>>,
     log: Logger,
 }
@@ -210,6 +212,11 @@ impl Node {
     /// Whether [`Clients::notice`] is to hear of each key that changes.
     pub fn set_touches(&self, wanted: bool) {
         self.shared.group.borrow_mut().set_touches(wanted);
+    }
+
+    /// Makes the state anew from a snapshot of it, while everything else waits: for tests.
+    pub fn reload(&self) -> Result<(), String> {
+        self.shared.group.borrow_mut().reload()
     }
 
     /// The node as it is now.

@@ -3,9 +3,9 @@
 
 use super::row::Command;
 use super::{
-    acl, bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
-    hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set, sort,
-    strings, transactions, versions,
+    acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
+    getex, hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set,
+    sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -26,6 +26,7 @@ static COMMANDS: &[&Command] = &[
     &server::CONFIG,
     &rename::COPY,
     &generic::DBSIZE,
+    &debug::DEBUG,
     &counters::DECR,
     &counters::DECRBY,
     &generic::DEL,

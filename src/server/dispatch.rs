@@ -6,6 +6,7 @@ use super::access;
 use super::acl_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
+use super::debug;
 use super::session::{Queued, Session, Transaction};
 use super::tracking::Tracking;
 use super::wait::Goal;
@@ -38,7 +39,7 @@ impl Connection {
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => {
-                if let Some(row) = request.arg(0).and_then(|name| command::lookup(name)) {
+                if let Some(row) = request.arg(0).and_then(command::lookup) {
                     self.shared.observer().reject(row.row_of(&request.args()).unwrap_or(row));
                 }
                 return self.refuse(&request, error, job);
@@ -81,6 +82,11 @@ impl Connection {
 
     /// Why a command cannot be taken now, by this connection of this node.
     fn refusal(&mut self, request: &Request, row: &'static Command) -> Option<Reply> {
+        if matches!(row.handler, Handler::Connection(Do::Debug))
+            && let Some(error) = debug::forbidden(self)
+        {
+            return Some(error);
+        }
         if !self.client.access.is_trusted()
             && let Err(error) = self.authorize(row, request)
         {
@@ -178,6 +184,10 @@ impl Connection {
                 }
                 Err(error) => error,
             },
+            Do::Debug => match self.start_debug(&args, began_ns, job) {
+                Ok(flow) => return flow,
+                Err(reply) => reply,
+            },
             Do::ConfigSet => match self.start_config_set(&args, job) {
                 Ok(flow) => {
                     self.observed(began_ns, row, &args, None);
@@ -237,7 +247,13 @@ impl Connection {
     }
 
     /// A command that the connection has carried out itself; without a reply, one that it has begun.
-    fn observed(&self, began_ns: u64, row: &'static Command, args: &Args<'_>, reply: Option<&Reply>) {
+    pub(super) fn observed(
+        &self,
+        began_ns: u64,
+        row: &'static Command,
+        args: &Args<'_>,
+        reply: Option<&Reply>,
+    ) {
         let failed = reply.is_some_and(Reply::is_error);
         self.shared.observer().record_since(began_ns, row, self.client.id, args, failed);
         self.shared.clients.write_journal();

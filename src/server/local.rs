@@ -5,7 +5,7 @@ use super::access::NO_USERS_YET;
 use super::connection::Connection;
 use super::{
     acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
-    info, latency_command, pubsub_commands, sentinel_commands, slowlog_command,
+    debug, info, latency_command, pubsub_commands, sentinel_commands, slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -20,6 +20,7 @@ pub fn is_barrier(what: Do) -> bool {
         Do::Auth
             | Do::ConfigResetStat
             | Do::ConfigSet
+            | Do::Debug
             | Do::Hello
             | Do::Info
             | Do::Latency(_)
@@ -67,6 +68,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Introspect => command::introspect(args),
         Do::Echo => args.get(1).map_or(Reply::Nil, Reply::bulk),
         Do::Hello => hello(connection, args),
+        Do::Debug => debug::run(connection, args),
         Do::Latency(what) => latency_command::run(&connection.shared, what, args),
         Do::Slowlog(what) => slowlog_command::run(&connection.shared, what, args),
         Do::Info => info::run(&connection.shared, &args[1..]),

@@ -3,7 +3,7 @@
 //! than the status shows.
 
 use super::admin_commands::{holders, leader};
-use crate::command::Reply;
+use crate::command::{Reply, Request};
 use crate::node::NodeStatus;
 use crate::wire::NodeId;
 use crate::wire::units::Change;
@@ -25,6 +25,8 @@ pub enum Goal {
     Leader(NodeId),
     /// Everything up to this index is in a snapshot on disk.
     Snapshot(u64),
+    /// Time passes, which was a command's.
+    Sleep { request: Request, began_ns: u64 },
 }
 
 /// A wish about a member that the log has taken.
@@ -47,6 +49,7 @@ impl Goal {
             }
             Self::Member(goal) => goal.reached(status),
             Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
+            Self::Sleep { .. } => None,
             Self::Snapshot(index) => (status.snapshot_index >= *index).then_some(Reply::Ok),
         }
     }
@@ -63,6 +66,7 @@ impl Goal {
                 };
                 Reply::error_owned(format!("ERR node {node} did not take over in time: {who}"))
             }
+            Self::Sleep { .. } => Reply::Ok,
             Self::Snapshot(_) => Reply::error(
                 "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",
             ),

@@ -224,6 +224,10 @@ impl Backend for FakeBackend {
         look(&self.machine.borrow());
     }
 
+    fn reload(&self) -> Result<(), String> {
+        self.machine.borrow_mut().reload()
+    }
+
     fn set_touches(&self, wanted: bool) {
         self.touches.set(wanted);
         self.machine.borrow_mut().set_touches(wanted);

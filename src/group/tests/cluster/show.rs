@@ -70,7 +70,7 @@ fn show_notice(id: u64, notice: &Notice, out: &mut String) {
         Event::Message { channel, message, sharded } => {
             format!("{} {channel:?} {message:?}", if *sharded { "smessage" } else { "message" })
         }
-        event => format!("{event:?}"),
+        _ => return, // for the server itself
     };
     let _ = writeln!(out, "{id}: hears {what}, of #{}", notice.ticket);
 }
