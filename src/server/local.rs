@@ -1,6 +1,7 @@
 //! Commands that the server answers by itself: which there are, and the small ones. This
 //! module must never see a key.
 
+use super::access::NO_USERS_YET;
 use super::connection::Connection;
 use super::{
     acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
@@ -136,6 +137,9 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     while let [option, tail @ ..] = rest {
         rest = match tail {
             [user, password, tail @ ..] if option.eq_ignore_ascii_case(b"AUTH") => {
+                if connection.knows_nobody(user) {
+                    return NO_USERS_YET;
+                }
                 if !connection.log_in(user, password) {
                     connection.note_failed_login(args[0], user);
                     return acl_commands::WRONG_PASSWORD;
