@@ -33,7 +33,7 @@ const LIMIT: Arg =
     Arg::block("offset_count", &[Arg::new("offset", ArgKind::Integer), Arg::new("count", ArgKind::Integer)])
         .after("LIMIT")
         .optional();
-const GET: Arg = Arg::new("pattern", ArgKind::Pattern).after("GET").of_spec(1).optional().multiple();
+const GET: Arg = Arg::new("pattern", ArgKind::Pattern).after("GET").of_spec(1).optional().repeated();
 const ORDER: Arg = Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional();
 const SORTING: Arg = Arg::word("sorting", "ALPHA").optional();
 const STORE: Arg = Arg::new("destination", ArgKind::Key).after("STORE").of_spec(2).optional();

@@ -39,7 +39,7 @@ impl Connection {
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => {
-                if let Some(row) = request.arg(0).and_then(|name| command::lookup(name)) {
+                if let Some(row) = request.arg(0).and_then(command::lookup) {
                     self.shared.observer().reject(row.row_of(&request.args()).unwrap_or(row));
                 }
                 return self.refuse(&request, error, job);
