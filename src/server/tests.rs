@@ -16,6 +16,7 @@ mod raft;
 mod redirect;
 mod tracking;
 mod transactions;
+mod users;
 
 use super::{ClientTable, Server, ServerConfig};
 use crate::config::{DebugCommand, Redirect};
@@ -54,6 +55,7 @@ fn config() -> ServerConfig {
         enable_debug: DebugCommand::No,
         sentinel_name: "mymaster".to_owned(),
         requirepass: None,
+        awaits_users: false,
         directory: "/var/lib/bowline".to_owned(),
     }
 }
