@@ -193,6 +193,12 @@ impl Node {
         format!("{incarnation:032x}{:08x}", data_dir.boot())
     }
 
+    /// Whether this node was of a cluster before this start: then there is something to hear before
+    /// it knows who its clients are.
+    pub fn is_of_a_cluster(&self) -> bool {
+        self.shared.data_dir.borrow().cluster_id().is_some()
+    }
+
     /// Whether this node leads its group: what [`Node::status`] says of it, for less.
     pub fn leads(&self) -> bool {
         self.shared.group.borrow().is_leader()

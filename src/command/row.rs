@@ -11,6 +11,7 @@ use super::acl::AclCommand;
 use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::memory::MemoryCommand;
 use super::observe::{LatencyCommand, SlowlogCommand};
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
@@ -75,6 +76,7 @@ pub enum Handler {
 pub enum ConnectionCommand {
     Ping,
     PfSelfTest,
+    Memory(MemoryCommand),
     Echo,
     Select,
     Hello,

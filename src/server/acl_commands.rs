@@ -39,6 +39,9 @@ pub fn auth(connection: &mut Connection, args: &Args<'_>) -> Reply {
         [name, password] => (name, password),
         _ => return SYNTAX,
     };
+    if connection.knows_nobody(name) {
+        return super::access::NO_USERS_YET;
+    }
     if connection.log_in(name, password) {
         return Reply::Ok;
     }
