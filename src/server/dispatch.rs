@@ -185,7 +185,13 @@ impl Connection {
                 Err(error) => error,
             },
             Do::Debug => match self.start_debug(&args, began_ns, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    // A sleep has only begun.
+                    if self.wait.is_none() {
+                        self.observed(began_ns, row, &args, None);
+                    }
+                    return flow;
+                }
                 Err(reply) => reply,
             },
             Do::ConfigSet => match self.start_config_set(&args, job) {
