@@ -6,6 +6,7 @@
 
 mod address;
 mod cli;
+mod debug_command;
 mod place;
 mod read_mode;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod validate;
 
 pub use address::{Address, AddressError, MemberAddress};
 pub use cli::{Cli, Command, Settings};
+pub use debug_command::DebugCommand;
 pub use read_mode::ReadMode;
 
 pub use crate::storage::StorageKind;
@@ -65,6 +67,8 @@ pub struct Config {
     pub join_as: Option<(String, Secret)>,
     /// What a node that does not lead does with commands that have keys.
     pub redirect: Redirect,
+    /// Who may use `DEBUG`.
+    pub enable_debug_command: DebugCommand,
     /// What `SENTINEL` calls the cluster.
     pub sentinel_name: String,
 }

@@ -21,6 +21,7 @@ mod partition;
 mod random;
 pub mod rdb;
 mod scan;
+mod size;
 mod slot;
 mod snapshot;
 mod swaps;
@@ -98,6 +99,11 @@ impl Keyspace {
     /// How many of [`Keyspace::len`] have a deadline.
     pub fn len_with_deadline(&self, db: usize) -> usize {
         self.databases[db].deadlines.keys()
+    }
+
+    /// Places for keys in a database's tables.
+    pub fn table_size(&self, db: usize) -> usize {
+        self.databases[db].partitions.iter().map(|partition| partition.table.capacity()).sum()
     }
 
     /// The number of the last change: 0 at first, one more with each.

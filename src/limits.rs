@@ -1,6 +1,8 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
+use std::time::Duration;
+
 /// Longest bulk string of a request (`proto-max-bulk-len`). Beyond: Redis's protocol error,
 /// then the connection is closed.
 pub const MAX_BULK_BYTES: usize = 128 << 20;
@@ -277,3 +279,21 @@ pub const HLL_SPARSE_MAX_BYTES: usize = 3000;
 
 /// Elements that `PFSELFTEST` counts: it holds up its connection, and the core under it.
 pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;
+
+/// Below so many allocated bytes `MEMORY DOCTOR` finds nothing out of proportion.
+pub const DOCTOR_LEAST_BYTES: usize = 5 << 20;
+
+/// Longest text of `MEMORY MALLOC-STATS`. Beyond: cut off.
+pub const MAX_MALLOC_STATS_BYTES: usize = 1 << 20;
+
+/// Most `*` in a pattern that mean anything, as in Redis. Beyond: nothing matches.
+pub const MAX_PATTERN_STARS: usize = 1000;
+
+/// Longest `DEBUG SLEEP`.
+pub const MAX_DEBUG_SLEEP: Duration = Duration::from_secs(3600);
+
+/// Keys that one `DEBUG POPULATE` makes: it holds up every node until it is done. Beyond: an error.
+pub const MAX_POPULATED_KEYS: usize = 1_000_000;
+
+/// Bytes of their values.
+pub const MAX_POPULATED_BYTES: usize = 512 << 20;

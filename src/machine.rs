@@ -7,7 +7,9 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use crate::command::{self, Acl, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext};
+use crate::command::{
+    self, Acl, ConnectionCommand, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext,
+};
 use crate::keyspace::{Event, Keyspace};
 use crate::limits;
 use crate::mutant::{self, Mutant};
@@ -219,15 +221,19 @@ impl Machine {
         (reply, context.saw_expiring)
     }
 
-    /// What `WATCH` keeps of each key: its revision (0: not there) and the group's, flat.
-    pub fn watch(&self, db: u32, keys: &[&[u8]]) -> Reply {
+    /// What `WATCH` keeps of each key: its revision (0: not there) and the group's, flat. For
+    /// `wall_ms` and the second part of the answer see [`Machine::read`].
+    pub fn watch(&self, db: u32, keys: &[&[u8]], wall_ms: u64) -> (Reply, bool) {
         let mut pairs = Vec::with_capacity(2 * keys.len());
+        let mut saw_expiring = false;
         for key in keys {
+            let item = self.state.keyspace.get(db as usize, key, self.clock_ms);
+            saw_expiring |= item.is_some_and(|item| item.has_expired(wall_ms));
             let (revision, seen_at) = self.state.keyspace.watch(db as usize, key, self.clock_ms);
             pairs.push(Reply::Int(revision as i64));
             pairs.push(Reply::Int(seen_at as i64));
         }
-        Reply::Array(pairs)
+        (Reply::Array(pairs), saw_expiring)
     }
 
     /// Whether nothing that was watched has changed.
@@ -249,6 +255,11 @@ impl Machine {
                 }
                 Handler::Read(_) => {
                     self.read_seen(&command.args, command.db, self.clock_ms, self.index, seen).0
+                }
+                Handler::Connection(ConnectionCommand::Debug) => {
+                    let (now_ms, seed) = (self.clock_ms, self.index);
+                    let (state, db) = (&mut self.state, command.db as usize);
+                    command::debug_populate(&mut WriteContext { state, db, now_ms, seed }, &command.args)
                 }
                 Handler::Connection(_) => Reply::error("ERR not a command of the keyspace"),
             },

@@ -196,8 +196,10 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
             config.timing.election_ticks.end as u64 * config.timing.tick_ms,
         ),
         redirect: config.redirect,
+        enable_debug: config.enable_debug_command,
         sentinel_name: config.sentinel_name.clone(),
         requirepass: password_hash(config),
+        awaits_users: node.is_of_a_cluster(),
         directory: config.data_dir.display().to_string(),
     }
 }

@@ -115,6 +115,8 @@ struct Shared {
     /// Unix time at which the last snapshot was on disk; if there was none, of the start.
     last_snapshot_ms: Cell<u64>,
     promises: RefCell<VecDeque<Promise>>,
+    /// Writes of the log under way whose time is taken: number, and when they began.
+    syncs_begun: RefCell<VecDeque<(u64, u64)>>,
     stop: RefCell<Option<NodeError>>,
     log: Logger,
 }
@@ -193,6 +195,12 @@ impl Node {
         format!("{incarnation:032x}{:08x}", data_dir.boot())
     }
 
+    /// Whether this node was of a cluster before this start: then there is something to hear before
+    /// it knows who its clients are.
+    pub fn is_of_a_cluster(&self) -> bool {
+        self.shared.data_dir.borrow().cluster_id().is_some()
+    }
+
     /// Whether this node leads its group: what [`Node::status`] says of it, for less.
     pub fn leads(&self) -> bool {
         self.shared.group.borrow().is_leader()
@@ -206,6 +214,11 @@ impl Node {
     /// Whether [`Clients::notice`] is to hear of each key that changes.
     pub fn set_touches(&self, wanted: bool) {
         self.shared.group.borrow_mut().set_touches(wanted);
+    }
+
+    /// Makes the state anew from a snapshot of it, while everything else waits: for tests.
+    pub fn reload(&self) -> Result<(), String> {
+        self.shared.group.borrow_mut().reload()
     }
 
     /// The node as it is now.

@@ -18,12 +18,14 @@ mod consistency;
 mod control;
 mod control_command;
 mod databases;
+mod debug;
 mod dispatch;
 mod failovers;
 mod info;
 mod journal;
 mod latency_command;
 mod local;
+mod memory_command;
 mod monitor;
 mod operations;
 mod parameters;
@@ -44,7 +46,7 @@ mod wait;
 pub use clients::ClientTable;
 
 use crate::command::{Acl, Reply};
-use crate::config::Redirect;
+use crate::config::{DebugCommand, Redirect};
 use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
@@ -71,6 +73,8 @@ pub trait Backend {
     fn take_snapshot(&self);
     /// Lets `look` see what is applied.
     fn look(&self, look: &mut dyn FnMut(&Machine));
+    /// Makes what is applied anew from a snapshot of it.
+    fn reload(&self) -> Result<(), String>;
     /// Whether [`crate::node::Clients::notice`] is to hear of each key that changes.
     fn set_touches(&self, wanted: bool);
     /// Whether the node leads, which is asked before every command when others are redirected.
@@ -102,6 +106,10 @@ impl Backend for crate::node::Node {
         crate::node::Node::look(self, look);
     }
 
+    fn reload(&self) -> Result<(), String> {
+        crate::node::Node::reload(self)
+    }
+
     fn set_touches(&self, wanted: bool) {
         crate::node::Node::set_touches(self, wanted);
     }
@@ -130,10 +138,14 @@ pub struct ServerConfig {
     pub election_timeout: Duration,
     /// What a node that does not lead does with commands that have keys.
     pub redirect: Redirect,
+    /// Who may use `DEBUG`.
+    pub enable_debug: DebugCommand,
     /// What `SENTINEL` calls the group.
     pub sentinel_name: String,
     /// The password of `default` as this start gives it, as its hash.
     pub requirepass: Option<String>,
+    /// Whether the node is of a cluster whose users it may have to hear of first.
+    pub awaits_users: bool,
     /// Of the node's data.
     pub directory: String,
 }

@@ -4,7 +4,7 @@ use super::context::{Outcome, reply};
 use super::introspect::help_row;
 use super::row::{Arg, Category, Command, ConnectionCommand, Flags, Handler, KeySpec};
 use super::{ReadContext, Reply};
-use crate::keyspace::{Item, StringValue, Value};
+use crate::keyspace::Item;
 use crate::wire::units::Args;
 
 const CATEGORIES: &[Category] = &[Category::Keyspace];
@@ -66,15 +66,7 @@ fn look<'a>(context: &mut ReadContext<'a>, key: &[u8]) -> Option<&'a Item> {
 }
 
 fn refcount(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    look(context, args[2]).map_or(Reply::Nil, |item| Reply::Int(references(&item.value)))
-}
-
-/// Redis shares small numbers, and says of a shared object that nobody counts who uses it.
-pub(super) fn references(value: &Value) -> i64 {
-    match value {
-        Value::String(StringValue::Int(0..=9999)) => i64::from(i32::MAX),
-        Value::String(_) => 1,
-    }
+    look(context, args[2]).map_or(Reply::Nil, |item| Reply::Int(item.references()))
 }
 
 fn idletime(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {

@@ -98,7 +98,10 @@ fn copy(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         return Err(Reply::error("ERR source and destination objects are the same"));
     }
     let source = context.edit(key).item().map(|item| (item.value.clone(), item.deadline_ms));
-    let Some((value, deadline_ms)) = source else { return Ok(Reply::Int(0)) };
+    let Some((value, deadline_ms)) = source else {
+        context.notify(EventClass::KeyMiss, "keymiss", key);
+        return Ok(Reply::Int(0));
+    };
     if context.edit_in(db, new_key).item().is_some() && !replace {
         return Ok(Reply::Int(0));
     }

@@ -3,9 +3,9 @@
 
 use super::row::Command;
 use super::{
-    acl, bits, client, connection, counters, databases, discovery, dump, expiry, floats, generic, getex,
-    hyperloglog, introspect, lcs, lolwut, object, observe, once, operations, pubsub, ranges, rename, scan,
-    server, set, sort, strings, transactions, versions,
+    acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
+    getex, hyperloglog, introspect, lcs, lolwut, memory, object, observe, once, operations, pubsub, ranges,
+    rename, scan, server, set, sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -28,6 +28,7 @@ static COMMANDS: &[&Command] = &[
     &server::CONFIG,
     &rename::COPY,
     &generic::DBSIZE,
+    &debug::DEBUG,
     &counters::DECR,
     &counters::DECRBY,
     &generic::DEL,
@@ -59,6 +60,7 @@ static COMMANDS: &[&Command] = &[
     &observe::LATENCY,
     &lcs::LCS,
     &lolwut::LOLWUT,
+    &memory::MEMORY,
     &strings::MGET,
     &operations::MONITOR,
     &databases::MOVE,

@@ -1,7 +1,7 @@
 //! The command line, and the same settings as fields of the configuration file: one struct
 //! for both, so that neither can have what the other lacks.
 
-use super::{Address, LogFormat, MemberAddress, Pace, ReadMode, Redirect, Secret, StorageKind};
+use super::{Address, DebugCommand, LogFormat, MemberAddress, Pace, ReadMode, Redirect, Secret, StorageKind};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -160,6 +160,11 @@ pub struct Settings {
     #[arg(long, value_name = "HOW")]
     pub redirect: Option<Redirect>,
 
+    /// Who may use DEBUG, which tests need and nobody else does: no, yes or local (connections
+    /// from this machine). [default: no]
+    #[arg(long, value_name = "WHO", num_args = 0..=1, default_missing_value = "yes")]
+    pub enable_debug_command: Option<DebugCommand>,
+
     /// Under what name clients of Redis Sentinel find the cluster. [default: mymaster]
     #[arg(long, value_name = "NAME")]
     pub sentinel_name: Option<String>,
@@ -189,6 +194,7 @@ impl Settings {
             join_user: self.join_user.or(file.join_user),
             join_password: self.join_password.or(file.join_password),
             redirect: self.redirect.or(file.redirect),
+            enable_debug_command: self.enable_debug_command.or(file.enable_debug_command),
             sentinel_name: self.sentinel_name.or(file.sentinel_name),
         }
     }

@@ -88,7 +88,7 @@ fn every_flag_arrives() {
     let config = config(
         "--bind 127.0.0.2:7000 --peer-bind 127.0.0.3:7001 --node-id 1 --data-dir d --storage sled --timing \
          debug --verbose --log-format json --maxclients 5 --timeout 6 --snapshot-log-mib 7 --secret \
-         s3 --redirect moved --sentinel-name a.B_c-9",
+         s3 --redirect moved --sentinel-name a.B_c-9 --enable-debug-command local",
     );
     assert_eq!(config.bind, address("127.0.0.2:7000"));
     assert_eq!(config.peer_bind, address("127.0.0.3:7001"));
@@ -102,6 +102,7 @@ fn every_flag_arrives() {
     assert_eq!(config.secret.as_ref().map(Secret::reveal), Some("s3"));
     assert!(!format!("{config:?}").contains("s3"), "the secret shows");
     assert_eq!((config.redirect, config.sentinel_name.as_str()), (Redirect::Moved, "a.B_c-9"));
+    assert_eq!(config.enable_debug_command, DebugCommand::Local);
 }
 
 #[test]
@@ -288,11 +289,13 @@ fn the_file_says_the_same_and_the_command_line_wins() {
         secret = "s"
         redirect = "moved"
         sentinel-name = "n"
+        enable-debug-command = "yes"
     "#;
     let file = from_file(text, "").expect("valid");
     let words = "--cluster 127.0.0.1:1,127.0.0.1:2@7 --node-id 2 --bind 127.0.0.1:2 --peer-bind 127.0.0.1:7 \
                  --data-dir d --storage sled --timing demo --verbose --log-format json --maxclients 3 \
-                 --timeout 4 --snapshot-log-mib 5 --secret s --redirect moved --sentinel-name n";
+                 --timeout 4 --snapshot-log-mib 5 --secret s --redirect moved --sentinel-name n \
+                 --enable-debug-command";
     assert_eq!(file, config(words));
     let mixed = from_file(text, "--timeout 9 --verbose=false --storage file").expect("valid");
     assert_eq!(

@@ -68,6 +68,7 @@ impl Settings {
             requirepass: requirepass(self.requirepass)?,
             secret: self.secret,
             redirect: self.redirect.unwrap_or_default(),
+            enable_debug_command: self.enable_debug_command.unwrap_or_default(),
             sentinel_name,
         })
     }

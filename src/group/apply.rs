@@ -264,11 +264,11 @@ impl Group {
             Step::Read(request) => self.read_observed(request, ticket, false),
             Step::Watch(request) => {
                 let args = request.args();
-                let reply = self.machine.watch(request.db, &args[1..]);
+                let seen = self.machine.watch(request.db, &args[1..], self.now.wall_ms);
                 if let Ok(row) = command::resolve(&args) {
                     self.observer.record(row, ticket, &args, false);
                 }
-                (reply, false)
+                seen
             }
             Step::ReadTransaction(transaction) => self.read_transaction(transaction, ticket),
             Step::Write => (CORRUPT, false), // writes are answered where they are applied

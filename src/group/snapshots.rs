@@ -115,6 +115,14 @@ impl Group {
         self.effects.start_snapshot = Some(begun);
     }
 
+    /// Makes the state anew from a snapshot of it, which is held in memory; see [`Machine::reload`].
+    pub fn reload(&mut self) -> Result<(), String> {
+        self.note_events(0);
+        self.machine.reload()?;
+        self.machine.set_touches(self.touches_wanted);
+        Ok(())
+    }
+
     /// The next chunk of the snapshot begun last, of about `target_bytes`; none after its last.
     pub fn snapshot_chunk(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
         self.snapshots.walking.as_ref()?;

@@ -119,6 +119,15 @@ impl Item {
             Value::String(_) => "raw",
         }
     }
+
+    /// As `OBJECT REFCOUNT` says: Redis shares small numbers, and does not count who uses what
+    /// is shared.
+    pub fn references(&self) -> i64 {
+        match &self.value {
+            Value::String(StringValue::Int(0..=9999)) => i64::from(i32::MAX),
+            Value::String(_) => 1,
+        }
+    }
 }
 
 impl StringValue {

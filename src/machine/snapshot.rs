@@ -4,7 +4,7 @@
 
 use super::{Machine, Member, Origin};
 use crate::keyspace::Swap;
-use crate::limits::DATABASES;
+use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
 use crate::wire::WireError;
 use crate::wire::entry::{next_field, put_len_field};
 use crate::wire::proto::snapshot as proto;
@@ -86,6 +86,29 @@ impl Machine {
         }
         self.walking = false;
         self.pending_end.take()
+    }
+
+    /// Makes the state anew from what a snapshot holds of it, as a restart does. Takes as much
+    /// memory again, and as long as both. After an error it is what it was.
+    pub fn reload(&mut self) -> Result<(), String> {
+        if self.walking {
+            return Err("a snapshot is being taken, try again when it is on disk".to_owned());
+        }
+        let mut restorer = Restorer::default();
+        let mut outcome = restorer.chunk(&self.snapshot_begin());
+        while let (Ok(()), Some(chunk)) = (&outcome, self.snapshot_next(SNAPSHOT_CHUNK_BYTES)) {
+            outcome = restorer.chunk(&chunk);
+        }
+        self.snapshot_abort();
+        let mut copy =
+            outcome.and_then(|()| restorer.finish(self.index)).map_err(|error| error.to_string())?;
+        if copy.state_hash() != self.state_hash() {
+            return Err("what was restored is not what was saved".to_owned());
+        }
+        (copy.commands_run, copy.expired_total) = (self.commands_run, self.expired_total);
+        copy.lookups = self.lookups.clone();
+        *self = copy;
+        Ok(())
     }
 
     /// Gives a snapshot up.

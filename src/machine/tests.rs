@@ -1,5 +1,6 @@
 //! The machine at its boundary: batches and units in; verdicts, replies and state out.
 
+mod databases;
 mod members;
 mod once;
 
@@ -110,7 +111,7 @@ fn an_id_belongs_to_who_registered_it_first() {
 fn a_transaction_takes_place_as_a_whole_or_not_at_all() {
     let mut machine = bootstrapped(1);
     apply(&mut machine, 2, NOW_MS, &["SET a 1", "SET b x"]);
-    let Reply::Array(seen) = machine.watch(0, &[b"a"]) else { panic!() };
+    let (Reply::Array(seen), _) = machine.watch(0, &[b"a"], 0) else { panic!() };
     let (Reply::Int(revision), Reply::Int(seen_at)) = (&seen[0], &seen[1]) else { panic!() };
     let watch = Watch { key: b"a", revision: *revision as u64, seen_at: *seen_at as u64, db: 0 };
     let mut body = Vec::new();

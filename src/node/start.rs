@@ -116,6 +116,7 @@ impl Node {
             walking_snapshot: Cell::new(false),
             last_snapshot_ms: Cell::new(Clock::start().now().wall_ms),
             promises: RefCell::new(VecDeque::new()),
+            syncs_begun: RefCell::default(),
             stop: RefCell::new(None),
             log: log.clone(),
         });

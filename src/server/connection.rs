@@ -270,7 +270,8 @@ impl Connection {
             None => over.then(|| wait.goal.given_up(&status)),
         };
         if let Some(reply) = wait.goal.reached(&status).or_else(given_up) {
-            self.wait = None;
+            let wait = self.wait.take();
+            self.woke(wait);
             self.client.blocked.set(false);
             self.client.send(&reply);
         }

@@ -6,6 +6,7 @@ use super::access;
 use super::acl_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
+use super::debug;
 use super::session::{Queued, Session, Transaction};
 use super::tracking::Tracking;
 use super::wait::Goal;
@@ -31,6 +32,20 @@ pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
 
+/// What a refused `EXEC` answers. One that was sent to another node may follow there, so the
+/// client has to see where.
+fn aborted_by(error: Reply) -> Reply {
+    match error {
+        Reply::Error(text)
+            if !["EXECABORT ", "MOVED ", "CLUSTERDOWN "].iter().any(|code| text.starts_with(code)) =>
+        {
+            let why = text.strip_prefix("ERR ").unwrap_or(&text);
+            Reply::error_owned(format!("EXECABORT Transaction discarded because of: {why}"))
+        }
+        other => other,
+    }
+}
+
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
@@ -38,7 +53,7 @@ impl Connection {
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => {
-                if let Some(row) = request.arg(0).and_then(|name| command::lookup(name)) {
+                if let Some(row) = request.arg(0).and_then(command::lookup) {
                     self.shared.observer().reject(row.row_of(&request.args()).unwrap_or(row));
                 }
                 return self.refuse(&request, error, job);
@@ -84,12 +99,23 @@ impl Connection {
 
     /// Why a command cannot be taken now, by this connection of this node.
     fn refusal(&mut self, request: &Request, row: &'static Command) -> Option<Reply> {
+        if matches!(row.handler, Handler::Connection(Do::Debug))
+            && let Some(error) = debug::forbidden(self)
+        {
+            return Some(error);
+        }
         if !self.client.access.is_trusted()
             && let Err(error) = self.authorize(row, request)
         {
             return Some(error);
         }
-        let full = || row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full();
+        let needs_memory = || match row.handler {
+            Handler::Connection(Do::Exec) => {
+                self.session.multi.as_ref().is_some_and(Transaction::needs_memory)
+            }
+            _ => row.flags.has(Flags::DENYOOM),
+        };
+        let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
             .or_else(|| self.refused_while_subscribed(row))
             .or_else(|| self.refused_while_monitoring(row))
@@ -105,8 +131,10 @@ impl Connection {
             return Flow::Submit;
         }
         let exec = request.arg(0).is_some_and(|name| name.eq_ignore_ascii_case(b"EXEC"));
+        let mut error = error;
         if exec {
             self.end_transaction();
+            error = aborted_by(error);
         } else if let Some(multi) = &mut self.session.multi {
             multi.broken = true;
         }
@@ -183,6 +211,16 @@ impl Connection {
                 }
                 Err(error) => error,
             },
+            Do::Debug => match self.start_debug(&args, began_ns, job) {
+                Ok(flow) => {
+                    // A sleep has only begun.
+                    if self.wait.is_none() {
+                        self.observed(began_ns, row, &args, None);
+                    }
+                    return flow;
+                }
+                Err(reply) => reply,
+            },
             Do::ConfigSet => match self.start_config_set(&args, job) {
                 Ok(flow) => {
                     self.observed(began_ns, row, &args, None);
@@ -252,7 +290,13 @@ impl Connection {
     }
 
     /// A command that the connection has carried out itself; without a reply, one that it has begun.
-    fn observed(&self, began_ns: u64, row: &'static Command, args: &Args<'_>, reply: Option<&Reply>) {
+    pub(super) fn observed(
+        &self,
+        began_ns: u64,
+        row: &'static Command,
+        args: &Args<'_>,
+        reply: Option<&Reply>,
+    ) {
         let failed = reply.is_some_and(Reply::is_error);
         self.shared.observer().record_since(began_ns, row, self.client.id, args, failed);
         self.shared.clients.write_journal();

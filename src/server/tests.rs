@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod consistency;
 mod control;
+mod debug;
 mod discovery;
 mod limits;
 mod once;
@@ -14,11 +15,13 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod slow;
 mod tracking;
 mod transactions;
+mod users;
 
 use super::{ClientTable, Server, ServerConfig};
-use crate::config::Redirect;
+use crate::config::{DebugCommand, Redirect};
 use crate::group::Consistency;
 use backend::FakeBackend;
 use std::future::Future;
@@ -51,8 +54,10 @@ fn config() -> ServerConfig {
         run_id: "0".repeat(40),
         election_timeout: Duration::from_millis(400),
         redirect: Redirect::None,
+        enable_debug: DebugCommand::No,
         sentinel_name: "mymaster".to_owned(),
         requirepass: None,
+        awaits_users: false,
         directory: "/var/lib/bowline".to_owned(),
     }
 }

@@ -5,7 +5,7 @@
 use super::admin_commands::{holders, leader};
 use super::operations::Waited;
 use super::stop::{Ending, NOT_STOPPED};
-use crate::command::Reply;
+use crate::command::{Reply, Request};
 use crate::node::NodeStatus;
 use crate::wire::NodeId;
 use crate::wire::units::Change;
@@ -31,6 +31,8 @@ pub enum Goal {
     Disks(Waited),
     /// `SHUTDOWN`: see [`super::stop`], which looks at it.
     End(Ending),
+    /// Time passes, which was a command's.
+    Sleep { request: Request, began_ns: u64 },
 }
 
 /// A wish about a member that the log has taken.
@@ -53,6 +55,7 @@ impl Goal {
             }
             Self::Member(goal) => goal.reached(status),
             Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
+            Self::Sleep { .. } => None,
             Self::Snapshot(index) => (status.snapshot_index >= *index).then_some(Reply::Ok),
             Self::Disks(waited) => waited.reached(status),
             Self::End(_) => None,
@@ -71,6 +74,7 @@ impl Goal {
                 };
                 Reply::error_owned(format!("ERR node {node} did not take over in time: {who}"))
             }
+            Self::Sleep { .. } => Reply::Ok,
             Self::Snapshot(_) => Reply::error(
                 "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",
             ),

@@ -6,7 +6,7 @@ use crate::keyspace::Event;
 /// The events of the last of `commands`, as `name key`.
 fn events_of(commands: &[&str]) -> Vec<String> {
     let mut runner = Runner::new();
-    runner.state.set("notify-keyspace-events", b"AKEn").unwrap();
+    runner.state.set("notify-keyspace-events", b"AKEnm").unwrap();
     for command in commands {
         runner.state.keyspace.take_events();
         runner.run(&split(command));
@@ -30,6 +30,8 @@ fn each_command_tells_what_redis_tells() {
         (&[set, "RENAME a a"], &[]),
         (&[set, "RENAMENX a b"], &[]),
         (&[set, "COPY a c"], &["new c", "copy_to c"]),
+        (&[set, "SORT missing STORE a"], &["keymiss missing", "del a"]),
+        (&[set, "COPY missing c"], &["keymiss missing"]),
         (&[set, "COPY a b REPLACE"], &["new b", "copy_to b"]),
         (&[set, "EXPIRE a 10"], &["expire a"]),
         (&[set, "EXPIRE a -1"], &["del a"]),
@@ -53,9 +55,8 @@ fn each_command_tells_what_redis_tells() {
         (&["PFADD h"], &["new h", "pfadd h"]),
         (&["PFADD h a", "PFADD h a"], &[]),
         (&["PFADD h a", "PFADD h b"], &["pfadd h"]),
-        (&["PFADD h a", "PFMERGE to h"], &["new to", "pfadd to"]),
-        (&["PFADD h a", "PFMERGE h"], &["pfadd h"]),
-        (&[set, "SORT missing STORE a"], &["del a"]),
+        (&["PFADD h a", "PFMERGE to h"], &["keymiss to", "new to", "pfadd to"]),
+        (&["PFADD h a", "PFMERGE h missing"], &["keymiss missing", "pfadd h"]),
         (&[set, "SORT missing STORE missing"], &[]),
         (&[dead, "TOUCH dead"], &[]),
     ] {

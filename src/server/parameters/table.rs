@@ -48,6 +48,10 @@ fn databases(_: &Shared) -> String {
     limits::DATABASES.to_string()
 }
 
+fn enable_debug(shared: &Shared) -> String {
+    shared.config.enable_debug.name().to_owned()
+}
+
 fn directory(shared: &Shared) -> String {
     shared.config.directory.clone()
 }
@@ -176,7 +180,7 @@ pub static ROWS: &[Row] = &[
     row("dir", Grammar::Text, Holder::Protected(Source::Of(directory))),
     row("disable-thp", Grammar::YesNo, Holder::Immutable(Source::Text("no"))),
     row("dynamic-hz", Grammar::YesNo, Holder::Hint("yes")),
-    row("enable-debug-command", Grammar::OneOf(&["no", "yes", "local"]), Holder::Immutable(Source::Text("no"))),
+    row("enable-debug-command", Grammar::OneOf(&["no", "yes", "local"]), Holder::Immutable(Source::Of(enable_debug))),
     row("enable-module-command", Grammar::OneOf(&["no", "yes", "local"]), Holder::Immutable(Source::Text("no"))),
     row("enable-protected-configs", Grammar::OneOf(&["no", "yes", "local"]), Holder::Immutable(Source::Text("no"))),
     row("hash-max-listpack-entries", Grammar::Int(0, i64::MAX), Holder::Hint("512")),

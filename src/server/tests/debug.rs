@@ -1,0 +1,130 @@
+//! `DEBUG`: who may, and that it holds up nobody else.
+
+use super::*;
+
+fn with_debug() -> ServerConfig {
+    ServerConfig { enable_debug: DebugCommand::Local, ..config() }
+}
+
+#[test]
+fn it_is_refused_unless_the_node_was_started_with_it() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        let refusal = "-ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
+                       you can run it from a local connection, otherwise you need to set this option in the \
+                       configuration file, and then restart the server.\r\n";
+        for command in ["DEBUG HELP", "DEBUG SLEEP 100", "DEBUG NOSUCH"] {
+            peer.send(format!("{command}\r\n")).await;
+            peer.expect(refusal).await;
+        }
+        peer.send("MULTI\r\nDEBUG HELP\r\nEXEC\r\nCONFIG GET enable-debug-command\r\n").await;
+        peer.expect(format!(
+            "+OK\r\n{refusal}-EXECABORT Transaction discarded because of previous errors.\r\n\
+             *2\r\n$20\r\nenable-debug-command\r\n$2\r\nno\r\n"
+        ))
+        .await;
+    });
+}
+
+#[test]
+fn one_connection_sleeps_and_the_others_go_on() {
+    serve(with_debug(), |harness| async move {
+        let (mut sleeper, mut other) = (harness.connect().await, harness.connect().await);
+        sleeper.send("SET a 1\r\nDEBUG SLEEP 3600\r\nPING\r\n").await;
+        sleeper.expect("+OK\r\n").await;
+        other.ask("GET a", "$1 1 ").await;
+        other.send("CLIENT LIST\r\n").await;
+        let list = other.text().await;
+        assert!(list.contains("cmd=debug") && list.contains("flags=b"), "{list}");
+        let mut short = harness.connect().await;
+        short
+            .send("DEBUG SLEEP 0.01\r\nPING\r\nDEBUG SLEEP x\r\nDEBUG SLEEP -1\r\nDEBUG SLEEP nan\r\n")
+            .await;
+        short.expect("+OK\r\n+PONG\r\n+OK\r\n+OK\r\n+OK\r\n").await;
+        short.send("MULTI\r\nDEBUG SLEEP 1\r\nEXEC\r\n").await;
+        short
+            .expect("+OK\r\n+QUEUED\r\n*1\r\n-ERR DEBUG SLEEP is not carried out within a transaction\r\n")
+            .await;
+        other.ask("SET a 2", "+OK ").await;
+    });
+}
+
+#[test]
+fn replies_of_every_kind_in_both_protocols() {
+    serve(with_debug(), |harness| async move {
+        let mut peer = harness.connect().await;
+        for (kind, resp2, resp3) in [
+            ("string", "$11\r\nHello World\r\n", "$11\r\nHello World\r\n"),
+            ("double", "$5\r\n3.141\r\n", ",3.141\r\n"),
+            (
+                "bignum",
+                "$37\r\n1234567999999999999999999999999999999\r\n",
+                "(1234567999999999999999999999999999999\r\n",
+            ),
+            ("null", "$-1\r\n", "_\r\n"),
+            ("set", "*3\r\n:0\r\n:1\r\n:2\r\n", "~3\r\n:0\r\n:1\r\n:2\r\n"),
+            (
+                "map",
+                "*6\r\n:0\r\n:0\r\n:1\r\n:1\r\n:2\r\n:0\r\n",
+                "%3\r\n:0\r\n#f\r\n:1\r\n#t\r\n:2\r\n#f\r\n",
+            ),
+            (
+                "attrib",
+                "$39\r\nSome real reply following the attribute\r\n",
+                "|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n$39\r\nSome real reply following \
+                 the attribute\r\n",
+            ),
+            (
+                "push",
+                "-ERR RESP2 is not supported by this command\r\n",
+                ">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n$40\r\nSome real reply following the push reply\r\n",
+            ),
+            ("true", ":1\r\n", "#t\r\n"),
+            (
+                "verbatim",
+                "$25\r\nThis is a verbatim\nstring\r\n",
+                "=29\r\ntxt:This is a verbatim\nstring\r\n",
+            ),
+        ] {
+            peer.send(format!("PING\r\nDEBUG PROTOCOL {kind}\r\n")).await;
+            peer.expect(format!("+PONG\r\n{resp2}")).await;
+            peer.send("HELLO 3\r\n").await;
+            peer.skip_to("modules\r\n*0\r\n").await;
+            peer.send(format!("DEBUG PROTOCOL {kind}\r\n")).await;
+            peer.expect(resp3).await;
+            peer.send("HELLO 2\r\n").await;
+            peer.skip_to("modules\r\n*0\r\n").await;
+        }
+    });
+}
+
+#[test]
+fn what_needs_no_keys() {
+    serve(with_debug(), |harness| async move {
+        let mut peer = harness.connect().await;
+        for (command, expected) in [
+            ("DEBUG ERROR ABC", "-ABC "),
+            (
+                "DEBUG NOSUCH a b",
+                "-ERR_unknown_subcommand_or_wrong_number_of_arguments_for_'NOSUCH'._Try_DEBUG_HELP. ",
+            ),
+            (
+                "DEBUG SLEEP",
+                "-ERR_unknown_subcommand_or_wrong_number_of_arguments_for_'SLEEP'._Try_DEBUG_HELP. ",
+            ),
+            ("DEBUG segfault", "-ERR_DEBUG_SEGFAULT:_bowline_has_nothing_that_it_would_concern "),
+            ("DEBUG HTSTATS 16", "-ERR_Out_of_range_database "),
+            ("DEBUG HTSTATS x", "-ERR_value_is_not_an_integer_or_out_of_range "),
+            ("DEBUG OBJECT missing", "-ERR_no_such_key "),
+            ("DEBUG RELOAD SOON", "-ERR_DEBUG_RELOAD_only_supports_the_MERGE,_NOFLUSH_and_NOSAVE_options. "),
+            ("DEBUG RELOAD", "+OK "),
+            ("DEBUG LOADAOF", "+OK "),
+            ("DEBUG LOG hello", "+OK "),
+            ("DEBUG", "-ERR_wrong_number_of_arguments_for_'debug'_command "),
+        ] {
+            peer.ask(command, expected).await;
+        }
+        peer.send("DEBUG HTSTATS 9\r\n").await;
+        assert!(peer.text().await.contains("[Dictionary HT]"));
+    });
+}
