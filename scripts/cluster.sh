@@ -38,6 +38,7 @@ environment:
   BOWLINE_CLUSTER_DIR   where data, logs and process ids are kept (.cluster of the project);
                         with different directories and ports, several clusters can coexist
   BOWLINE_BIN           the bowline to run, instead of building one
+  BOWLINE_REQUIREPASS   the password of a new cluster, and how this script talks to it later
 TEXT
 }
 
@@ -97,6 +98,11 @@ resp() {
     local port=$1 fd line size body word
     shift
     { exec {fd}<>"/dev/tcp/$HOST/$port"; } 2>/dev/null || return 1
+    if [[ ${BOWLINE_REQUIREPASS-} ]]; then
+        # Whether it was right shows in the reply to the words.
+        printf '*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n' "${#BOWLINE_REQUIREPASS}" "$BOWLINE_REQUIREPASS" >&"$fd" || return 1
+        IFS= read -r -t "${RESP_PATIENCE-2}" -u "$fd" line || return 1
+    fi
     {
         printf '*%d\r\n' $#
         for word; do printf '$%d\r\n%s\r\n' "${#word}" "$word"; done
@@ -234,6 +240,9 @@ cmd_start() {
         --cluster | --cluster=* | --join | --join=* | --advertise | --advertise=* | --bind | --bind=* | --node-id | --node-id=* | --data-dir | --data-dir=* | \
             --peer-bind | --peer-bind=*)
             die "${1%%=*} is chosen by cluster.sh for each node; leave it out"
+            ;;
+        --requirepass | --requirepass=*)
+            die "--requirepass would stand in a file and in the list of processes: set BOWLINE_REQUIREPASS instead"
             ;;
         -*) flags+=("$1") ;;
         *)

@@ -5,6 +5,7 @@
 //! A command is one row (`Command`), beside its function, in the file of its family; a new
 //! family is one more line in `table`.
 
+mod absent;
 mod acl;
 mod bits;
 mod client;
@@ -24,6 +25,7 @@ mod hyperloglog;
 mod introspect;
 mod lcs;
 mod long_double;
+mod memory;
 mod object;
 mod observe;
 mod once;
@@ -61,6 +63,7 @@ pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use introspect::{introspect, named};
+pub use memory::MemoryCommand;
 pub use observe::{LatencyCommand, SlowlogCommand};
 pub use parse::parse_i64;
 pub use pubsub::{PubSubCommand, Subscription};
@@ -118,11 +121,18 @@ pub fn unknown(args: &Args<'_>) -> Reply {
         text.extend_from_slice(parse::c_string(arg, SHOWN_BYTES - shown));
         text.extend_from_slice(b"' ");
     }
+    if let Some(reason) = absent::reason(None, name) {
+        text.extend_from_slice(format!("; bowline deliberately has none: {reason}").as_bytes());
+    }
     Reply::error_owned(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn unknown_subcommand(container: &Command, name: &[u8]) -> Reply {
     let shown = String::from_utf8_lossy(parse::c_string(name, 128));
-    let container = container.name.to_ascii_uppercase();
-    Reply::error_owned(format!("ERR unknown subcommand '{shown}'. Try {container} HELP."))
+    let upper = container.name.to_ascii_uppercase();
+    let text = format!("ERR unknown subcommand '{shown}'. Try {upper} HELP.");
+    Reply::error_owned(match absent::reason(Some(container.name), name) {
+        Some(reason) => format!("{text} bowline deliberately has none: {reason}"),
+        None => text,
+    })
 }

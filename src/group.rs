@@ -339,6 +339,11 @@ impl Group {
         self.observer = observer;
     }
 
+    /// The same.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
     /// The log, for reading what it holds.
     pub fn log(&self) -> &LogView {
         self.raft.store()

@@ -21,6 +21,7 @@ mod partition;
 mod random;
 pub mod rdb;
 mod scan;
+mod size;
 mod slot;
 mod snapshot;
 mod swaps;

@@ -277,6 +277,15 @@ pub const HLL_SPARSE_MAX_BYTES: usize = 3000;
 /// Elements that `PFSELFTEST` counts: it holds up its connection, and the core under it.
 pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;
 
+/// Below so many allocated bytes `MEMORY DOCTOR` finds nothing out of proportion.
+pub const DOCTOR_LEAST_BYTES: usize = 5 << 20;
+
+/// Longest text of `MEMORY MALLOC-STATS`. Beyond: cut off.
+pub const MAX_MALLOC_STATS_BYTES: usize = 1 << 20;
+
+/// Most `*` in a pattern that mean anything, as in Redis. Beyond: nothing matches.
+pub const MAX_PATTERN_STARS: usize = 1000;
+
 /// Longest `DEBUG SLEEP`.
 pub const MAX_DEBUG_SLEEP: Duration = Duration::from_secs(3600);
 

@@ -196,6 +196,7 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
         enable_debug: config.enable_debug_command,
         sentinel_name: config.sentinel_name.clone(),
         requirepass: password_hash(config),
+        awaits_users: node.is_of_a_cluster(),
         directory: config.data_dir.display().to_string(),
     }
 }

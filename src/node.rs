@@ -113,6 +113,8 @@ struct Shared {
     receiving_snapshot: Arc<AtomicBool>,
     walking_snapshot: Cell<bool>,
     promises: RefCell<VecDeque<Promise>>,
+    /// Writes of the log under way whose time is taken: number, and when they began.
+    syncs_begun: RefCell<VecDeque<(u64, u64)>>,
     stop: RefCell<Option<NodeError>>,
     log: Logger,
 }
@@ -189,6 +191,12 @@ impl Node {
         let data_dir = self.shared.data_dir.borrow();
         let incarnation = u128::from_be_bytes(data_dir.incarnation());
         format!("{incarnation:032x}{:08x}", data_dir.boot())
+    }
+
+    /// Whether this node was of a cluster before this start: then there is something to hear before
+    /// it knows who its clients are.
+    pub fn is_of_a_cluster(&self) -> bool {
+        self.shared.data_dir.borrow().cluster_id().is_some()
     }
 
     /// Whether this node leads its group: what [`Node::status`] says of it, for less.

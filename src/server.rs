@@ -25,6 +25,7 @@ mod info;
 mod journal;
 mod latency_command;
 mod local;
+mod memory_command;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;
@@ -140,6 +141,8 @@ pub struct ServerConfig {
     pub sentinel_name: String,
     /// The password of `default` as this start gives it, as its hash.
     pub requirepass: Option<String>,
+    /// Whether the node is of a cluster whose users it may have to hear of first.
+    pub awaits_users: bool,
     /// Of the node's data.
     pub directory: String,
 }

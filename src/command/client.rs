@@ -209,7 +209,7 @@ const SUBCOMMANDS: &[Command] = &[
         arguments: &[
             Arg::one_of("status", ON_OR_OFF),
             Arg::new("client-id", ArgKind::Integer).after("REDIRECT").optional(),
-            Arg::new("prefix", ArgKind::String).after("PREFIX").optional().multiple(),
+            Arg::new("prefix", ArgKind::String).after("PREFIX").optional().repeated(),
             Arg::word("BCAST", "BCAST").optional(),
             Arg::word("OPTIN", "OPTIN").optional(),
             Arg::word("OPTOUT", "OPTOUT").optional(),

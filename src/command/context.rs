@@ -133,6 +133,15 @@ impl WriteContext<'_> {
         self.get_in(self.db, key)
     }
 
+    /// The key, for what does no more than read it: that it is not there is told, as of a read.
+    pub fn read(&self, key: &[u8]) -> Option<&Item> {
+        let item = self.get(key);
+        if item.is_none() {
+            self.state.keyspace.missed(self.db, key);
+        }
+        item
+    }
+
     /// The key in another database.
     pub fn get_in(&self, db: usize, key: &[u8]) -> Option<&Item> {
         self.state.keyspace.access(db, key, self.now_ms, self.now_ms)

@@ -136,12 +136,14 @@ const CLUSTER_SUBCOMMANDS: &[Command] = &[
         complexity: OF_MEMBERS,
         arguments: NODE_ID,
         flags: Flags::ADMIN.and(Flags::STALE),
+        replaced: Some(("5.0.0", "`CLUSTER REPLICAS`")),
         ..cluster_row("slaves", "cluster|slaves", 3, ClusterCommand::Replicas)
     },
     Command {
         tips: UNSTEADY,
         summary: "All slots, their owner and the replicas that can be reached; nothing without a majority",
         complexity: OF_MEMBERS,
+        replaced: Some(("7.0.0", "`CLUSTER SHARDS`")),
         ..cluster_row("slots", "cluster|slots", 2, ClusterCommand::Slots)
     },
     help_row("cluster|help", "5.0.0", "cluster", &[]),

@@ -2,6 +2,8 @@
 //! Matching must never take longer than pattern times text: only the last `*` is gone back to,
 //! for whatever an earlier one could take, the later one can (Krauss, 2014).
 
+use crate::limits::MAX_PATTERN_STARS;
+
 /// Whether all of `text` matches. Of the patterns for an empty text, Redis knows `*` alone.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     if text.is_empty() {
@@ -9,11 +11,17 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None; // after the last `*`; where its text ends so far
+    let mut stars = 0;
     loop {
         if pattern.get(p) == Some(&b'*') {
             p += 1;
             if p == pattern.len() {
                 return true;
+            }
+            // Several in a row are one.
+            stars += usize::from(pattern.get(p) != Some(&b'*'));
+            if stars > MAX_PATTERN_STARS {
+                return false;
             }
             star = Some((p, t));
             continue;
@@ -128,5 +136,13 @@ mod tests {
     fn many_stars_are_not_exponential() {
         let pattern = "a*".repeat(200) + "b";
         assert!(!matches(pattern.as_bytes(), "a".repeat(20_000).as_bytes()));
+    }
+
+    #[test]
+    fn redis_gives_up_on_too_many_stars() {
+        let of = |stars: usize| "*?".repeat(stars);
+        assert!(matches(of(MAX_PATTERN_STARS).as_bytes(), "a".repeat(5000).as_bytes()));
+        assert!(!matches(of(MAX_PATTERN_STARS + 1).as_bytes(), "a".repeat(5000).as_bytes()));
+        assert!(matches("*".repeat(5000).as_bytes(), b"a"), "several in a row are one");
     }
 }

@@ -67,6 +67,7 @@ pub(super) static PFMERGE: Command = Command {
 };
 
 pub(super) static PFDEBUG: Command = Command {
+    is_internal: true,
     keys: &[KeySpec { first: 2, ..KeySpec::one(&["RW", "access"]) }],
     summary: "Shows how a HyperLogLog is kept: ENCODING, DECODE, GETREG; TODENSE converts it",
     complexity: "O(1), with a large constant",
@@ -80,6 +81,7 @@ pub(super) static PFDEBUG: Command = Command {
 };
 
 pub(super) static PFSELFTEST: Command = Command {
+    is_internal: true,
     summary: "Checks the implementation of HyperLogLog",
     complexity: "O(1), with a large constant",
     ..row("pfselftest", 1, Flags::ADMIN, Handler::Connection(ConnectionCommand::PfSelfTest))

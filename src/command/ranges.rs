@@ -13,7 +13,8 @@ const CATEGORIES: &[Category] = &[Category::String];
 
 pub(super) static GETRANGE: Command = Command { since: "2.4.0", ..getrange_row("getrange") };
 
-pub(super) static SUBSTR: Command = getrange_row("substr");
+pub(super) static SUBSTR: Command =
+    Command { replaced: Some(("2.0.0", "`GETRANGE`")), ..getrange_row("substr") };
 
 const READ_KEY: &[KeySpec] = &[KeySpec::one(&["RO", "access"])];
 const START_END: &[Arg] = &[Arg::KEY, Arg::new("start", ArgKind::Integer), Arg::new("end", ArgKind::Integer)];

@@ -11,6 +11,7 @@ use super::acl::AclCommand;
 use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
+use super::memory::MemoryCommand;
 use super::observe::{LatencyCommand, SlowlogCommand};
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
@@ -48,6 +49,10 @@ pub struct Command {
     pub subcommands: &'static [Command],
     /// The argument that names the command that this one runs, which the rest is for; 0: none.
     pub wraps: usize,
+    /// Since when, and by what: kept for those who know it.
+    pub replaced: Option<(&'static str, &'static str)>,
+    /// For whoever works on the server itself.
+    pub is_internal: bool,
     /// Who carries it out.
     pub handler: Handler,
 }
@@ -71,6 +76,7 @@ pub enum Handler {
 pub enum ConnectionCommand {
     Ping,
     PfSelfTest,
+    Memory(MemoryCommand),
     Echo,
     Select,
     Hello,
@@ -177,6 +183,8 @@ pub struct Arg {
     pub optional: bool,
     /// May be repeated.
     pub multiple: bool,
+    /// Repeated together with its token.
+    pub token_again: bool,
     /// Of a block or a choice.
     pub parts: &'static [Arg],
     /// Which of the row's key specifications is for it.
@@ -217,7 +225,16 @@ impl ArgKind {
 impl Arg {
     /// An argument that must be given.
     pub const fn new(name: &'static str, kind: ArgKind) -> Self {
-        Self { name, kind, token: "", optional: false, multiple: false, parts: &[], key_spec: 0 }
+        Self {
+            name,
+            kind,
+            token: "",
+            optional: false,
+            multiple: false,
+            token_again: false,
+            parts: &[],
+            key_spec: 0,
+        }
     }
 
     /// The key, by its usual name.
@@ -257,6 +274,11 @@ impl Arg {
     pub const fn multiple(self) -> Self {
         Self { multiple: true, ..self }
     }
+
+    /// May be repeated, its token with it.
+    pub const fn repeated(self) -> Self {
+        Self { multiple: true, token_again: true, ..self }
+    }
 }
 
 impl Command {
@@ -278,6 +300,8 @@ impl Command {
             arguments: &[],
             subcommands: &[],
             wraps: 0,
+            replaced: None,
+            is_internal: false,
             handler,
         }
     }

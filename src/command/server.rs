@@ -30,7 +30,7 @@ pub(super) static CONFIG: Command = Command {
             complexity: "O(N) of the number of parameters",
             tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             arguments: &[Arg::block(
-                "data",
+                "parameter_value",
                 &[Arg::new("parameter", ArgKind::String), Arg::new("value", ArgKind::String)],
             )
             .multiple()],
@@ -41,14 +41,12 @@ pub(super) static CONFIG: Command = Command {
             full_name: "config|resetstat",
             since: "2.0.0",
             summary: "Sets the counters of INFO and LATENCY HISTOGRAM back",
-            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             ..row("resetstat", 2, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigResetStat)
         },
         Command {
             full_name: "config|rewrite",
             since: "2.8.0",
             summary: "Would write parameters to the file they came from, and there is none",
-            tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
             ..row("rewrite", 2, ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT), Do::ConfigRewrite)
         },
     ],

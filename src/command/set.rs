@@ -97,6 +97,7 @@ pub(super) static GETSET: Command = Command {
     group: "string",
     summary: "Sets a string and returns what it was before",
     arguments: &[Arg::KEY, VALUE],
+    replaced: Some(("6.2.0", "`SET` with the `!GET` argument")),
     ..Command::new("getset", 3, FLAGS.and(Flags::FAST), Handler::Write(getset))
 };
 

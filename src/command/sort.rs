@@ -33,7 +33,7 @@ const LIMIT: Arg =
     Arg::block("offset_count", &[Arg::new("offset", ArgKind::Integer), Arg::new("count", ArgKind::Integer)])
         .after("LIMIT")
         .optional();
-const GET: Arg = Arg::new("pattern", ArgKind::Pattern).after("GET").of_spec(1).optional().multiple();
+const GET: Arg = Arg::new("pattern", ArgKind::Pattern).after("GET").of_spec(1).optional().repeated();
 const ORDER: Arg = Arg::one_of("order", &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")]).optional();
 const SORTING: Arg = Arg::word("sorting", "ALPHA").optional();
 const STORE: Arg = Arg::new("destination", ArgKind::Key).after("STORE").of_spec(2).optional();
@@ -79,8 +79,8 @@ pub(super) static SORT_RO: Command = Command {
 
 fn sort(context: &mut WriteContext<'_>, args: &[&[u8]]) -> Outcome {
     let options = Options::read(&args[2..], true)?;
-    let elements = elements(context.get(args[1]).map(|item| &item.value))?;
-    let mut look = |key: &[u8], field: Option<&[u8]>| text(&context.get(key)?.value, field);
+    let elements = elements(context.read(args[1]).map(|item| &item.value))?;
+    let mut look = |key: &[u8], field: Option<&[u8]>| text(&context.read(key)?.value, field);
     let sorted = engine::sort(elements, &options, &mut look)?;
     match options.store {
         Some(key) => Ok(store(context, key, sorted)),

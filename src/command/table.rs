@@ -4,8 +4,8 @@
 use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
-    getex, hyperloglog, introspect, lcs, object, observe, once, pubsub, ranges, rename, scan, server, set,
-    sort, strings, transactions, versions,
+    getex, hyperloglog, introspect, lcs, memory, object, observe, once, pubsub, ranges, rename, scan, server,
+    set, sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -56,6 +56,7 @@ static COMMANDS: &[&Command] = &[
     &scan::KEYS,
     &observe::LATENCY,
     &lcs::LCS,
+    &memory::MEMORY,
     &strings::MGET,
     &databases::MOVE,
     &strings::MSET,

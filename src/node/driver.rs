@@ -115,6 +115,7 @@ impl Shared {
         }
         let disk = self.disk.borrow();
         for persist in effects.persists {
+            self.sync_begins(persist.number);
             disk.write(persist.number, self.group_id, persist.log);
             if !persist.send_after.is_empty() {
                 self.promises.borrow_mut().push_back((persist.number, persist.send_after));
@@ -166,6 +167,28 @@ impl Shared {
         }
     }
 
+    /// Notes when a write of the log was asked for, if anybody watches how long those take.
+    fn sync_begins(&self, number: u64) {
+        let group = self.group.borrow();
+        let observer = group.observer();
+        if observer.watches_events() {
+            self.syncs_begun.borrow_mut().push_back((number, observer.now_ns()));
+        }
+    }
+
+    fn sync_ends(&self, number: u64) {
+        let mut begun = self.syncs_begun.borrow_mut();
+        let mut longest_ns = 0;
+        let group = self.group.borrow();
+        while let Some(&(waiting, began_ns)) = begun.front()
+            && waiting <= number
+        {
+            begun.pop_front();
+            longest_ns = longest_ns.max(group.observer().now_ns().saturating_sub(began_ns));
+        }
+        group.observer().event("aof-fsync-always", longest_ns);
+    }
+
     fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
         if let Some(transport) = self.transport.get() {
             for (to, message) in messages {
@@ -178,6 +201,7 @@ impl Shared {
     fn written(&self, written: Written) {
         match written {
             Written::Through(number) => {
+                self.sync_ends(number);
                 loop {
                     let next = {
                         let mut promises = self.promises.borrow_mut();

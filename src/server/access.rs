@@ -15,6 +15,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 const DEFAULT: &[u8] = b"default";
+/// Clients try again.
+pub const NO_USERS_YET: Reply = Reply::error("LOADING this node has yet to hear of the users of its cluster");
+/// What a node may be asked before: how far it is.
+const BEFORE_USERS: [&str; 3] = ["info", "ping", "raft|status"];
 const NOT_AUTHENTICATED: &str = "NOAUTH Authentication required.";
 
 /// See the module.
@@ -129,6 +133,13 @@ impl Connection {
         self.set_limits(if unauthenticated { Limits::UNAUTHENTICATED } else { Limits::AUTHENTICATED });
     }
 
+    /// Whether the node cannot know yet who a user is.
+    pub(super) fn knows_nobody(&self, name: &[u8]) -> bool {
+        let settled = users(&self.shared, |_, settled| settled) == Some(true);
+        let (awaits, has_own) = (self.shared.config.awaits_users, self.shared.early_users.is_some());
+        !settled && if name == DEFAULT { awaits && !has_own } else { awaits || has_own }
+    }
+
     /// Logs in; whether the password was right.
     pub(super) fn log_in(&mut self, name: &[u8], password: &[u8]) -> bool {
         let found =
@@ -163,6 +174,10 @@ impl Connection {
         let error = |text: String| Reply::error_owned(format!("{in_exec}{text}"));
         if self.client.access.needs_password() && !row.flags.has(Flags::NO_AUTH) {
             return Err(error(NOT_AUTHENTICATED.to_owned()));
+        }
+        let may_come_early = row.flags.has(Flags::NO_AUTH) || BEFORE_USERS.contains(&row.full_name);
+        if self.shared.config.awaits_users && !self.client.access.settled.get() && !may_come_early {
+            return Err(NO_USERS_YET);
         }
         self.permitted(row, request, self.session.multi.is_some()).map_err(|denied| match denied {
             Denied::Command(name) => {

@@ -39,6 +39,9 @@ pub fn auth(connection: &mut Connection, args: &Args<'_>) -> Reply {
         [name, password] => (name, password),
         _ => return SYNTAX,
     };
+    if connection.knows_nobody(name) {
+        return super::access::NO_USERS_YET;
+    }
     if connection.log_in(name, password) {
         return Reply::Ok;
     }
@@ -132,6 +135,8 @@ impl Connection {
         }
         let (request, checked) = super::access::prepared(row, given.clone());
         if let Err(error) = checked {
+            let began_ns = self.shared.observer().begin();
+            self.observed(began_ns, row, &given.args(), Some(&error));
             self.answer(error, job);
             return Flow::Next;
         }

@@ -39,7 +39,7 @@ impl Connection {
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => {
-                if let Some(row) = request.arg(0).and_then(|name| command::lookup(name)) {
+                if let Some(row) = request.arg(0).and_then(command::lookup) {
                     self.shared.observer().reject(row.row_of(&request.args()).unwrap_or(row));
                 }
                 return self.refuse(&request, error, job);
@@ -185,7 +185,13 @@ impl Connection {
                 Err(error) => error,
             },
             Do::Debug => match self.start_debug(&args, began_ns, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    // A sleep has only begun.
+                    if self.wait.is_none() {
+                        self.observed(began_ns, row, &args, None);
+                    }
+                    return flow;
+                }
                 Err(reply) => reply,
             },
             Do::ConfigSet => match self.start_config_set(&args, job) {

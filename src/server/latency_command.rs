@@ -155,10 +155,10 @@ fn doctor<'a>(events: impl Iterator<Item = (&'a &'static str, &'a Series)>, thre
         let first_s = series.samples.front().map_or(0, |sample| sample.0);
         let period_s = (now_s() - first_s).max(1) as f64 / samples as f64;
         let longest = series.max_ms;
-        write!(
+        writeln!(
             text,
             "{}. {name}: {samples} spikes (mean {mean} ms, mean deviation {deviation} ms, \
-             one in {period_s:.2} s, the longest ever {longest} ms): {}\n",
+             one in {period_s:.2} s, the longest ever {longest} ms): {}",
             i + 1,
             advice(name)
         )

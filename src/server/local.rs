@@ -1,10 +1,11 @@
 //! Commands that the server answers by itself: which there are, and the small ones. This
 //! module must never see a key.
 
+use super::access::NO_USERS_YET;
 use super::connection::Connection;
 use super::{
     acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
-    debug, info, latency_command, pubsub_commands, sentinel_commands, slowlog_command,
+    debug, info, latency_command, memory_command, pubsub_commands, sentinel_commands, slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -73,6 +74,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
+        Do::Memory(what) => memory_command::run(&connection.shared, what),
         Do::PfSelfTest => command::hyperloglog_selftest(),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
         Do::Readonly => consistency::readonly(connection),
@@ -135,6 +137,9 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
     while let [option, tail @ ..] = rest {
         rest = match tail {
             [user, password, tail @ ..] if option.eq_ignore_ascii_case(b"AUTH") => {
+                if connection.knows_nobody(user) {
+                    return NO_USERS_YET;
+                }
                 if !connection.log_in(user, password) {
                     connection.note_failed_login(args[0], user);
                     return acl_commands::WRONG_PASSWORD;

@@ -14,8 +14,10 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod slow;
 mod tracking;
 mod transactions;
+mod users;
 
 use super::{ClientTable, Server, ServerConfig};
 use crate::config::{DebugCommand, Redirect};
@@ -54,6 +56,7 @@ fn config() -> ServerConfig {
         enable_debug: DebugCommand::No,
         sentinel_name: "mymaster".to_owned(),
         requirepass: None,
+        awaits_users: false,
         directory: "/var/lib/bowline".to_owned(),
     }
 }

@@ -71,7 +71,7 @@ pub(in crate::command) static BITFIELD_RO: Command = Command {
     complexity: "O(1) for each operation",
     arguments: &[
         Arg::KEY,
-        Arg::block("encoding_offset", &[ENCODING, OFFSET]).after("GET").optional().multiple(),
+        Arg::block("encoding_offset", &[ENCODING, OFFSET]).after("GET").optional().repeated(),
     ],
     ..Command::new(
         "bitfield_ro",

@@ -21,7 +21,7 @@ pub(in crate::command) static BITOP: Command = Command {
     arguments: &[
         Arg::new("operation", ArgKind::String),
         Arg::new("destkey", ArgKind::Key),
-        Arg::KEY.multiple(),
+        Arg::KEY.of_spec(1).multiple(),
     ],
     ..Command::new(
         "bitop",

@@ -17,6 +17,15 @@ fn one(command: &'static Command) -> Reply {
         ("group", Reply::bulk(command.group)),
         ("complexity", Reply::bulk(command.complexity)),
     ];
+    let flags = [(command.replaced.is_some(), "deprecated"), (command.is_internal, "syscmd")];
+    if flags.iter().any(|&(set, _)| set) {
+        let set = flags.iter().filter(|&&(set, _)| set).map(|&(_, name)| Reply::simple(name));
+        fields.push(("doc_flags", Reply::Set(set.collect())));
+    }
+    if let Some((since, by)) = command.replaced {
+        fields.push(("deprecated_since", Reply::bulk(since)));
+        fields.push(("replaced_by", Reply::bulk(by)));
+    }
     if !command.arguments.is_empty() {
         fields.push(("arguments", arguments(command.arguments)));
     }
@@ -38,7 +47,7 @@ fn argument(arg: &'static Arg) -> Reply {
     if !arg.token.is_empty() {
         fields.push(("token", Reply::bulk(arg.token)));
     }
-    let flags = [(arg.optional, "optional"), (arg.multiple, "multiple")];
+    let flags = [(arg.optional, "optional"), (arg.multiple, "multiple"), (arg.token_again, "multiple_token")];
     if flags.iter().any(|&(set, _)| set) {
         let set = flags.iter().filter(|&&(set, _)| set).map(|&(_, name)| Reply::simple(name));
         fields.push(("flags", Reply::Set(set.collect())));

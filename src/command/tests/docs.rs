@@ -1,6 +1,7 @@
 //! docs/commands.md, written from the table.
 
 use super::check_file;
+use crate::command::absent::ABSENT;
 use crate::command::introspect::syntax;
 use crate::command::{Command, commands};
 use std::fmt::Write;
@@ -13,6 +14,15 @@ Written from the table of commands (`BOWLINE_UPDATE=1 cargo test --lib command`)
 Replies and errors are those of Redis 7.0 unless said otherwise. A `since` of 0.x is a
 version of bowline: the command is its own.
 
+";
+
+const ABSENT_HEAD: &str = "\
+## What there deliberately is not
+
+Asked for one of these, a node answers with Redis's error for what is unknown, followed by the reason.
+
+| command | why there is none |
+|---|---|
 ";
 
 fn row(out: &mut String, command: &Command) {
@@ -39,6 +49,11 @@ fn written() -> String {
             command.subcommands.iter().for_each(|subcommand| row(&mut out, subcommand));
         }
         out.push('\n');
+    }
+    out.push_str(ABSENT_HEAD);
+    for absent in ABSENT {
+        let name = absent.name.to_ascii_uppercase().replace('|', " ");
+        writeln!(out, "| `{name}` | {} |", absent.reason).unwrap();
     }
     out.trim_end().to_string() + "\n"
 }

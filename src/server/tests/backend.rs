@@ -1,7 +1,7 @@
 //! A node that is a map (where `big:N` holds N bytes), and a machine for what a map cannot do:
 //! carries jobs out in order, in a task of its own.
 
-use crate::command::Reply;
+use crate::command::{Reply, hash_password};
 use crate::group::{Consistency, Job, Notice, Step};
 use crate::machine::Machine;
 use crate::node::{Clients, MemberStatus, NodeStatus, Role};
@@ -145,6 +145,15 @@ impl FakeBackend {
         }
     }
 
+    /// The first entry of the log arrives, with a password of `default` (empty: none).
+    pub fn bootstrap(&self, password: &str, clients: &ClientTable) {
+        let password = if password.is_empty() { String::new() } else { hash_password(password.as_bytes()) };
+        let voters = [1, 2, 3].into_iter().collect();
+        let unit = Unit::Bootstrap { cluster_id: &[1; 16], hash_key: &[2; 16], voters, password: &password };
+        assert_eq!(self.machine.borrow_mut().execute(&unit), Reply::Ok);
+        self.tell(0, clients);
+    }
+
     /// What the machine has to tell.
     fn tell(&self, ticket: u64, clients: &ClientTable) {
         for event in self.machine.borrow_mut().take_events() {
@@ -206,7 +215,7 @@ impl FakeBackend {
                 self.put(args[1], (old + 1).to_string().into_bytes());
                 Reply::Int(old + 1)
             }
-            b"once" | b"publish" | b"spublish" => {
+            b"acl" | b"once" | b"publish" | b"spublish" => {
                 let command = Command { args: args.clone(), db: 0 };
                 self.machine.borrow_mut().execute(&Unit::Command(command))
             }
