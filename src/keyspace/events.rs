@@ -219,6 +219,14 @@ impl super::Keyspace {
         }
     }
 
+    /// A key was looked up that may be there and has expired: whoever has cached it hears of it.
+    pub fn met_expired(&self, db: usize, key: &[u8]) {
+        if self.events.touches && self.get(db, key, 0).is_some() {
+            let event = Event::Touched { db: db as u32, key: Blob::new(key) };
+            self.events.misses.borrow_mut().push(event);
+        }
+    }
+
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(self.events.list.get_mut())

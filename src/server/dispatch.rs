@@ -32,6 +32,20 @@ pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
 
+/// What a refused `EXEC` answers. One that was sent to another node may follow there, so the
+/// client has to see where.
+fn aborted_by(error: Reply) -> Reply {
+    match error {
+        Reply::Error(text)
+            if !["EXECABORT ", "MOVED ", "CLUSTERDOWN "].iter().any(|code| text.starts_with(code)) =>
+        {
+            let why = text.strip_prefix("ERR ").unwrap_or(&text);
+            Reply::error_owned(format!("EXECABORT Transaction discarded because of: {why}"))
+        }
+        other => other,
+    }
+}
+
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
@@ -92,7 +106,13 @@ impl Connection {
         {
             return Some(error);
         }
-        let full = || row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full();
+        let needs_memory = || match row.handler {
+            Handler::Connection(Do::Exec) => {
+                self.session.multi.as_ref().is_some_and(Transaction::needs_memory)
+            }
+            _ => row.flags.has(Flags::DENYOOM),
+        };
+        let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
             .or_else(|| self.refused_while_subscribed(row))
             .or_else(|| full().then_some(OUT_OF_MEMORY))
@@ -107,8 +127,10 @@ impl Connection {
             return Flow::Submit;
         }
         let exec = request.arg(0).is_some_and(|name| name.eq_ignore_ascii_case(b"EXEC"));
+        let mut error = error;
         if exec {
             self.end_transaction();
+            error = aborted_by(error);
         } else if let Some(multi) = &mut self.session.multi {
             multi.broken = true;
         }

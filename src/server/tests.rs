@@ -14,6 +14,7 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod slow;
 mod tracking;
 mod transactions;
 mod users;
