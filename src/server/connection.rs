@@ -54,6 +54,8 @@ pub struct Connection {
     pub(super) session: Session,
     pub(super) capture: Option<Capture>,
     pub(super) wait: Option<Wait>,
+    /// A command waits until then for the users of the cluster to be known.
+    pub(super) users_by: Option<Instant>,
     /// Keys that the steps of the job at hand read, if the client tracks.
     pub(super) step_keys: Vec<(usize, StepKeys)>,
     /// Nothing more is parsed; the connection ends when all is sent.
@@ -78,6 +80,7 @@ impl Connection {
             session: Session::default(),
             capture: None,
             wait: None,
+            users_by: None,
             step_keys: Vec::new(),
             quitting: false,
             decoder: Decoder::new(Limits::AUTHENTICATED),
@@ -122,7 +125,7 @@ impl Connection {
                         break;
                     }
                 }
-                () = poll_pause(), if self.wait.is_some() => {}
+                () = poll_pause(), if self.wait.is_some() || self.waits_for_users() => {}
             }
         }
     }
@@ -165,6 +168,7 @@ impl Connection {
             && !self.quitting
             && self.wait.is_none()
             && !self.is_paused()
+            && !self.waits_for_users()
             && self.client.closing().is_none()
             && self.client.unsent() < limits::OUTPUT_HIGH_WATER_BYTES
             && (self.held.is_some() || !self.shared.clients.shutting_down())
@@ -272,6 +276,7 @@ impl Connection {
         let waits = self.client.awaiting() > 0
             || self.wait.is_some()
             || self.is_paused()
+            || self.waits_for_users()
             || self.client.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES;
         !self.eof && !self.quitting && (!waits || self.input.len() < limits::READ_AHEAD_BYTES)
     }
