@@ -3,6 +3,8 @@
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CLUSTER=$HERE/../scripts/cluster.sh
+# What redis-tests/table.sh reads, of a run of all tests: test, passed, failed.
+RESULTS=${CARGO_TARGET_DIR:-$(dirname "$HERE")/target}/redis-tests/run
 
 usage() {
     cat <<'TEXT'
@@ -72,6 +74,8 @@ else
     export BOWLINE_PORTS
 fi
 
+whole=''
+((${#tests[@]})) || [[ ! ($own && $kill_nodes) ]] || whole=yes
 ((${#tests[@]})) || for test in "$HERE"/t_*.sh "$HERE"/t_*.py; do tests+=("$(basename "$test")"); done
 
 # Every node still runs; otherwise the test before is to blame, and the next gets it back.
@@ -103,8 +107,13 @@ for test in "${tests[@]}"; do
     fi
     passed=$((passed + good)) failed=$((failed + bad))
     ((bad == 0)) || broken+=("$test")
+    printf '%s\t%s\t%s\n' "$test" "$good" "$bad" >>"$scratch/results"
     printf '== %s: %s passed, %s failed, %s s\n\n' "$test" "$good" "$bad" $((SECONDS - started))
 done
+if [[ $whole ]]; then
+    mkdir -p "$(dirname "$RESULTS")"
+    cp "$scratch/results" "$RESULTS"
+fi
 ((failed == 0)) || printf 'failed: %s\n' "${broken[*]}"
 printf '%s passed, %s failed\n' "$passed" "$failed"
 ((failed == 0))

@@ -99,8 +99,8 @@ grep -qs "REDIS_VERSION \"$VERSION\"" "$tree/src/version.h" || die "'$tree' is n
 if [[ ! $port ]]; then
     export BOWLINE_CLUSTER_DIR=$scratch/cluster
     own=yes
-    # Upstream's tests use DEBUG and change what is protected by default.
-    "$CLUSTER" start 3 --port 0 >/dev/null || die 'the cluster did not start'
+    # Upstream's tests use DEBUG.
+    "$CLUSTER" start 3 --port 0 --enable-debug-command yes >/dev/null || die 'the cluster did not start'
     leader=$("$CLUSTER" leader)
     follower=$((leader % 3 + 1))
     address=$("$CLUSTER" addr "$follower")

@@ -75,8 +75,7 @@ impl<'a> ReadContext<'a> {
     /// The key in another database.
     pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
         let Some(item) = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms) else {
-            self.state.keyspace.missed(db, key);
-            self.lookups.1 += 1;
+            self.missed(db, key);
             return None;
         };
         self.lookups.0 += 1;
@@ -87,13 +86,21 @@ impl<'a> ReadContext<'a> {
     /// The key, for a look that does not count as an access (`OBJECT`, `TTL`, `TYPE`, `EXISTS`).
     pub fn peek(&mut self, key: &[u8]) -> Option<&'a Item> {
         let Some(item) = self.state.keyspace.get(self.db, key, self.now_ms) else {
-            self.state.keyspace.missed(self.db, key);
-            self.lookups.1 += 1;
+            self.missed(self.db, key);
             return None;
         };
         self.lookups.0 += 1;
         self.saw_expiring |= item.has_expired(self.wall_ms);
         Some(item)
+    }
+
+    fn missed(&mut self, db: usize, key: &[u8]) {
+        self.lookups.1 += 1;
+        self.state.keyspace.missed(db, key);
+        if !self.state.settings.active_expire {
+            // Nobody will remove what has expired, and tell of it then.
+            self.state.keyspace.met_expired(db, key);
+        }
     }
 }
 
@@ -124,6 +131,15 @@ impl WriteContext<'_> {
     /// The key as a client sees it, for a look that may be all there is.
     pub fn get(&self, key: &[u8]) -> Option<&Item> {
         self.get_in(self.db, key)
+    }
+
+    /// The key, for what does no more than read it: that it is not there is told, as of a read.
+    pub fn read(&self, key: &[u8]) -> Option<&Item> {
+        let item = self.get(key);
+        if item.is_none() {
+            self.state.keyspace.missed(self.db, key);
+        }
+        item
     }
 
     /// The key in another database.

@@ -52,7 +52,8 @@ struct Options {
     replace: bool,
     /// The time to live is a Unix time.
     absolute: bool,
-    /// Seconds since the key was last looked at.
+    /// Seconds since the key was last looked at: a restored key counts as used now, for the
+    /// time of use is each node's own and decides nothing. It is checked, and forgotten.
     idle_s: Option<u64>,
     /// Of least-frequently-used eviction, which there is none of: it is checked, and forgotten.
     frequency: Option<u8>,

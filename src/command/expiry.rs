@@ -199,8 +199,9 @@ fn of_deadline(context: &mut ReadContext<'_>, key: &[u8], of: impl FnOnce(u64) -
 }
 
 fn time_to_live(context: &mut ReadContext<'_>, key: &[u8]) -> i64 {
-    let now_ms = context.now_ms;
-    of_deadline(context, key, |deadline_ms| deadline_ms - now_ms)
+    // The log's clock stands still while nothing is written.
+    let now_ms = context.now_ms.max(context.wall_ms);
+    of_deadline(context, key, |deadline_ms| deadline_ms.saturating_sub(now_ms))
 }
 
 fn expire_time(context: &mut ReadContext<'_>, key: &[u8]) -> i64 {

@@ -78,6 +78,12 @@ pub(super) fn wrapped(row: &Command, args: &Args<'_>) -> Result<&'static Command
         let text = format!("ERR {name} runs commands that read or write keys: not '{what}'");
         return Err(Reply::error_owned(text));
     }
+    if command.full_name == "object|idletime" {
+        // Replies are kept on every node, and must be the same there.
+        return Err(Reply::error_owned(format!(
+            "ERR {name} runs no command that each node answers for itself"
+        )));
+    }
     Ok(command)
 }
 

@@ -79,8 +79,8 @@ pub(super) static SORT_RO: Command = Command {
 
 fn sort(context: &mut WriteContext<'_>, args: &[&[u8]]) -> Outcome {
     let options = Options::read(&args[2..], true)?;
-    let elements = elements(context.get(args[1]).map(|item| &item.value))?;
-    let mut look = |key: &[u8], field: Option<&[u8]>| text(&context.get(key)?.value, field);
+    let elements = elements(context.read(args[1]).map(|item| &item.value))?;
+    let mut look = |key: &[u8], field: Option<&[u8]>| text(&context.read(key)?.value, field);
     let sorted = engine::sort(elements, &options, &mut look)?;
     match options.store {
         Some(key) => Ok(store(context, key, sorted)),

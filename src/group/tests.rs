@@ -79,6 +79,7 @@ scripts! {
     installed_not_synced
     no_majority
     notices
+    observed
     outcomes
     etcd_failpoints
     wiped_node

@@ -148,28 +148,27 @@ pub enum Event {
 pub(super) struct Events {
     pub(super) classes: EventClasses,
     pub(super) touches: bool,
-    pub(super) list: Vec<Event>,
-    /// Of reads, which change nothing else.
-    misses: RefCell<Vec<Event>>,
+    /// Reads, which change nothing else, add what they have not found.
+    pub(super) list: RefCell<Vec<Event>>,
 }
 
 impl Events {
     pub(super) fn named(&mut self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
         if self.classes.tells(class) {
             let (classes, key) = (self.classes, Blob::new(key));
-            self.list.push(Event::Named { class, name, db: db as u32, key, classes });
+            self.list.get_mut().push(Event::Named { class, name, db: db as u32, key, classes });
         }
     }
 
     pub(super) fn touched(&mut self, db: usize, key: &[u8]) {
         if self.touches {
-            self.list.push(Event::Touched { db: db as u32, key: Blob::new(key) });
+            self.list.get_mut().push(Event::Touched { db: db as u32, key: Blob::new(key) });
         }
     }
 
     pub(super) fn touched_all(&mut self) {
         if self.touches {
-            self.list.push(Event::TouchedAll);
+            self.list.get_mut().push(Event::TouchedAll);
         }
     }
 }
@@ -198,17 +197,17 @@ impl super::Keyspace {
     /// A message was published.
     pub fn publish(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
         let (channel, message) = (Blob::new(channel), Blob::new(message));
-        self.events.list.push(Event::Message { channel, message, sharded });
+        self.events.list.get_mut().push(Event::Message { channel, message, sharded });
     }
 
     /// A user is not what it was.
     pub fn tell_user(&mut self, name: &[u8], change: UserChange) {
-        self.events.list.push(Event::User { name: Blob::new(name), change });
+        self.events.list.get_mut().push(Event::User { name: Blob::new(name), change });
     }
 
     /// Any user may be another than it was.
     pub fn tell_users_replaced(&mut self) {
-        self.events.list.push(Event::UsersReplaced);
+        self.events.list.get_mut().push(Event::UsersReplaced);
     }
 
     /// A read has not found the key.
@@ -216,15 +215,21 @@ impl super::Keyspace {
         let (class, classes) = (EventClass::KeyMiss, self.events.classes);
         if classes.tells(class) {
             let event = Event::Named { class, name: "keymiss", db: db as u32, key: Blob::new(key), classes };
-            self.events.misses.borrow_mut().push(event);
+            self.events.list.borrow_mut().push(event);
+        }
+    }
+
+    /// A key was looked up that may be there and has expired: whoever has cached it hears of it.
+    pub fn met_expired(&self, db: usize, key: &[u8]) {
+        if self.events.touches && self.get(db, key, 0).is_some() {
+            let event = Event::Touched { db: db as u32, key: Blob::new(key) };
+            self.events.list.borrow_mut().push(event);
         }
     }
 
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
-        let mut list = std::mem::take(&mut self.events.list);
-        list.append(self.events.misses.get_mut());
-        list
+        std::mem::take(self.events.list.get_mut())
     }
 }
 

@@ -135,6 +135,8 @@ impl Connection {
         }
         let (request, checked) = super::access::prepared(row, given.clone());
         if let Err(error) = checked {
+            let began_ns = self.shared.observer().begin();
+            self.observed(began_ns, row, &given.args(), Some(&error));
             self.answer(error, job);
             return Flow::Next;
         }

@@ -89,8 +89,12 @@ fn sent_bytes(args: &Args<'_>) -> usize {
 
 fn flags(client: &Client) -> String {
     let has = |(flag, set): (char, bool)| set.then_some(flag);
-    let before =
-        [('P', client.subscribed.get()), ('x', client.queued.get().is_some()), ('b', client.blocked.get())];
+    let before = [
+        ('O', client.monitors.get()),
+        ('P', client.subscribed.get()),
+        ('x', client.queued.get().is_some()),
+        ('b', client.blocked.get()),
+    ];
     let after = [('e', client.no_evict.get()), ('T', client.no_touch.get())];
     let mut flags: String = before.into_iter().filter_map(has).collect();
     flags.extend(client.tracker.flags());
@@ -121,10 +125,10 @@ fn line(text: &mut String, client: &Client, asks: Option<&Args<'_>>) {
     writeln!(
         text,
         "id={} addr={} laddr={} fd={} name={} age={age} idle={idle} flags={} db={} sub={channels} \
-         psub={patterns} ssub={shard_channels} multi={multi} watch={} qbuf={input_len} qbuf-free={} \
+         psub={patterns} ssub={shard_channels} multi={multi} qbuf={input_len} qbuf-free={} \
          argv-mem={argument_bytes} multi-mem={multi_bytes} rbs={output_capacity} rbp={output_capacity} \
          obl={unsent} oll=0 omem={unsent} tot-mem={} events={} cmd={} user={} redir={} resp={} \
-         lib-name={} lib-ver={}",
+         watch={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
         client.local_addr,
@@ -132,7 +136,6 @@ fn line(text: &mut String, client: &Client, asks: Option<&Args<'_>>) {
         client.name.borrow(),
         flags(client),
         client.control.db.get(),
-        client.watched.get(),
         capacity.saturating_sub(client.input_len.get()),
         capacity + argument_bytes + multi_bytes + output_capacity + size_of::<Client>(),
         if unsent > 0 { "rw" } else { "r" },
@@ -140,6 +143,7 @@ fn line(text: &mut String, client: &Client, asks: Option<&Args<'_>>) {
         user_of(client),
         client.tracker.redirect(),
         client.protocol.get().version(),
+        client.watched.get(),
         library.0,
         library.1,
     )

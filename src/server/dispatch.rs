@@ -32,6 +32,20 @@ pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
 
+/// What a refused `EXEC` answers. One that was sent to another node may follow there, so the
+/// client has to see where.
+fn aborted_by(error: Reply) -> Reply {
+    match error {
+        Reply::Error(text)
+            if !["EXECABORT ", "MOVED ", "CLUSTERDOWN "].iter().any(|code| text.starts_with(code)) =>
+        {
+            let why = text.strip_prefix("ERR ").unwrap_or(&text);
+            Reply::error_owned(format!("EXECABORT Transaction discarded because of: {why}"))
+        }
+        other => other,
+    }
+}
+
 impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
@@ -64,8 +78,11 @@ impl Connection {
         if access::is_admins_write(row) {
             return self.dispatch_admins(request, row, job);
         }
+        if let Handler::Connection(what) = row.handler {
+            return self.dispatch_local(what, row, request, job);
+        }
+        self.show(&request);
         match row.handler {
-            Handler::Connection(what) => return self.dispatch_local(what, row, request, job),
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
                 self.answer(TOO_LONG, job);
             }
@@ -73,7 +90,7 @@ impl Connection {
                 put_command_unit(&mut job.body, &request.args(), request.db);
                 job.steps.push(Step::Write);
             }
-            Handler::Read(_) => {
+            _ => {
                 if self.client.tracker.is_on() {
                     self.track_read(job.steps.len(), row, &request);
                 }
@@ -95,9 +112,16 @@ impl Connection {
         {
             return Some(error);
         }
-        let full = || row.flags.has(Flags::DENYOOM) && self.shared.memory_is_full();
+        let needs_memory = || match row.handler {
+            Handler::Connection(Do::Exec) => {
+                self.session.multi.as_ref().is_some_and(Transaction::needs_memory)
+            }
+            _ => row.flags.has(Flags::DENYOOM),
+        };
+        let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
             .or_else(|| self.refused_while_subscribed(row))
+            .or_else(|| self.refused_while_monitoring(row))
             .or_else(|| full().then_some(OUT_OF_MEMORY))
     }
 
@@ -110,8 +134,10 @@ impl Connection {
             return Flow::Submit;
         }
         let exec = request.arg(0).is_some_and(|name| name.eq_ignore_ascii_case(b"EXEC"));
+        let mut error = error;
         if exec {
             self.end_transaction();
+            error = aborted_by(error);
         } else if let Some(multi) = &mut self.session.multi {
             multi.broken = true;
         }
@@ -148,6 +174,7 @@ impl Connection {
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
+        self.show_local(what, &request);
         let args = request.args();
         let began_ns = self.shared.observer().begin();
         let reply = match what {
@@ -188,7 +215,13 @@ impl Connection {
                 Err(error) => error,
             },
             Do::Debug => match self.start_debug(&args, began_ns, job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    // A sleep has only begun.
+                    if self.wait.is_none() {
+                        self.observed(began_ns, row, &args, None);
+                    }
+                    return flow;
+                }
                 Err(reply) => reply,
             },
             Do::ConfigSet => match self.start_config_set(&args, job) {
@@ -209,8 +242,18 @@ impl Connection {
                 }
                 Err(error) => error,
             },
+            Do::Node(what) => match self.start_node_command(what, &args) {
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
+                Err(reply) => reply,
+            },
             _ => local::run(self, what, &args),
         };
+        if what == Do::Select {
+            self.show(&request); // in the database that it selects
+        }
         self.observed(began_ns, row, &args, Some(&reply));
         self.client.watched.set(self.session.watches.len());
         self.answer(reply, job);
@@ -288,6 +331,7 @@ impl Connection {
         self.log_out();
         self.client.control.db.set(0);
         self.shared.clients.pubsub().forget(&self.client);
+        self.shared.clients.monitors().remove(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
@@ -301,8 +345,7 @@ impl Connection {
 
     fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
         let (number, timeout) = admin_commands::parse_wait(args)?;
-        let index = self.shared.backend.status().applied_index;
-        self.wait_for(Goal::Holders { number, index }, timeout);
+        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
         Ok(())
     }
 

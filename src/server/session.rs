@@ -1,7 +1,7 @@
 //! [`Session`]: what a connection remembers between commands: `MULTI`, `WATCH`, `READONLY`.
 //! This module must never run anything.
 
-use crate::command::{Command as Row, ConnectionCommand, Handler, Reply, Request, parse_i64};
+use crate::command::{Command as Row, ConnectionCommand, Flags, Handler, Reply, Request};
 use crate::group::{Consistency, Job, ReadTransaction, Step};
 use crate::limits;
 use crate::wire::units::{Command, Watch, put_transaction_unit};
@@ -56,15 +56,6 @@ impl Queued {
             Handler::Read(_) | Handler::Write(_) => None,
         }
     }
-
-    /// The database that those behind it work in, if it is a `SELECT` that will succeed.
-    fn selects(&self) -> Option<u32> {
-        let number = match self.local()? {
-            ConnectionCommand::Select => parse_i64(self.request.arg(1)?)?,
-            _ => return None,
-        };
-        u32::try_from(number).ok().filter(|&db| (db as usize) < limits::DATABASES)
-    }
 }
 
 impl Session {
@@ -101,19 +92,14 @@ impl Transaction {
         true
     }
 
+    /// Whether some of it is refused when memory is full.
+    pub fn needs_memory(&self) -> bool {
+        self.commands.iter().any(|queued| queued.row.flags.has(Flags::DENYOOM))
+    }
+
     /// What the queued commands take.
     pub fn size_bytes(&self) -> usize {
         self.size_bytes
-    }
-
-    /// Gives the commands the database that a `SELECT` among them will have chosen: the
-    /// connection carries that out only when the group has carried out all others.
-    fn follow_selects(&mut self) {
-        let mut selected = None;
-        for queued in &mut self.commands {
-            queued.request.db = selected.unwrap_or(queued.request.db);
-            selected = queued.selects().or(selected);
-        }
     }
 
     /// Whether the connection has to carry out some of it.
@@ -123,8 +109,7 @@ impl Transaction {
 
     /// Adds what the group has to do as one step of `job`; what is left for the connection
     /// comes back, each with its place among all.
-    pub fn into_step(mut self, watches: Vec<Watched>, job: &mut Job) -> Vec<(usize, Queued)> {
-        self.follow_selects();
+    pub fn into_step(self, watches: Vec<Watched>, job: &mut Job) -> Vec<(usize, Queued)> {
         let writes = self.commands.iter().any(|queued| queued.row.is_write());
         let (group, local): (Vec<_>, Vec<_>) =
             self.commands.into_iter().enumerate().partition(|(_, queued)| !queued.is_local());

@@ -221,7 +221,7 @@ impl ClientTable {
             return;
         }
         let by = self.get(ticket);
-        self.begin_step(by.as_ref());
+        self.begin_step(by.as_ref(), key);
         self.tracking.prefixes.borrow_mut().touched(key, ticket);
         let Some(ids) = self.tracking.keys.borrow_mut().take(key) else { return };
         for client in ids.iter().filter_map(|&id| self.get(id)) {
@@ -247,12 +247,15 @@ impl ClientTable {
 
     /// The client's next step is being carried out: what it read before it changed something
     /// itself has to be known before the changes are told.
-    fn begin_step(&self, client: Option<&Rc<Client>>) {
+    fn begin_step(&self, client: Option<&Rc<Client>>, touched: &Blob) {
         let Some(client) = client.filter(|client| client.tracker.on.get()) else { return };
         let mut steps = client.tracker.steps.borrow_mut();
         if let Some((step, keys)) = steps.front_mut()
             && *step == client.tracker.answered.get()
         {
+            if !keys.writes {
+                keys.last.remove(touched); // it met a key that has expired, and is told of it
+            }
             let early = std::mem::take(&mut keys.before_changes);
             drop(steps);
             self.remember(client, early);

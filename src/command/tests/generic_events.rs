@@ -30,6 +30,7 @@ fn each_command_tells_what_redis_tells() {
         (&[set, "RENAME a a"], &[]),
         (&[set, "RENAMENX a b"], &[]),
         (&[set, "COPY a c"], &["new c", "copy_to c"]),
+        (&[set, "SORT missing STORE a"], &["keymiss missing", "del a"]),
         (&[set, "COPY missing c"], &["keymiss missing"]),
         (&[set, "COPY a b REPLACE"], &["new b", "copy_to b"]),
         (&[set, "EXPIRE a 10"], &["expire a"]),
@@ -56,8 +57,7 @@ fn each_command_tells_what_redis_tells() {
         (&["PFADD h a", "PFADD h b"], &["pfadd h"]),
         (&["PFADD h a", "PFMERGE to h"], &["keymiss to", "new to", "pfadd to"]),
         (&["PFADD h a", "PFMERGE h missing"], &["keymiss missing", "pfadd h"]),
-        (&[set, "SORT missing STORE a"], &["del a"]),
-        (&[set, "SORT missing STORE missing"], &[]),
+        (&[set, "SORT missing STORE missing"], &["keymiss missing"]),
         (&[dead, "TOUCH dead"], &[]),
     ] {
         assert_eq!(events_of(commands), told, "{commands:?}");

@@ -110,6 +110,7 @@ impl Cluster {
             }
             ["pending"] => self.pending(out),
             ["status"] => self.status(out),
+            ["costs"] => self.costs(out),
             ["submit", node, rest @ ..] => self.submit(id(node), rest, Consistency::Linearizable, out),
             ["settings", node, name, value] => self.set(id(node), name, value, out),
             ["exec", node, rest @ ..] => self.exec(id(node), rest, out),

@@ -126,6 +126,11 @@ impl FakeBackend {
         assert!(units.next().is_none(), "as many units as writes");
     }
 
+    /// Time passes, and nothing is removed by it.
+    pub fn set_clock(&self, now_ms: u64) {
+        self.machine.borrow_mut().begin_entry(1, now_ms);
+    }
+
     fn by_machine(&self, step: &Step, units: &mut Units<'_>) -> Reply {
         let mut machine = self.machine.borrow_mut();
         match step {

@@ -132,6 +132,7 @@ fn more_connections_are_taken_when_it_is_set() {
 #[test]
 fn a_node_above_its_memory_takes_nothing_that_needs_more() {
     const FULL: &str = "-OOM command not allowed when used memory > 'maxmemory'.";
+    const FULL_AT_EXEC: &str = "-EXECABORT_Transaction_discarded_because_of:_OOM_command_not_allowed_when_used_memory_>_'maxmemory'. ";
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;
         peer.ask("SET a 1", "+OK ").await;
@@ -143,5 +144,15 @@ fn a_node_above_its_memory_takes_nothing_that_needs_more() {
         error(&mut peer, "EXEC", "-EXECABORT Transaction discarded because of previous errors.").await;
         peer.ask("CONFIG SET maxmemory 0", "+OK ").await;
         peer.ask("SET a 2", "+OK ").await;
+        // Memory fills between what is queued and EXEC.
+        let mut other = harness.connect().await;
+        for (command, outcome) in [("SET a 3", FULL_AT_EXEC), ("GET a", "*1 $1 2 ")] {
+            peer.ask("MULTI", "+OK ").await;
+            peer.ask(command, "+QUEUED ").await;
+            other.ask("CONFIG SET maxmemory 1", "+OK ").await;
+            peer.ask("EXEC", outcome).await;
+            peer.ask("EXEC", "-ERR_EXEC_without_MULTI ").await;
+            other.ask("CONFIG SET maxmemory 0", "+OK ").await;
+        }
     });
 }

@@ -272,3 +272,23 @@ fn caching_yes_and_no_hold_for_one_command_or_transaction() {
         optin.is_silent().await;
     });
 }
+
+#[test]
+fn whoever_meets_an_expired_key_that_nobody_removes_is_told_after_the_reply() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.tracker("").await;
+        let mut other = harness.tracker("").await;
+        harness.backend.apply(&Unit::Settings(vec![("active-expire", b"no")]), &harness.clients);
+        harness.elsewhere("SET a x PX 100");
+        for peer in [&mut peer, &mut other] {
+            peer.ask("GET a", "$1 x ").await;
+        }
+        harness.backend.set_clock(1000);
+        peer.read_nil("a").await;
+        peer.expect_words(&invalidate(&["a"])).await;
+        other.expect_words(&invalidate(&["a"])).await;
+        harness.elsewhere("SET a y");
+        other.is_silent().await;
+        peer.is_silent().await;
+    });
+}

@@ -15,6 +15,8 @@ pub struct StepKeys {
     pub before_changes: Vec<Blob>,
     /// Read, and not changed by the same transaction afterwards.
     pub last: BTreeSet<Blob>,
+    /// The step changes something.
+    pub writes: bool,
 }
 
 fn keys<'a>(row: &Command, request: &'a Request) -> impl Iterator<Item = Blob> + use<'a> {
@@ -29,6 +31,7 @@ impl StepKeys {
 
     /// A command that names no keys, or not where its row says, may change any.
     fn write(&mut self, row: &Command, request: &Request) {
+        self.writes = true;
         let mut named = keys(row, request).peekable();
         if named.peek().is_none() || row.flags.has(Flags::MOVABLEKEYS) {
             self.before_changes.extend(std::mem::take(&mut self.last));

@@ -27,6 +27,20 @@ impl Cluster {
         }
     }
 
+    /// Calls by command on each node, and failures.
+    pub(super) fn costs(&self, out: &mut String) {
+        for (id, node) in &self.nodes {
+            let Some(group) = &node.group else { continue };
+            let rows = group.observer().rows();
+            let shown = rows
+                .map(|(row, stats)| format!(" {} {}/{}", row.name, stats.calls.get(), stats.failed.get()));
+            let _ = writeln!(out, "{id}:{}", shown.collect::<String>());
+            for (code, count) in group.observer().errors() {
+                let _ = writeln!(out, "{id}: {count} times {code} within EXEC");
+            }
+        }
+    }
+
     pub(super) fn status(&self, out: &mut String) {
         for (id, node) in &self.nodes {
             let Some(group) = &node.group else {
