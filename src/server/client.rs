@@ -59,6 +59,8 @@ pub struct Client {
     job_output: Cell<usize>,
     capture: Cell<bool>,
     captured: RefCell<Option<Reply>>,
+    /// The connection's task carries out an `EXEC`, and waits at one of its commands.
+    pub exec_under_way: Cell<bool>,
     /// Something was written to it in this turn.
     pub(super) touched: Cell<bool>,
     closing: Cell<Option<&'static str>>,
@@ -106,6 +108,7 @@ impl Client {
             job_output: Cell::default(),
             capture: Cell::default(),
             captured: RefCell::default(),
+            exec_under_way: Cell::default(),
             touched: Cell::default(),
             closing: Cell::default(),
             wake: Notify::new(),
@@ -138,7 +141,7 @@ impl Client {
 
     /// Whether a reply waits for the connection's task, which has not sent it yet.
     pub fn is_captured(&self) -> bool {
-        self.captured.borrow().is_some()
+        self.exec_under_way.get() || self.captured.borrow().is_some()
     }
 
     /// A reply to the next step of its job.
