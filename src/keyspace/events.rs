@@ -223,7 +223,7 @@ impl super::Keyspace {
     pub fn met_expired(&self, db: usize, key: &[u8]) {
         if self.events.touches && self.get(db, key, 0).is_some() {
             let event = Event::Touched { db: db as u32, key: Blob::new(key) };
-            self.events.misses.borrow_mut().push(event);
+            self.events.list.borrow_mut().push(event);
         }
     }
 
