@@ -76,6 +76,9 @@ pub const MAX_SUBSCRIPTIONS_BYTES: usize = 256 << 20;
 /// Beyond: as with [`MAX_SUBSCRIPTIONS`].
 pub const MAX_PATTERNS: usize = 10_000;
 
+/// Bytes held for a client in `MONITOR` that does not read. Beyond: closed.
+pub const MAX_MONITOR_OUTPUT_BYTES: usize = 32 << 20;
+
 /// Longest `WAIT`; a timeout of 0 means this.
 pub const MAX_WAIT_MS: u64 = 60_000;
 

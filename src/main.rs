@@ -151,13 +151,16 @@ async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
     info!(log, "ready"; "node" => node_config.node_id, "clients" => %config.bind, "peers" => %config.peer_bind,
         "storage" => config.storage.name(), "version" => env!("CARGO_PKG_VERSION"));
     let successor = node.clone();
+    let asked = clients.clone();
     let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
+        let signal = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        };
         // Clients are served until another node leads: then nobody waits for an election.
-        successor.hand_over().await;
+        asked.stop().wait(signal, async || successor.hand_over().await).await;
     };
     let backend = Rc::new(node.clone());
     let server =

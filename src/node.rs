@@ -112,6 +112,8 @@ struct Shared {
     snapshot_events: UnboundedSender<SnapshotEvent>,
     receiving_snapshot: Arc<AtomicBool>,
     walking_snapshot: Cell<bool>,
+    /// Unix time at which the last snapshot was on disk; if there was none, of the start.
+    last_snapshot_ms: Cell<u64>,
     promises: RefCell<VecDeque<Promise>>,
     /// Writes of the log under way whose time is taken: number, and when they began.
     syncs_begun: RefCell<VecDeque<(u64, u64)>>,

@@ -26,6 +26,8 @@ mod journal;
 mod latency_command;
 mod local;
 mod memory_command;
+mod monitor;
+mod operations;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;
@@ -35,6 +37,7 @@ mod sentinel_commands;
 mod session;
 mod slowlog_command;
 mod stats;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod tracking;

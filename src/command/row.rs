@@ -13,6 +13,7 @@ use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
 use super::memory::MemoryCommand;
 use super::observe::{LatencyCommand, SlowlogCommand};
+use super::operations::NodeCommand;
 use super::pubsub::PubSubCommand;
 use crate::wire::units::Args;
 
@@ -117,6 +118,7 @@ pub enum ConnectionCommand {
     Cluster(ClusterCommand),
     PubSub(PubSubCommand),
     Sentinel(SentinelCommand),
+    Node(NodeCommand),
 }
 
 /// Where a command's keys are, and what it does to them.

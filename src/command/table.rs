@@ -4,8 +4,8 @@
 use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
-    getex, hyperloglog, introspect, lcs, memory, object, observe, once, pubsub, ranges, rename, scan, server,
-    set, sort, strings, transactions, versions,
+    getex, hyperloglog, introspect, lcs, lolwut, memory, object, observe, once, operations, pubsub, ranges,
+    rename, scan, server, set, sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -13,6 +13,8 @@ static COMMANDS: &[&Command] = &[
     &strings::APPEND,
     &discovery::ASKING,
     &connection::AUTH,
+    &operations::BGREWRITEAOF,
+    &operations::BGSAVE,
     &bits::count::BITCOUNT,
     &bits::bitfield::BITFIELD,
     &bits::bitfield::BITFIELD_RO,
@@ -54,10 +56,13 @@ static COMMANDS: &[&Command] = &[
     &floats::INCRBYFLOAT,
     &server::INFO,
     &scan::KEYS,
+    &operations::LASTSAVE,
     &observe::LATENCY,
     &lcs::LCS,
+    &lolwut::LOLWUT,
     &memory::MEMORY,
     &strings::MGET,
+    &operations::MONITOR,
     &databases::MOVE,
     &strings::MSET,
     &strings::MSETNX,
@@ -90,6 +95,7 @@ static COMMANDS: &[&Command] = &[
     &connection::RESET,
     &dump::RESTORE,
     &server::ROLE,
+    &operations::SAVE,
     &scan::SCAN,
     &connection::SELECT,
     &discovery::SENTINEL,
@@ -98,6 +104,7 @@ static COMMANDS: &[&Command] = &[
     &set::SETEX,
     &set::SETNX,
     &ranges::SETRANGE,
+    &operations::SHUTDOWN,
     &observe::SLOWLOG,
     &sort::SORT,
     &sort::SORT_RO,
@@ -116,6 +123,7 @@ static COMMANDS: &[&Command] = &[
     &pubsub::UNSUBSCRIBE,
     &transactions::UNWATCH,
     &server::WAIT,
+    &operations::WAITAOF,
     &transactions::WATCH,
 ];
 

@@ -157,6 +157,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("object", include_str!("testscripts/object.script")),
     ("observe", include_str!("testscripts/observe.script")),
     ("once", include_str!("testscripts/once.script")),
+    ("operations", include_str!("testscripts/operations.script")),
     ("ours", include_str!("testscripts/ours.script")),
     ("pubsub", include_str!("testscripts/pubsub.script")),
     ("ranges", include_str!("testscripts/ranges.script")),

@@ -14,6 +14,8 @@ pub struct GroupStatus {
     pub commit_index: u64,
     pub applied_index: u64,
     pub last_index: u64,
+    /// Up to here the log is on this node's disk.
+    pub persisted_index: u64,
     pub first_index: u64,
     pub snapshot_index: u64,
     pub snapshot_in_progress: bool,
@@ -92,6 +94,7 @@ impl Group {
             commit_index: self.raft.raft.raft_log.committed,
             applied_index: self.applied(),
             last_index: self.raft.raft.raft_log.last_index(),
+            persisted_index: self.raft.raft.raft_log.persisted,
             first_index: log.first(),
             snapshot_index: self.snapshots.stored_index(),
             snapshot_in_progress: self.snapshots.is_walking(),

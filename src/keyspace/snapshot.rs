@@ -72,7 +72,7 @@ impl Snapshot {
         }
         walk.ahead.set(number, true);
         let joins = |chunk: &mut Chunk| chunk.rows.len() < SNAPSHOT_CHUNK_BYTES && chunk.takes(db);
-        let last = self.pending.pop_back_if(joins);
+        let last = if self.pending.back_mut().is_some_and(joins) { self.pending.pop_back() } else { None };
         let mut chunk = last.unwrap_or(Chunk { db, rows: Vec::new() });
         codec::put_partition(&mut chunk.rows, number, &database.partitions[number]);
         if !chunk.rows.is_empty() {

@@ -242,6 +242,7 @@ impl Shared {
             SnapshotEvent::ChunkWritten => return self.snapshot_thread.chunk_written(),
             SnapshotEvent::Stored { index, size_bytes } => {
                 info!(self.log, "snapshot stored"; "index" => index, "bytes" => size_bytes);
+                self.last_snapshot_ms.set(self.clock.now().wall_ms);
                 Input::SnapshotStored { index, size_bytes }
             }
             SnapshotEvent::Failed(error) => {

@@ -114,6 +114,7 @@ impl Node {
             snapshot_events,
             receiving_snapshot: Arc::new(AtomicBool::new(false)),
             walking_snapshot: Cell::new(false),
+            last_snapshot_ms: Cell::new(Clock::start().now().wall_ms),
             promises: RefCell::new(VecDeque::new()),
             syncs_begun: RefCell::default(),
             stop: RefCell::new(None),

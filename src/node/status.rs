@@ -74,10 +74,14 @@ pub struct NodeStatus {
     pub commit_index: u64,
     pub applied_index: u64,
     pub last_index: u64,
+    /// Up to here the log is on this node's disk.
+    pub persisted_index: u64,
     /// The oldest entry still in memory.
     pub first_index: u64,
     pub snapshot_index: u64,
     pub snapshot_in_progress: bool,
+    /// Unix time at which the last snapshot was on disk; if there was none, of the start.
+    pub last_snapshot_s: u64,
     /// Of Raft's configuration: voters and learners.
     pub members: Vec<MemberStatus>,
     /// Asked for, and not in the configuration yet.
@@ -133,9 +137,11 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         commit_index: status.commit_index,
         applied_index: status.applied_index,
         last_index: status.last_index,
+        persisted_index: status.persisted_index,
         first_index: status.first_index,
         snapshot_index: status.snapshot_index,
         snapshot_in_progress: status.snapshot_in_progress,
+        last_snapshot_s: shared.last_snapshot_ms.get() / 1000,
         members,
         wished,
         is_joint: !status.voters_outgoing.is_empty(),

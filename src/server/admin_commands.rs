@@ -59,14 +59,18 @@ pub fn role(status: &NodeStatus) -> Reply {
 pub fn parse_wait(args: &Args<'_>) -> Result<(i64, Duration), Reply> {
     let number = args.get(1).and_then(|arg| parse_i64(arg));
     let number = number.ok_or(Reply::error("ERR value is not an integer or out of range"))?;
-    let timeout = args.get(2).and_then(|arg| parse_i64(arg));
-    let timeout_ms = timeout.ok_or(Reply::error("ERR timeout is not an integer or out of range"))?;
+    Ok((number, parse_timeout(args.get(2).copied().unwrap_or_default())?))
+}
+
+/// The milliseconds that a client wants to wait; 0 is as long as it may.
+pub fn parse_timeout(arg: &[u8]) -> Result<Duration, Reply> {
+    let timeout_ms = parse_i64(arg).ok_or(Reply::error("ERR timeout is not an integer or out of range"))?;
     if timeout_ms < 0 {
         return Err(Reply::error("ERR timeout is negative"));
     }
     let most = limits::MAX_WAIT_MS;
     let timeout_ms = if timeout_ms == 0 { most } else { (timeout_ms as u64).min(most) };
-    Ok((number, Duration::from_millis(timeout_ms)))
+    Ok(Duration::from_millis(timeout_ms))
 }
 
 /// Members besides this node (as Redis counts replicas) that surely hold everything up to

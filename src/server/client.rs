@@ -45,6 +45,8 @@ pub struct Client {
     pub subscribed: Cell<bool>,
     pub access: Access,
     pub(super) subscriptions: RefCell<Option<Box<Subscriptions>>>,
+    /// Is shown what others send.
+    pub monitors: Cell<bool>,
     pub input_len: Cell<usize>,
     pub input_capacity: Cell<usize>,
     /// The connection's task has something to do once the job under way is answered.
@@ -93,6 +95,7 @@ impl Client {
             subscribed: Cell::default(),
             access: Access::default(),
             subscriptions: RefCell::default(),
+            monitors: Cell::default(),
             input_len: Cell::default(),
             input_capacity: Cell::default(),
             resume: Cell::default(),

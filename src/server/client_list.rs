@@ -89,8 +89,12 @@ fn sent_bytes(args: &Args<'_>) -> usize {
 
 fn flags(client: &Client) -> String {
     let has = |(flag, set): (char, bool)| set.then_some(flag);
-    let before =
-        [('P', client.subscribed.get()), ('x', client.queued.get().is_some()), ('b', client.blocked.get())];
+    let before = [
+        ('O', client.monitors.get()),
+        ('P', client.subscribed.get()),
+        ('x', client.queued.get().is_some()),
+        ('b', client.blocked.get()),
+    ];
     let after = [('e', client.no_evict.get()), ('T', client.no_touch.get())];
     let mut flags: String = before.into_iter().filter_map(has).collect();
     flags.extend(client.tracker.flags());

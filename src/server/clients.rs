@@ -5,8 +5,10 @@
 use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
+use super::monitor::Monitors;
 use super::pubsub::PubSub;
 use super::stats::Stats;
+use super::stop::Stop;
 use super::tracking::Tracking;
 use crate::command::Reply;
 use crate::group::{Notice, Observer};
@@ -26,6 +28,8 @@ pub struct ClientTable {
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
     pubsub: PubSub,
+    monitors: Monitors,
+    stop: Stop,
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
@@ -42,6 +46,8 @@ impl ClientTable {
             next_id: Cell::new(1),
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
+            monitors: Monitors::default(),
+            stop: Stop::default(),
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
             pause: Pause::default(),
@@ -73,6 +79,7 @@ impl ClientTable {
             info!(self.logger, "connection closed"; "client" => %client.addr, "id" => client.id, "reason" => reason);
         }
         self.pubsub.forget(client);
+        self.monitors.remove(client);
         self.untrack(client);
     }
 
@@ -98,6 +105,16 @@ impl ClientTable {
     pub(super) fn announce(&self, channel: &str, message: &str) {
         self.pubsub.publish(&channel.into(), &message.into(), false, &mut |client| self.touch(client));
         self.flush();
+    }
+
+    /// Who looks at what is sent.
+    pub(super) fn monitors(&self) -> &Monitors {
+        &self.monitors
+    }
+
+    /// Whether clients want the server to end.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// Something was written to it: it is flushed at the end of the turn.

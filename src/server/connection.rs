@@ -15,6 +15,7 @@ use crate::group::{Job, Step};
 use crate::limits;
 use crate::resp::{Decoder, Limits, ProtocolError};
 use bytes::BytesMut;
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -54,6 +55,8 @@ pub struct Connection {
     pub(super) session: Session,
     pub(super) capture: Option<Capture>,
     pub(super) wait: Option<Wait>,
+    /// Where in the log the last write is, at most; None: it wrote since somebody asked.
+    pub(super) wrote_until: Cell<Option<u64>>,
     /// Keys that the steps of the job at hand read, if the client tracks.
     pub(super) step_keys: Vec<(usize, StepKeys)>,
     /// Nothing more is parsed; the connection ends when all is sent.
@@ -78,6 +81,7 @@ impl Connection {
             session: Session::default(),
             capture: None,
             wait: None,
+            wrote_until: Cell::new(Some(0)),
             step_keys: Vec::new(),
             quitting: false,
             decoder: Decoder::new(Limits::AUTHENTICATED),
@@ -103,6 +107,7 @@ impl Connection {
         let client = Rc::clone(&self.client);
         loop {
             self.advance();
+            self.shared.clients.flush_monitors();
             let unsent = client.flush();
             client.writing.set(unsent);
             if self.finished() {
@@ -233,6 +238,9 @@ impl Connection {
 
     fn submit(&mut self, job: Job) {
         self.last_steps = job.steps.len();
+        if job.writes() {
+            self.wrote_until.set(None);
+        }
         self.client.expect(job.steps.len(), self.capture.is_some());
         if self.client.tracker.is_on() {
             self.client.tracker.expect(self.step_keys.drain(..));
@@ -249,6 +257,9 @@ impl Connection {
     }
 
     fn check_wait(&mut self) {
+        if self.waits_for_the_end() {
+            return;
+        }
         let Some(wait) = &self.wait else { return };
         let status = self.shared.backend.status();
         let unblocked = self.client.control.unblock.take();

@@ -75,8 +75,11 @@ impl Connection {
         if access::is_admins_write(row) {
             return self.dispatch_admins(request, row, job);
         }
+        if let Handler::Connection(what) = row.handler {
+            return self.dispatch_local(what, row, request, job);
+        }
+        self.show(&request);
         match row.handler {
-            Handler::Connection(what) => return self.dispatch_local(what, row, request, job),
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
                 self.answer(TOO_LONG, job);
             }
@@ -84,7 +87,7 @@ impl Connection {
                 put_command_unit(&mut job.body, &request.args(), request.db);
                 job.steps.push(Step::Write);
             }
-            Handler::Read(_) => {
+            _ => {
                 if self.client.tracker.is_on() {
                     self.track_read(job.steps.len(), row, &request);
                 }
@@ -115,6 +118,7 @@ impl Connection {
         let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
             .or_else(|| self.refused_while_subscribed(row))
+            .or_else(|| self.refused_while_monitoring(row))
             .or_else(|| full().then_some(OUT_OF_MEMORY))
     }
 
@@ -167,6 +171,7 @@ impl Connection {
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
+        self.show_local(what, &request);
         let args = request.args();
         let began_ns = self.shared.observer().begin();
         let reply = match what {
@@ -234,8 +239,18 @@ impl Connection {
                 }
                 Err(error) => error,
             },
+            Do::Node(what) => match self.start_node_command(what, &args) {
+                Ok(flow) => {
+                    self.observed(began_ns, row, &args, None);
+                    return flow;
+                }
+                Err(reply) => reply,
+            },
             _ => local::run(self, what, &args),
         };
+        if what == Do::Select {
+            self.show(&request); // in the database that it selects
+        }
         self.observed(began_ns, row, &args, Some(&reply));
         self.client.watched.set(self.session.watches.len());
         self.answer(reply, job);
@@ -313,6 +328,7 @@ impl Connection {
         self.log_out();
         self.client.control.db.set(0);
         self.shared.clients.pubsub().forget(&self.client);
+        self.shared.clients.monitors().remove(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
@@ -326,8 +342,7 @@ impl Connection {
 
     fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
         let (number, timeout) = admin_commands::parse_wait(args)?;
-        let index = self.shared.backend.status().applied_index;
-        self.wait_for(Goal::Holders { number, index }, timeout);
+        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use std::fmt::{Display, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The version of Redis that this server behaves as, for clients that ask.
-pub const REDIS_VERSION: &str = "7.0.15";
+pub use crate::command::REDIS_VERSION;
 
 // Fields that tools look for, of what does not exist here: there are none of each.
 const NO_SCRIPTS: &[&str] = &[

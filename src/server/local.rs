@@ -5,7 +5,8 @@ use super::access::NO_USERS_YET;
 use super::connection::Connection;
 use super::{
     acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
-    debug, info, latency_command, memory_command, pubsub_commands, sentinel_commands, slowlog_command,
+    debug, info, latency_command, memory_command, operations, pubsub_commands, sentinel_commands,
+    slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
 use crate::resp::Protocol;
@@ -34,7 +35,8 @@ pub fn is_barrier(what: Do) -> bool {
     );
     let subscribes = matches!(what, Do::PubSub(what) if pubsub_commands::alters(what));
     let turns = matches!(what, Do::Client(what) if client_command::is_barrier(what));
-    alters || turns || subscribes || asks_the_group(what)
+    let operates = matches!(what, Do::Node(what) if operations::is_barrier(what));
+    alters || turns || operates || subscribes || asks_the_group(what)
 }
 
 /// Whether it asks something of the group that the connection then waits for.
@@ -74,6 +76,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Info => info::run(&connection.shared, &args[1..]),
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
+        Do::Node(what) => operations::run_in_exec(connection, what, args),
         Do::Memory(what) => memory_command::run(&connection.shared, what),
         Do::PfSelfTest => command::hyperloglog_selftest(),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),
@@ -93,7 +96,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Wait => match admin_commands::parse_wait(args) {
             Ok(_) => {
                 let status = connection.shared.backend.status();
-                Reply::Int(admin_commands::holders(&status, status.applied_index))
+                Reply::Int(admin_commands::holders(&status, connection.last_write()))
             }
             Err(error) => error,
         },

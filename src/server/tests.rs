@@ -10,6 +10,7 @@ mod debug;
 mod discovery;
 mod limits;
 mod once;
+mod operations;
 mod pipelines;
 mod pubsub;
 mod raft;

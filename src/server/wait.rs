@@ -3,6 +3,8 @@
 //! than the status shows.
 
 use super::admin_commands::{holders, leader};
+use super::operations::Waited;
+use super::stop::{Ending, NOT_STOPPED};
 use crate::command::{Reply, Request};
 use crate::node::NodeStatus;
 use crate::wire::NodeId;
@@ -25,6 +27,10 @@ pub enum Goal {
     Leader(NodeId),
     /// Everything up to this index is in a snapshot on disk.
     Snapshot(u64),
+    /// `WAITAOF`
+    Disks(Waited),
+    /// `SHUTDOWN`: see [`super::stop`], which looks at it.
+    End(Ending),
     /// Time passes, which was a command's.
     Sleep { request: Request, began_ns: u64 },
 }
@@ -51,6 +57,8 @@ impl Goal {
             Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
             Self::Sleep { .. } => None,
             Self::Snapshot(index) => (status.snapshot_index >= *index).then_some(Reply::Ok),
+            Self::Disks(waited) => waited.reached(status),
+            Self::End(_) => None,
         }
     }
 
@@ -70,6 +78,8 @@ impl Goal {
             Self::Snapshot(_) => Reply::error(
                 "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",
             ),
+            Self::Disks(waited) => waited.found(status),
+            Self::End(_) => NOT_STOPPED,
         }
     }
 }

@@ -30,6 +30,7 @@ flags! {
     SKIP_SLOWLOG 9 "skip_slowlog";
     FAST 10 "fast";
     NO_AUTH 11 "no_auth";
+    NO_ASYNC_LOADING 15 "no_async_loading";
     NO_MULTI 12 "no_multi";
     MOVABLEKEYS 13 "movablekeys";
     ALLOW_BUSY 14 "allow_busy";

@@ -30,6 +30,7 @@ pub fn raw(name: &[u8], protocol: Protocol) -> Option<&'static [u8]> {
     }
 }
 
+#[expect(clippy::approx_constant, reason = "Redis's number, and no approximation of anything")]
 /// Any other, and what RESP2 has in place of those.
 pub fn reply(name: &[u8]) -> Reply {
     let numbers = || (0..3).map(Reply::Int).collect();

@@ -135,6 +135,7 @@ fn role_and_wait_tell_what_the_node_knows() {
         let mut peer = harness.connect().await;
         peer.ask("ROLE", "*3 $6 master :50 *2 *3 $9 127.0.0.1 $4 6380 $2 50 *3 $9 127.0.0.1 $4 6381 $2 40 ")
             .await;
+        peer.ask("SET k v", "+OK ").await;
         peer.ask("WAIT 1 1000", ":1 ").await;
         peer.ask("WAIT 2 20", ":1 ").await;
         // Others are served while one waits, and it is answered when the member catches up.

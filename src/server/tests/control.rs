@@ -144,6 +144,7 @@ fn a_wait_can_be_ended_by_another() {
         let mut other = harness.connect().await;
         own.is_alive().await;
         own.ask("CLIENT UNBLOCK 2", ":0 ").await;
+        other.ask("SET k v", "+OK ").await;
         other.send("WAIT 2 0\r\n").await;
         blocked(&harness, 1).await;
         own.ask("CLIENT UNBLOCK 2", ":1 ").await;
