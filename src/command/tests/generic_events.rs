@@ -57,7 +57,7 @@ fn each_command_tells_what_redis_tells() {
         (&["PFADD h a", "PFADD h b"], &["pfadd h"]),
         (&["PFADD h a", "PFMERGE to h"], &["keymiss to", "new to", "pfadd to"]),
         (&["PFADD h a", "PFMERGE h missing"], &["keymiss missing", "pfadd h"]),
-        (&[set, "SORT missing STORE missing"], &[]),
+        (&[set, "SORT missing STORE missing"], &["keymiss missing"]),
         (&[dead, "TOUCH dead"], &[]),
     ] {
         assert_eq!(events_of(commands), told, "{commands:?}");
