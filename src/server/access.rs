@@ -13,12 +13,20 @@ use slog::warn;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 const DEFAULT: &[u8] = b"default";
 /// Clients try again.
 pub const NO_USERS_YET: Reply = Reply::error("LOADING this node has yet to hear of the users of its cluster");
 /// What a node may be asked before: how far it is.
-const BEFORE_USERS: [&str; 3] = ["info", "ping", "raft|status"];
+const BEFORE_USERS: [&str; 5] = ["info", "ping", "quit", "raft|status", "reset"];
+/// Elections that may be held until then.
+const PATIENCE_ELECTIONS: u32 = 10;
+
+fn may_come_early(row: &Command) -> bool {
+    BEFORE_USERS.contains(&row.full_name)
+}
+
 const NOT_AUTHENTICATED: &str = "NOAUTH Authentication required.";
 
 /// See the module.
@@ -133,6 +141,22 @@ impl Connection {
         self.set_limits(if unauthenticated { Limits::UNAUTHENTICATED } else { Limits::AUTHENTICATED });
     }
 
+    /// Whether a command has to be held until the users of the cluster are known: not for longer than
+    /// commands wait for a leader.
+    pub(super) fn has_to_wait_for_users(&mut self, row: &Command) -> bool {
+        if self.client.access.is_trusted() || !self.shared.config.awaits_users || may_come_early(row) {
+            return false;
+        }
+        let patience = self.shared.config.election_timeout * PATIENCE_ELECTIONS;
+        self.users_by.get_or_insert_with(|| Instant::now() + patience);
+        self.waits_for_users()
+    }
+
+    /// Whether a command is held for that.
+    pub(super) fn waits_for_users(&self) -> bool {
+        !self.client.access.settled.get() && self.users_by.is_some_and(|by| Instant::now() < by)
+    }
+
     /// Whether the node cannot know yet who a user is.
     pub(super) fn knows_nobody(&self, name: &[u8]) -> bool {
         let settled = users(&self.shared, |_, settled| settled) == Some(true);
@@ -175,8 +199,7 @@ impl Connection {
         if self.client.access.needs_password() && !row.flags.has(Flags::NO_AUTH) {
             return Err(error(NOT_AUTHENTICATED.to_owned()));
         }
-        let may_come_early = row.flags.has(Flags::NO_AUTH) || BEFORE_USERS.contains(&row.full_name);
-        if self.shared.config.awaits_users && !self.client.access.settled.get() && !may_come_early {
+        if self.shared.config.awaits_users && !self.client.access.settled.get() && !may_come_early(row) {
             return Err(NO_USERS_YET);
         }
         self.permitted(row, request, self.session.multi.is_some()).map_err(|denied| match denied {

@@ -55,6 +55,8 @@ pub struct Connection {
     pub(super) session: Session,
     pub(super) capture: Option<Capture>,
     pub(super) wait: Option<Wait>,
+    /// A command waits until then for the users of the cluster to be known.
+    pub(super) users_by: Option<Instant>,
     /// Where in the log the last write is, at most; None: it wrote since somebody asked.
     pub(super) wrote_until: Cell<Option<u64>>,
     /// Keys that the steps of the job at hand read, if the client tracks.
@@ -81,6 +83,7 @@ impl Connection {
             session: Session::default(),
             capture: None,
             wait: None,
+            users_by: None,
             wrote_until: Cell::new(Some(0)),
             step_keys: Vec::new(),
             quitting: false,
@@ -127,7 +130,7 @@ impl Connection {
                         break;
                     }
                 }
-                () = poll_pause(), if self.wait.is_some() => {}
+                () = poll_pause(), if self.wait.is_some() || self.waits_for_users() => {}
             }
         }
     }
@@ -170,6 +173,7 @@ impl Connection {
             && !self.quitting
             && self.wait.is_none()
             && !self.is_paused()
+            && !self.waits_for_users()
             && self.client.closing().is_none()
             && self.client.unsent() < limits::OUTPUT_HIGH_WATER_BYTES
             && (self.held.is_some() || !self.shared.clients.shutting_down())
@@ -283,6 +287,7 @@ impl Connection {
         let waits = self.client.awaiting() > 0
             || self.wait.is_some()
             || self.is_paused()
+            || self.waits_for_users()
             || self.client.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES;
         !self.eof && !self.quitting && (!waits || self.input.len() < limits::READ_AHEAD_BYTES)
     }

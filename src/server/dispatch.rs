@@ -60,6 +60,9 @@ impl Connection {
             }
         };
         self.client.last_command.set(row.full_name);
+        if self.has_to_wait_for_users(row) {
+            return Flow::Hold(request);
+        }
         if let Some(error) = self.refusal(&request, row) {
             self.shared.observer().reject(row);
             return self.refuse(&request, error, job);

@@ -112,10 +112,27 @@ fn who_came_before_the_users_were_known_is_judged_by_them_later() {
 #[test]
 fn a_node_that_is_of_a_cluster_serves_nobody_before_it_knows_the_users() {
     serve(ServerConfig { awaits_users: true, ..config() }, |harness| async move {
+        let mut waits = harness.connect().await;
+        waits.says("PING", "+PONG\r\n").await;
+        waits.send("PING\r\nSET k v\r\nGET k\r\n").await;
+        waits.expect("+PONG\r\n").await;
+        let mut other = harness.connect().await;
+        other.send("AUTH pw\r\n").await;
+        let mut stranger = harness.connect().await;
+        stranger.send("GET k\r\n").await;
+        harness.admin().await; // whatever they have sent before is there by now
+        assert_eq!(harness.backend.seen.borrow().len(), 0);
+        harness.bootstrap("pw");
+        waits.expect(format!("{NOAUTH}{NOAUTH}")).await;
+        other.expect("+OK\r\n").await;
+        stranger.expect(NOAUTH).await;
+    });
+    // Not for ever.
+    let election_timeout = Duration::from_millis(10);
+    serve(ServerConfig { awaits_users: true, election_timeout, ..config() }, |harness| async move {
         let mut peer = harness.connect().await;
         peer.says("SET k v", LOADING).await;
         peer.says("AUTH alice pw", LOADING).await;
-        peer.says("PING", "+PONG\r\n").await;
         harness.bootstrap("");
         peer.says("SET k v", "+OK\r\n").await;
         peer.says("AUTH alice pw", WRONG).await;
