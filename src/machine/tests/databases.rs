@@ -117,6 +117,7 @@ fn keys_are_made_for_tests() {
 fn events_name_the_database() {
     let mut machine = bootstrapped(1);
     machine.set_touches(true);
+    machine.take_events();
     run(&mut machine, 2, NOW_MS, 7, "SET k v");
     run(&mut machine, 3, NOW_MS, 7, "MOVE k 8");
     let touched = |event: Event| match event {
