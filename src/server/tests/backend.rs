@@ -168,8 +168,13 @@ impl FakeBackend {
 
     /// A unit that another node has submitted.
     pub fn apply(&self, unit: &Unit<'_>, clients: &ClientTable) -> Reply {
+        self.apply_by(0, unit, clients)
+    }
+
+    /// A unit of the client of this number.
+    pub fn apply_by(&self, ticket: u64, unit: &Unit<'_>, clients: &ClientTable) -> Reply {
         let reply = self.machine.borrow_mut().execute(unit);
-        self.tell(0, clients);
+        self.tell(ticket, clients);
         clients.flush();
         reply
     }
