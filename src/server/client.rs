@@ -37,6 +37,8 @@ pub struct Client {
     pub watched: Cell<usize>,
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
+    /// In `READONLY`, or what amounts to it.
+    pub readonly: Cell<bool>,
     /// In `WAIT`, or in a pause.
     pub blocked: Cell<bool>,
     pub control: Control,
@@ -91,6 +93,7 @@ impl Client {
             watched: Cell::default(),
             no_evict: Cell::default(),
             no_touch: Cell::default(),
+            readonly: Cell::default(),
             blocked: Cell::default(),
             control: Control::default(),
             tracker: Tracker::default(),

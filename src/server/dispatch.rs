@@ -51,6 +51,7 @@ impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
         request.db = self.session.next_db();
+        request.no_touch = self.client.no_touch.get();
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => {
@@ -322,6 +323,7 @@ impl Connection {
         self.client.name.borrow_mut().clear();
         self.client.no_evict.set(false);
         self.client.no_touch.set(false);
+        self.client.readonly.set(false);
         self.client.control.reply.set(Default::default());
         self.shared.clients.untrack(&self.client);
         Tracking::settle(&self.shared);
