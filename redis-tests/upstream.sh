@@ -13,7 +13,8 @@ LEAST_PERCENT=95
 ALL=(unit/type/string unit/type/incr unit/expire unit/keyspace unit/scan unit/multi unit/bitops
     unit/bitfield unit/protocol unit/quit unit/info-command unit/pubsub unit/dump unit/hyperloglog
     unit/slowlog unit/latency-monitor unit/tracking unit/introspection unit/introspection-2 unit/other)
-SHORT=(unit/type/incr unit/quit unit/info-command unit/bitfield unit/protocol unit/pubsub)
+SHORT=(unit/type/incr unit/quit unit/info-command unit/bitfield unit/protocol unit/pubsub unit/scan unit/keyspace
+    unit/multi unit/slowlog unit/latency-monitor unit/introspection)
 
 usage() {
     cat <<TEXT
