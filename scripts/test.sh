@@ -24,6 +24,8 @@ Runs, each with the seconds that it took:
   simulation  tests/simulation, optimized, because it counts how much it gets through, and
               whether it sees what is broken deliberately
   redis       redis-tests/run.sh, on a cluster of three nodes
+  upstream    some units of Redis's own Tcl suite, connected to a follower
+  fuzz        random commands to bowline and to redis-server, replies compared
 
 The last line sums up the stage `redis`. Ends with 1 when anything failed.
 TEXT
@@ -46,6 +48,7 @@ apt_install() {
 install_tools() {
     command -v redis-server >/dev/null || apt_install redis-server redis-server
     command -v redis-benchmark >/dev/null || apt_install redis-benchmark redis-tools
+    command -v tclsh >/dev/null || apt_install tclsh tcl
     command -v cc >/dev/null || apt_install cc gcc
     command -v npm >/dev/null || { apt_install node nodejs && apt_install npm npm; }
     command -v python3 >/dev/null || apt_install python3 python3
@@ -103,6 +106,14 @@ redis() {
     BOWLINE_BIN=$TARGET/release/bowline redis-tests/run.sh | tee "$summary"
 }
 
+upstream() {
+    BOWLINE_BIN=$TARGET/release/bowline redis-tests/upstream.sh --short
+}
+
+fuzz() {
+    BOWLINE_BIN=$TARGET/release/bowline redis-tests/fuzz.sh --short
+}
+
 summary=$(mktemp)
 trap 'rm -f "$summary"' EXIT
 say 'tools'
@@ -115,6 +126,8 @@ stage nemesis nemesis
 stage power power
 stage simulation simulation
 stage redis redis
+stage upstream upstream
+stage fuzz fuzz
 
 say "total: $SECONDS s${failed[*]:+, failed: ${failed[*]}}"
 line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$summary" | tail -n 1) || line='0 passed, 1 failed'

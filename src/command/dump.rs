@@ -52,8 +52,7 @@ struct Options {
     replace: bool,
     /// The time to live is a Unix time.
     absolute: bool,
-    /// Seconds since the key was last looked at: a restored key counts as used now, for the
-    /// time of use is each node's own and decides nothing. It is checked, and forgotten.
+    /// Seconds since the key was last used.
     idle_s: Option<u64>,
     /// Of least-frequently-used eviction, which there is none of: it is checked, and forgotten.
     frequency: Option<u8>,
@@ -117,6 +116,9 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         return Ok(Reply::Ok);
     }
     put(context, context.db, key, value, deadline_ms.unwrap_or(0) as u64);
+    if let Some(idle_s) = options.idle_s {
+        context.edit(key).set_idle(idle_s);
+    }
     context.notify(EventClass::Generic, "restore", key);
     Ok(Reply::Ok)
 }

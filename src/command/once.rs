@@ -34,6 +34,11 @@ const FULL: Reply = Reply::error(
     "SESSIONSFULL There are too many sessions, or they hold too much; the command was not applied",
 );
 
+/// Each node has its own answer to them: the order of its tables, when it last saw a key used,
+/// what a value takes there. Replies are kept on every node, and must be the same there.
+const ANSWERED_BY_EACH_NODE: [&str; 6] =
+    ["cluster|getkeysinslot", "keys", "memory|usage", "object|idletime", "randomkey", "scan"];
+
 pub(super) static ONCE: Command = Command {
     since: "0.1.0",
     summary: "Runs a command that reads or writes keys once for each number of a session: sent \
@@ -78,8 +83,7 @@ pub(super) fn wrapped(row: &Command, args: &Args<'_>) -> Result<&'static Command
         let text = format!("ERR {name} runs commands that read or write keys: not '{what}'");
         return Err(Reply::error_owned(text));
     }
-    if command.full_name == "object|idletime" {
-        // Replies are kept on every node, and must be the same there.
+    if ANSWERED_BY_EACH_NODE.contains(&command.full_name) {
         return Err(Reply::error_owned(format!(
             "ERR {name} runs no command that each node answers for itself"
         )));

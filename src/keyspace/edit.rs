@@ -56,6 +56,13 @@ impl<'a, 'k> Edit<'a, 'k> {
         Some(&self.entry()?.item)
     }
 
+    /// Lets the key count as last used so many seconds ago: not part of the state.
+    pub fn set_idle(&self, idle_s: u64) {
+        if let Some(entry) = self.entry() {
+            entry.touch(self.now_ms.saturating_sub(idle_s.saturating_mul(1000)));
+        }
+    }
+
     /// Creates the key, or replaces its value and deadline (0: none). Returns the new version.
     pub fn set(&mut self, value: Value, deadline_ms: u64) -> u64 {
         if self.position.is_some() {

@@ -3,6 +3,7 @@
 mod databases;
 mod members;
 mod once;
+mod replicas;
 
 use super::{Machine, Restorer, Verdict};
 use crate::command::Reply;

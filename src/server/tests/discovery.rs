@@ -78,7 +78,7 @@ fn the_leader_owns_all_slots_and_the_others_are_its_replicas() {
         peer.ask("CLUSTER KEYSLOT foo", ":12182 ").await;
         peer.ask("CLUSTER KEYSLOT a{foo}b", ":12182 ").await;
         peer.ask("CLUSTER", "-ERR_wrong_number_of_arguments_for_'cluster'_command ").await;
-        peer.ask("CLUSTER RESET", "-ERR_unknown_subcommand_'RESET'._Try_CLUSTER_HELP. ").await;
+        peer.ask("CLUSTER RESET", "-ERR_unknown_subcommand_'RESET'._Try_CLUSTER_HELP._bowline_deliberately_has_none:_members_are_those_of_the_Raft_group,_which_RAFT_ADD_and_RAFT_REMOVE_change ").await;
         peer.ask("ASKING", "+OK ").await;
     });
 }

@@ -1,0 +1,201 @@
+//! Random calls of whatever reads or writes keys, drawn from the rows' own arguments: a new row
+//! is called without a line here. A draw must never rest on anything but the seed and what the
+//! caller says of time.
+
+use crate::command::{self, Arg, ArgKind, Command, Handler};
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+
+/// The words of a call.
+pub type Call = Vec<Vec<u8>>;
+
+const VALUES: &[&str] = &["", "a", "abc", "0", "1", "-7", "10", "3.5", "ohmytext", "9223372036854775807"];
+const NUMBERS: &[&str] = &["0", "0", "1", "1", "1", "2", "3", "5", "-1", "-3", "100", "9223372036854775807"];
+const SECONDS: &[&str] = &["1", "1", "2", "5", "100", "0", "-1"];
+const MILLISECONDS: &[&str] = &["1", "5", "20", "50", "300", "4000", "100000", "0", "-1"];
+const PATTERNS: &[&str] = &["*", "s*", "?0", "{a}*", "[^s]*", "s[01]", "w_*", "nosort", "#"];
+const ENCODINGS: &[&str] = &["u1", "u8", "i8", "i5", "u16", "i64", "u63", "u64"];
+const SESSIONS: &[&str] = &["one", "two", "three", "s"];
+const USERS: &[&str] = &["alice", "bob", "carol", "default"];
+const RULES: &[&str] = &[
+    "on",
+    "off",
+    "nopass",
+    ">secret",
+    ">other",
+    "<other",
+    "resetpass",
+    "~*",
+    "~s*",
+    "%R~n*",
+    "resetkeys",
+    "&*",
+    "&news*",
+    "resetchannels",
+    "+@all",
+    "-@write",
+    "+get",
+    "-set",
+    "+acl|list",
+    "allcommands",
+    "nocommands",
+    "(+get ~p*)",
+    "clearselectors",
+    "reset",
+];
+const SKETCHES: &[&str] = &["p0", "p1", "p2"];
+const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
+/// The slot of keys with the tag `{a}`.
+const SLOTS: &[&str] = &["15495", "0"];
+
+/// Draws calls; see the module.
+pub struct Calls {
+    pub rng: SmallRng,
+    /// What `DUMP` gave.
+    pub payloads: Vec<Vec<u8>>,
+    /// Keys that share a partition.
+    pub neighbours: Vec<String>,
+    /// The clock that deadlines are drawn around.
+    pub now_ms: u64,
+    rows: Vec<&'static Command>,
+    seq: u64,
+}
+
+/// Every row whose calls the machine carries out.
+pub fn rows() -> impl Iterator<Item = &'static Command> {
+    command::all().filter(|row| matches!(row.handler, Handler::Read(_) | Handler::Write(_)))
+}
+
+impl Calls {
+    pub fn new(seed: u64, neighbours: Vec<String>) -> Self {
+        let rng = SmallRng::seed_from_u64(seed);
+        Self { rng, payloads: Vec::new(), neighbours, now_ms: 0, rows: rows().collect(), seq: 0 }
+    }
+
+    /// One of a few words.
+    pub fn one_of(&mut self, words: &[&str]) -> Vec<u8> {
+        words.choose(&mut self.rng).expect("no list is empty").as_bytes().to_vec()
+    }
+
+    /// A call of any row.
+    pub fn any(&mut self) -> Call {
+        let row = *self.rows.choose(&mut self.rng).expect("there are rows");
+        // What empties everything comes too often otherwise, and what fills it too seldom.
+        match row.full_name {
+            "flushall" | "flushdb" if self.rng.random_bool(0.8) => self.any(),
+            _ if self.rng.random_bool(0.1) => self.call_named("set"),
+            _ if self.rng.random_bool(0.1) => self.call_named("once"),
+            _ => self.call(row),
+        }
+    }
+
+    fn call_named(&mut self, name: &str) -> Call {
+        self.call(command::lookup(name.as_bytes()).expect("a name of the table"))
+    }
+
+    /// A call of a row that reads.
+    pub fn read(&mut self) -> Call {
+        loop {
+            let row = *self.rows.choose(&mut self.rng).expect("some row reads");
+            if !row.is_write() {
+                return self.call(row);
+            }
+        }
+    }
+
+    /// A call of this row, seldom one with a mistake.
+    fn call(&mut self, row: &'static Command) -> Call {
+        let mut call: Call = row.full_name.split('|').map(|word| word.as_bytes().to_vec()).collect();
+        if row.wraps != 0 {
+            self.seq += 1;
+            // A number that comes again, one by one or long after, or is left out.
+            let seq = (self.seq + 1).saturating_sub(self.rng.random_range(0..4u64).pow(3));
+            call.push(self.one_of(SESSIONS));
+            call.push(seq.to_string().into_bytes());
+            call.extend(self.any());
+            return call;
+        }
+        let first = call.len();
+        for arg in row.arguments {
+            self.arg(row, arg, &mut call);
+        }
+        if call.len() > first && self.rng.random_bool(0.06) {
+            let at = self.rng.random_range(first..call.len());
+            match self.rng.random_range(0..3) {
+                0 => drop(call.remove(at)),
+                1 => call.insert(at, call[at].clone()),
+                _ => call[at] = self.one_of(VALUES),
+            }
+        }
+        call
+    }
+
+    fn arg(&mut self, row: &Command, arg: &Arg, call: &mut Call) {
+        if arg.optional && self.rng.random_bool(0.65) {
+            return;
+        }
+        let times = if arg.multiple { self.rng.random_range(1..=3) } else { 1 };
+        for time in 0..times {
+            if !arg.token.is_empty() && (time == 0 || arg.token_again) {
+                call.push(arg.token.as_bytes().to_vec());
+            }
+            match arg.kind {
+                ArgKind::PureToken => {}
+                ArgKind::OneOf => {
+                    let part = arg.parts.choose(&mut self.rng).expect("a choice has parts");
+                    self.arg(row, part, call);
+                }
+                ArgKind::Block => arg.parts.iter().for_each(|part| self.arg(row, part, call)),
+                _ => {
+                    let word = self.word(row, arg);
+                    call.push(word);
+                }
+            }
+        }
+    }
+
+    fn word(&mut self, row: &Command, arg: &Arg) -> Vec<u8> {
+        match (arg.kind, arg.name) {
+            (ArgKind::Key, _) => self.key(row),
+            (ArgKind::UnixTime, name) => {
+                let at_ms = self.now_ms + self.rng.random_range(0..8000) - 1000;
+                let at = if name.contains("milli") { at_ms } else { at_ms / 1000 };
+                at.to_string().into_bytes()
+            }
+            (ArgKind::Double, _) => self.one_of(&["0.5", "-1.25", "3", "1e2", "x"]),
+            (ArgKind::Pattern, _) => self.one_of(PATTERNS),
+            (_, "db" | "destination-db" | "index1" | "index2") => {
+                self.one_of(&["0", "1", "2", "0", "1", "2", "16"])
+            }
+            (_, "seconds") => self.one_of(SECONDS),
+            (_, "milliseconds" | "ttl") => self.one_of(MILLISECONDS),
+            (_, "slot") => self.one_of(SLOTS),
+            (_, "cursor") => self.one_of(&["0", "0", "0", "9000"]),
+            (ArgKind::Integer, _) => self.one_of(NUMBERS),
+            (_, "serialized-value") => self.payloads.choose(&mut self.rng).cloned().unwrap_or_default(),
+            (_, "encoding") => self.one_of(ENCODINGS),
+            (_, "operation") => self.one_of(&["AND", "OR", "XOR", "NOT"]),
+            (_, "subcommand") => self.one_of(&["GETREG", "ENCODING", "DECODE", "TODENSE"]),
+            (_, "type") => self.one_of(&["string", "hash"]),
+            (_, "session") => self.one_of(SESSIONS),
+            (_, "username") => self.one_of(USERS),
+            (_, "rule") => self.one_of(RULES),
+            (_, "command") => self.one_of(&["get", "set", "ping"]),
+            (_, "categoryname") => self.one_of(&["read", "write"]),
+            _ => self.one_of(VALUES),
+        }
+    }
+
+    /// A key, seldom one of another kind than the row is for.
+    pub fn key(&mut self, row: &Command) -> Vec<u8> {
+        match self.rng.random_range(0..10) {
+            0 => self.one_of(SKETCHES),
+            1..=3 => {
+                self.neighbours.choose(&mut self.rng).map(|key| key.as_bytes().to_vec()).unwrap_or_default()
+            }
+            _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
+            _ => self.one_of(STRINGS),
+        }
+    }
+}
