@@ -251,8 +251,8 @@ impl Connection {
             },
             _ => local::run(self, what, &args),
         };
-        if what == Do::Select {
-            self.show(&request); // in the database that it selects
+        if matches!(what, Do::Select | Do::Reset) {
+            self.show(&request);
         }
         self.observed(began_ns, row, &args, Some(&reply));
         self.client.watched.set(self.session.watches.len());

@@ -84,9 +84,10 @@ impl Connection {
     }
 
     /// Shows a command that the connection is about to carry out: before `EXEC`, what it carries
-    /// out. (`SELECT` is shown in the database that it selects, afterwards.)
+    /// out. (`SELECT` and `RESET` are shown afterwards: in the database that is then selected, and
+    /// not to whoever ceases to look.)
     pub(super) fn show_local(&self, what: Do, request: &Request) {
-        if self.shared.clients.monitors().is_empty() || what == Do::Select {
+        if self.shared.clients.monitors().is_empty() || matches!(what, Do::Select | Do::Reset) {
             return;
         }
         if what == Do::Exec
