@@ -110,17 +110,26 @@ impl Connection {
         let client = Rc::clone(&self.client);
         loop {
             self.advance();
+            let held_back = !self.may_parse();
             self.shared.clients.flush_monitors();
             let unsent = client.flush();
             client.writing.set(unsent);
+            let polls = self.wait.is_some() || self.waits_for_users();
+            if held_back && self.may_parse() {
+                continue; // what held it back is over, and nothing else would tell
+            }
             if self.finished() {
                 break;
             }
             self.make_room();
+            let reads = self.reads();
+            if !reads {
+                client.resume.set(true); // it reads on when the job under way is answered
+            }
             tokio::select! {
                 biased;
                 () = client.woken() => {}
-                result = read.read_buf(&mut self.input), if self.reads() => {
+                result = read.read_buf(&mut self.input), if reads => {
                     if !self.received(result) {
                         break;
                     }
@@ -130,7 +139,7 @@ impl Connection {
                         break;
                     }
                 }
-                () = poll_pause(), if self.wait.is_some() || self.waits_for_users() => {}
+                () = poll_pause(), if polls => {}
             }
         }
     }
@@ -138,6 +147,7 @@ impl Connection {
     /// Does all that can be done without waiting.
     fn advance(&mut self) {
         if self.client.awaiting() > 0 {
+            self.client.resume.set(true); // what it was woken for has to wait
             return;
         }
         self.check_doubts();
@@ -275,9 +285,10 @@ impl Connection {
         };
         if let Some(reply) = wait.goal.reached(&status).or_else(given_up) {
             let wait = self.wait.take();
-            self.woke(wait);
             self.client.blocked.set(false);
-            self.client.send(&reply);
+            if let Some(reply) = self.woke(wait, reply) {
+                self.deliver(&reply);
+            }
         }
     }
 
@@ -328,7 +339,6 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return false,
         }
-        self.client.resume.set(true); // read while a job is under way
         true
     }
 

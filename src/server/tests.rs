@@ -19,6 +19,7 @@ mod slow;
 mod tracking;
 mod transactions;
 mod users;
+mod wakes;
 
 use super::{ClientTable, Server, ServerConfig};
 use crate::config::{DebugCommand, Redirect};
@@ -95,6 +96,17 @@ impl Harness {
     fn begin_shutdown(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
+}
+
+/// Whether it comes true without anything from outside, and long before housekeeping looks.
+async fn comes_true(condition: impl Fn() -> bool) -> bool {
+    for _ in 0..20_000 {
+        if condition() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
 }
 
 /// The other end of a connection.

@@ -1,0 +1,128 @@
+//! A connection that was held back goes on when what held it is over, although nothing more
+//! comes from outside to wake it.
+
+use super::*;
+use crate::limits;
+use crate::server::client::Client;
+use crate::wire::units::{Command, Unit};
+use std::io::Read;
+use tokio::task::yield_now;
+
+/// Of a reply that the output may not hold for long.
+const SIZE: usize = 32 << 20;
+/// Ends the job that comes before it.
+const BARRIER: &str = "CLIENT REPLY ON\r\n";
+
+impl Harness {
+    /// The client that connected last.
+    fn newest(&self) -> Rc<Client> {
+        self.clients.all().pop().unwrap()
+    }
+
+    fn jobs(&self) -> usize {
+        self.backend.seen.borrow().len()
+    }
+}
+
+impl Peer {
+    /// Reads so much that has arrived already, while nobody else does anything.
+    fn take(&mut self, mut len: usize) {
+        let mut buffer = vec![0; 1 << 20];
+        while len > 0 {
+            let wanted = len.min(buffer.len());
+            // Past the runtime, which knows what has arrived only when it has looked.
+            len -= (&*socket2::SockRef::from(&self.0)).read(&mut buffer[..wanted]).unwrap_or(0);
+        }
+    }
+
+    /// Reads a reply of [`SIZE`] so that the last of it, more than the mark at which parsing
+    /// stops, finds the socket empty when the connection's task looks.
+    async fn catch_up(&mut self, client: &Client) {
+        let mut left = format!("${SIZE}\r\n\r\n").len() + SIZE;
+        assert!(comes_true(|| client.awaiting() == 0 && client.unsent() > SIZE / 4).await);
+        while client.unsent() > limits::OUTPUT_HIGH_WATER_BYTES + (2 << 20) {
+            self.take(64 << 10);
+            left -= 64 << 10;
+            yield_now().await;
+        }
+        self.take(left - client.unsent());
+        let mut rest = vec![0; client.unsent()];
+        self.0.read_exact(&mut rest).await.unwrap();
+    }
+}
+
+#[test]
+fn one_held_back_by_its_output_goes_on_when_all_of_it_is_sent_at_once() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        peer.ask("PING", "+PONG ").await;
+        let client = harness.newest();
+        for _ in 0..10 {
+            let before = harness.jobs();
+            peer.send(format!("GET big:{SIZE}\r\n{BARRIER}SET k v\r\n")).await;
+            peer.catch_up(&client).await;
+            assert!(comes_true(|| harness.jobs() == before + 2).await, "the second job is submitted");
+            peer.expect("+OK\r\n+OK\r\n").await;
+        }
+        // One that says no more is not left without its answers.
+        peer.send(format!("GET big:{SIZE}\r\n{BARRIER}SET k v\r\n")).await;
+        peer.0.shutdown().await.unwrap();
+        peer.catch_up(&client).await;
+        drop(client);
+        peer.expect("+OK\r\n+OK\r\n").await;
+        peer.expect_orderly_end().await;
+    });
+}
+
+#[test]
+fn a_value_that_is_on_its_way_is_read_on_when_what_came_before_is_answered() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        peer.ask("PING", "+PONG ").await;
+        let client = harness.newest();
+        harness.backend.paused.set(true);
+        let value = "v".repeat(4 * limits::READ_AHEAD_BYTES);
+        peer.send("GET a\r\n").await;
+        assert!(comes_true(|| harness.backend.waiting() > 0).await);
+        // The next is a job of its own, and the value behind it more than is read ahead.
+        let rest = format!("GET b\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n{value}\r\n", value.len());
+        let (mut read, mut write) = peer.0.split();
+        let send = write.write_all(rest.as_bytes());
+        let receive = async {
+            assert!(comes_true(|| client.input_len.get() >= limits::READ_AHEAD_BYTES).await);
+            harness.backend.go_on();
+            assert!(comes_true(|| harness.jobs() == 3).await, "the value is read to its end");
+            let mut replies = [0; 15];
+            read.read_exact(&mut replies).await.unwrap();
+            assert_eq!(replies, *b"$-1\r\n$-1\r\n+OK\r\n");
+        };
+        let (sent, ()) = tokio::join!(send, receive);
+        sent.unwrap();
+    });
+}
+
+#[test]
+fn one_who_removed_itself_is_closed_after_the_rest_of_its_job() {
+    serve(config(), |harness| async move {
+        harness.backend.bootstrap("", &harness.clients);
+        let mut alice = harness.connect().await;
+        alice.send("ACL SETUSER alice on nopass +@all ~*\r\nAUTH alice x\r\n").await;
+        alice.expect("+OK\r\n+OK\r\n").await;
+        let client = harness.newest();
+        harness.backend.paused.set(true);
+        alice.send("GET a\r\n").await;
+        assert!(comes_true(|| harness.backend.waiting() > 0).await);
+        let args = ["ACL", "DELUSER", "alice"].iter().map(|word| word.as_bytes()).collect();
+        let removal = Unit::Command(Command { args, db: 0 });
+        harness.backend.apply_by(client.id, &removal, &harness.clients);
+        for _ in 0..10 {
+            yield_now().await; // its task is woken, while a read of the same job is not answered
+        }
+        assert_eq!(client.closing(), None);
+        harness.backend.go_on();
+        alice.expect("$-1\r\n").await;
+        drop(client);
+        assert!(comes_true(|| harness.clients.is_empty()).await);
+        alice.expect_end().await;
+    });
+}
