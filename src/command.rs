@@ -69,7 +69,7 @@ pub use lolwut::REDIS_VERSION;
 pub use memory::MemoryCommand;
 pub use observe::{LatencyCommand, SlowlogCommand};
 pub use operations::NodeCommand;
-pub use parse::parse_i64;
+pub use parse::{parse_i64, shown};
 pub use pubsub::{PubSubCommand, Subscription};
 pub use reply::Reply;
 pub use request::Request;

@@ -134,7 +134,7 @@ impl Conditions {
                 _ if is(arg, "GT") => conditions.gt = true,
                 _ if is(arg, "LT") => conditions.lt = true,
                 _ => {
-                    let option = String::from_utf8_lossy(super::parse::c_string(arg, usize::MAX));
+                    let option = super::parse::shown(arg);
                     return Err(Reply::error_owned(format!("ERR Unsupported option {option}")));
                 }
             }

@@ -38,6 +38,11 @@ pub(super) fn c_string(bytes: &[u8], max: usize) -> &[u8] {
     &bytes[..end]
 }
 
+/// An argument as an error shows it: up to a NUL, and what is not text replaced.
+pub fn shown(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(c_string(bytes, usize::MAX))
+}
+
 /// `ERR invalid expire time in '...' command`.
 pub(super) fn invalid_expire(command: &str) -> Reply {
     Reply::error_owned(format!("ERR invalid expire time in '{command}' command"))

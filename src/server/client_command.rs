@@ -74,7 +74,7 @@ pub fn valid_name(name: &[u8]) -> Result<String, Reply> {
 }
 
 fn set_info(client: &Client, option: &[u8], value: &[u8]) -> Reply {
-    let option_name = String::from_utf8_lossy(option).into_owned();
+    let option_name = crate::command::shown(option).into_owned();
     let name = option.eq_ignore_ascii_case(b"LIB-NAME");
     if !name && !option.eq_ignore_ascii_case(b"LIB-VER") {
         return Reply::error_owned(format!("ERR Unrecognized option '{option_name}'"));

@@ -29,7 +29,7 @@ impl Kind {
             b"replica" | b"slave" => Ok(Self::Replica),
             b"pubsub" => Ok(Self::Subscriber),
             _ => {
-                let name = String::from_utf8_lossy(name);
+                let name = crate::command::shown(name);
                 Err(Reply::error_owned(format!("ERR Unknown client type '{name}'")))
             }
         }

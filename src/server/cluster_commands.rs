@@ -125,7 +125,7 @@ fn line(status: &NodeStatus, member: &MemberStatus) -> String {
 
 fn replicas(status: &NodeStatus, id: &[u8]) -> Reply {
     let Some(node) = status.members.iter().find(|member| name(status, member.id).as_bytes() == id) else {
-        return Reply::error_owned(format!("ERR Unknown node {}", String::from_utf8_lossy(id)));
+        return Reply::error_owned(format!("ERR Unknown node {}", crate::command::shown(id)));
     };
     if owner(status).is_none_or(|owner| owner.id != node.id) {
         return Reply::error("ERR The specified node is not a master");

@@ -37,7 +37,7 @@ fn changes(shared: &Shared, args: &[&[u8]]) -> Result<Changes, Reply> {
     }
     let mut rows: Vec<&'static Row> = Vec::with_capacity(args.len() / 2);
     for pair in args.chunks_exact(2) {
-        let asked = String::from_utf8_lossy(pair[0]);
+        let asked = crate::command::shown(pair[0]);
         let Some(row) = parameters::find(pair[0]) else {
             let reason = format!("Unknown option or number of arguments for CONFIG SET - '{asked}'");
             return Err(Reply::error_owned(format!("ERR {reason}")));

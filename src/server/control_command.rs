@@ -41,7 +41,7 @@ impl<'a> Filter<'a> {
                 b"laddr" => filter.laddr = Some(value),
                 b"user" => {
                     if !client_list::is_user(&connection.shared, value) {
-                        let name = String::from_utf8_lossy(value);
+                        let name = crate::command::shown(value);
                         return Err(Reply::error_owned(format!("ERR No such user '{name}'")));
                     }
                     filter.user = Some(value);
@@ -163,7 +163,7 @@ pub fn unblock(connection: &Connection, args: &Args<'_>) -> Reply {
 }
 
 fn wrong_number(args: &Args<'_>) -> Reply {
-    let subcommand = String::from_utf8_lossy(args[1]);
+    let subcommand = crate::command::shown(args[1]);
     Reply::error_owned(format!(
         "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try CLIENT HELP."
     ))

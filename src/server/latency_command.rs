@@ -35,7 +35,7 @@ pub fn run(shared: &Shared, what: Do, args: &[&[u8]]) -> Reply {
         Do::Graph => match event.and_then(|event| events.get_key_value(event)) {
             Some((name, series)) => Reply::Verbatim(graph(name, series).into()),
             None => {
-                let name = String::from_utf8_lossy(named.first().copied().unwrap_or_default());
+                let name = crate::command::shown(named.first().copied().unwrap_or_default());
                 Reply::error_owned(format!("ERR No samples available for event '{name}'"))
             }
         },

@@ -157,7 +157,7 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
                 tail
             }
             _ => {
-                let option = String::from_utf8_lossy(option);
+                let option = crate::command::shown(option);
                 return Reply::error_owned(format!("ERR Syntax error in HELLO option '{option}'"));
             }
         };

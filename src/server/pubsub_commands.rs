@@ -29,7 +29,7 @@ pub fn run(connection: &Connection, what: PubSubCommand, args: &Args<'_>) -> Rep
                 Reply::Array(channels.iter().map(Reply::bulk).collect())
             }
             _ => {
-                let name = String::from_utf8_lossy(args[1]);
+                let name = crate::command::shown(args[1]);
                 Reply::error_owned(format!(
                     "ERR unknown subcommand or wrong number of arguments for '{name}'. Try PUBSUB HELP."
                 ))

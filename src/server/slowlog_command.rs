@@ -20,7 +20,7 @@ pub fn run(shared: &Shared, what: Do, args: &[&[u8]]) -> Reply {
         }
         Do::Get => match args.get(2..) {
             Some([_, _, ..]) => {
-                let asked = String::from_utf8_lossy(args[1]);
+                let asked = crate::command::shown(args[1]);
                 Reply::error_owned(format!(
                     "ERR unknown subcommand or wrong number of arguments for '{asked}'. Try SLOWLOG HELP."
                 ))

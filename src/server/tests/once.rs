@@ -17,7 +17,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("6 GETV k", "*3 $4 text :1 :1 ", "*3 $4 text :1 :1 "),
     ("7 CAS k 9 x", "-VERSIONMISMATCH_expected_9_found_1 ", "-VERSIONMISMATCH_expected_9_found_1 "),
     ("8 STRLEN k", ":4 ", ":4 "),
-    ("9 SCAN 0", "*2 $1 0 *1 $1 k ", "*2 $1 0 *1 $1 k "),
+    (
+        "9 LCS k k IDX",
+        "*4 $7 matches *1 *2 *2 :0 :3 *2 :0 :3 $3 len :4 ",
+        "%2 $7 matches *1 *2 *2 :0 :3 *2 :0 :3 $3 len :4 ",
+    ),
 ];
 
 #[test]

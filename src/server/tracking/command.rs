@@ -112,7 +112,7 @@ fn overlap(one: &[u8], other: &[u8]) -> bool {
 }
 
 fn overlaps(prefix: &[u8], which: &str, other: &[u8]) -> Reply {
-    let (prefix, other) = (String::from_utf8_lossy(prefix), String::from_utf8_lossy(other));
+    let (prefix, other) = (crate::command::shown(prefix), crate::command::shown(other));
     let rule = "Prefixes for a single client must not overlap.";
     Reply::error_owned(format!("ERR Prefix '{prefix}' overlaps with {which} prefix '{other}'. {rule}"))
 }
