@@ -155,7 +155,7 @@ impl Group {
             stream: OwnStream::new(config.node_id, config.boot),
             random: Random(config.seed),
             settled: config.settled,
-            snapshots: Snapshots::new(stored_index, snapshot_bytes, log_bytes),
+            snapshots: Snapshots::new(stored_index, machine.keyspace().revision(), snapshot_bytes, log_bytes),
             reads: Reads::new(config.boot),
             lease: Lease::default(),
             promise: Promise::default(),

@@ -194,16 +194,17 @@ impl Machine {
     /// so that the log's clock has to move before this answer may be given. `seed` is for
     /// what is to look random.
     pub fn read(&self, args: &Args<'_>, db: u32, wall_ms: u64, seed: u64) -> (Reply, bool) {
-        self.read_seen(args, db, wall_ms, seed, &mut |_, _, _| {})
+        self.read_seen(args, db, wall_ms, seed, true, &mut |_, _, _| {})
     }
 
-    /// The same, with somebody who looks on.
+    /// The same, with somebody who looks on; `touches`: keys that are read count as used.
     pub fn read_seen(
         &self,
         args: &Args<'_>,
         db: u32,
         wall_ms: u64,
         seed: u64,
+        touches: bool,
         seen: &mut Seen<'_>,
     ) -> (Reply, bool) {
         let command = match command::resolve(args) {
@@ -214,6 +215,7 @@ impl Machine {
             return (Reply::error("ERR not a command that reads"), false);
         };
         let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
+        context.touches = touches;
         let reply = read(&mut context, args);
         let (hits, misses) = self.lookups.get();
         self.lookups.set((hits + context.lookups.0, misses + context.lookups.1));
@@ -254,7 +256,7 @@ impl Machine {
                     reply
                 }
                 Handler::Read(_) => {
-                    self.read_seen(&command.args, command.db, self.clock_ms, self.index, seen).0
+                    self.read_seen(&command.args, command.db, self.clock_ms, self.index, true, seen).0
                 }
                 Handler::Connection(ConnectionCommand::Debug) => {
                     let (now_ms, seed) = (self.clock_ms, self.index);

@@ -20,6 +20,7 @@ mod control_command;
 mod databases;
 mod debug;
 mod dispatch;
+mod exec;
 mod failovers;
 mod info;
 mod journal;

@@ -32,6 +32,7 @@ proc shim_block {level code} {
         append statement $line "\n"
         if {[string index $line end] eq "\\" || ![info complete $statement]} continue
         set status [catch {uplevel $level $statement} why]
+        if {[string match "r config set *" [string trimleft $statement]]} shim_settled
         if {$status == 1} { shim_note $statement $why } elseif {$status != 0} return
         set statement ""
     }
@@ -95,7 +96,8 @@ proc shim_install {} {
     }
 
     # After a failed test the link may be closed, inside MULTI or out of step, and the
-    # configuration as the test had set it.
+    # configuration as the test had set it. A link that is in order stays: later tests may
+    # count on its protocol, or on what it tracks.
     rename ::test ::shim_test
     proc ::test args {
         set failed $::num_failed
@@ -106,10 +108,19 @@ proc shim_install {} {
 
 proc shim_recover {} {
     set server [lindex $::servers end]
-    catch {[dict get $server client] close}
-    dict set server client [shim_connect]
-    lset ::servers end $server
+    if {[catch {[dict get $server client] ping shim} answer] || $answer ne "shim"} {
+        catch {[dict get $server client] close}
+        dict set server client [shim_connect]
+        lset ::servers end $server
+    }
     shim_configure [dict get $server settings]
+}
+
+# What a unit sets between its tests is theirs, and is not put back after one that failed.
+proc shim_settled {} {
+    catch {
+        lset ::servers end [dict replace [lindex $::servers end] settings [r config get *]]
+    }
 }
 
 # Puts back what differs from these settings: upstream's tests leave some changed.

@@ -157,7 +157,7 @@ const SUBCOMMANDS: &[Command] = &[
     Command {
         full_name: "client|no-touch",
         since: "7.2.0",
-        summary: "Accepted for compatibility: no key is evicted by its last access",
+        summary: "Turns off or on that a key which the connection only reads counts as used, for OBJECT IDLETIME on this node",
         arguments: &[Arg::one_of("enabled", ON_OR_OFF)],
         ..row("no-touch", 3, FLAGS, Sub::NoTouch)
     },

@@ -54,6 +54,8 @@ pub struct ReadContext<'a> {
     pub wall_ms: u64,
     /// For what is to look random (`RANDOMKEY`); another one for each command.
     pub seed: u64,
+    /// A key that is got counts as used; not for a client that asked for `CLIENT NO-TOUCH`.
+    pub touches: bool,
     /// Set when the outcome rests on a key that the log's clock still keeps alive and the
     /// node's clock would not: advance the log's clock, then read again.
     pub saw_expiring: bool,
@@ -64,7 +66,7 @@ pub struct ReadContext<'a> {
 impl<'a> ReadContext<'a> {
     /// Nothing seen yet.
     pub fn new(state: &'a State, db: usize, now_ms: u64, wall_ms: u64, seed: u64) -> Self {
-        Self { state, db, now_ms, wall_ms, seed, saw_expiring: false, lookups: (0, 0) }
+        Self { state, db, now_ms, wall_ms, seed, touches: true, saw_expiring: false, lookups: (0, 0) }
     }
 
     /// The key as a client sees it.
@@ -74,7 +76,12 @@ impl<'a> ReadContext<'a> {
 
     /// The key in another database.
     pub fn get_in(&mut self, db: usize, key: &[u8]) -> Option<&'a Item> {
-        let Some(item) = self.state.keyspace.access(db, key, self.now_ms, self.wall_ms) else {
+        let keyspace = &self.state.keyspace;
+        let found = match self.touches {
+            true => keyspace.access(db, key, self.now_ms, self.wall_ms),
+            false => keyspace.get(db, key, self.now_ms),
+        };
+        let Some(item) = found else {
             self.missed(db, key);
             return None;
         };

@@ -122,6 +122,7 @@ fn exists(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
 }
 
 fn touch(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+    context.touches = true; // this is what it is for
     let found = args[1..].iter().filter(|key| context.get(key).is_some()).count();
     Reply::Int(found as i64)
 }

@@ -11,6 +11,8 @@ pub struct Request {
     spans: SmallVec<[(u32, u32); 6]>, // start and end in `buffer`
     /// The database that it works in; whoever parses it does not know.
     pub db: u32,
+    /// What it only reads does not count as used (`CLIENT NO-TOUCH`).
+    pub no_touch: bool,
 }
 
 impl Request {
@@ -21,7 +23,7 @@ impl Request {
     pub fn new(buffer: Bytes, spans: SmallVec<[(u32, u32); 6]>) -> Self {
         let inside = |&(start, end): &(u32, u32)| start <= end && end as usize <= buffer.len();
         assert!(spans.iter().all(inside), "an argument outside its buffer");
-        Self { buffer, spans, db: 0 }
+        Self { buffer, spans, db: 0, no_touch: false }
     }
 
     /// A request that owns a copy of `args`: for tests, and for commands that bowline itself makes.
@@ -33,7 +35,7 @@ impl Request {
             buffer.extend_from_slice(arg.as_ref());
             spans.push((start, buffer.len() as u32));
         }
-        Self { buffer: buffer.into(), spans, db: 0 }
+        Self { buffer: buffer.into(), spans, db: 0, no_touch: false }
     }
 
     /// The arguments, the name first.

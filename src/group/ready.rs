@@ -110,7 +110,7 @@ impl Group {
         self.machine.set_touches(self.touches_wanted);
         self.machine.touch_all();
         self.note_events(0);
-        self.snapshots.installed(point.index, size_bytes);
+        self.snapshots.installed(point.index, self.machine.keyspace().revision(), size_bytes);
         self.raft.mut_store().install(SnapshotPoint { point, conf_state });
         let seen = self.machine.applied_seq(self.config.node_id, self.config.boot);
         let jobs = self.stream.take_applied_unseen(seen);

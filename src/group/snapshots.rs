@@ -15,9 +15,13 @@ use raft::{ProgressState, SnapshotStatus};
 pub struct Snapshots {
     /// The one being walked.
     walking: Option<SnapshotPoint>,
+    /// The state's revision in it.
+    walking_revision: u64,
     first_chunk: Option<Vec<u8>>,
     /// The newest on disk.
     stored_index: u64,
+    /// The state's revision in it.
+    stored_revision: u64,
     stored_bytes: u64,
     /// Log since then.
     log_bytes: u64,
@@ -29,11 +33,13 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    pub fn new(stored_index: u64, stored_bytes: u64, log_bytes: u64) -> Self {
+    pub fn new(stored_index: u64, stored_revision: u64, stored_bytes: u64, log_bytes: u64) -> Self {
         Self {
             walking: None,
+            walking_revision: 0,
             first_chunk: None,
             stored_index,
+            stored_revision,
             stored_bytes,
             log_bytes,
             fetched: None,
@@ -53,6 +59,11 @@ impl Snapshots {
 
     pub fn stored_index(&self) -> u64 {
         self.stored_index
+    }
+
+    /// The state's revision in the newest on disk.
+    pub fn stored_revision(&self) -> u64 {
+        self.stored_revision
     }
 
     pub fn stored_bytes(&self) -> u64 {
@@ -78,10 +89,11 @@ impl Snapshots {
         Some((machine, size_bytes))
     }
 
-    pub fn installed(&mut self, index: u64, size_bytes: u64) {
+    pub fn installed(&mut self, index: u64, revision: u64, size_bytes: u64) {
         self.walking = None;
         self.first_chunk = None;
         self.stored_index = index;
+        self.stored_revision = revision;
         self.stored_bytes = size_bytes;
         self.log_bytes = 0;
     }
@@ -109,6 +121,7 @@ impl Group {
         }
         let begun = SnapshotPoint { point: LogPoint { index, term }, conf_state };
         self.snapshots.demanded = false;
+        self.snapshots.walking_revision = self.machine.keyspace().revision();
         self.snapshots.first_chunk = Some(self.machine.snapshot_begin());
         self.snapshots.walking = Some(begun.clone());
         self.snapshots.log_bytes = 0;
@@ -134,6 +147,7 @@ impl Group {
             return;
         };
         self.snapshots.stored_index = index;
+        self.snapshots.stored_revision = self.snapshots.walking_revision;
         self.snapshots.stored_bytes = size_bytes;
         self.snapshots.total += 1;
         self.raft.mut_store().snapshot_stored(stored);

@@ -19,6 +19,8 @@ pub struct GroupStatus {
     pub first_index: u64,
     pub snapshot_index: u64,
     pub snapshot_in_progress: bool,
+    /// Changes of keys since the snapshot that is on disk.
+    pub unsaved_changes: u64,
     pub snapshots_total: u64,
     pub entries_applied_total: u64,
     pub pending_bytes: u64,
@@ -98,6 +100,11 @@ impl Group {
             first_index: log.first(),
             snapshot_index: self.snapshots.stored_index(),
             snapshot_in_progress: self.snapshots.is_walking(),
+            unsaved_changes: self
+                .machine
+                .keyspace()
+                .revision()
+                .saturating_sub(self.snapshots.stored_revision()),
             snapshots_total: self.snapshots.total(),
             entries_applied_total: self.entries_applied_total,
             pending_bytes: self.stream.pending_bytes() as u64,

@@ -78,6 +78,7 @@ scripts! {
     snapshots
     installed_not_synced
     no_majority
+    no_touch
     notices
     observed
     outcomes

@@ -102,6 +102,8 @@ pub struct NodeStatus {
     pub storage: &'static str,
     pub log_bytes: u64,
     pub disk_syncs_total: u64,
+    /// Changes of keys since the snapshot that is on disk.
+    pub unsaved_changes: u64,
     pub snapshots_total: u64,
     pub entries_applied_total: u64,
     pub pending_bytes: u64,
@@ -157,6 +159,7 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         storage: shared.storage,
         log_bytes: disk.disk_bytes,
         disk_syncs_total: disk.syncs,
+        unsaved_changes: status.unsaved_changes,
         snapshots_total: status.snapshots_total,
         entries_applied_total: status.entries_applied_total,
         pending_bytes: status.pending_bytes,

@@ -37,6 +37,8 @@ pub struct Client {
     pub watched: Cell<usize>,
     pub no_evict: Cell<bool>,
     pub no_touch: Cell<bool>,
+    /// In `READONLY`, or what amounts to it.
+    pub readonly: Cell<bool>,
     /// In `WAIT`, or in a pause.
     pub blocked: Cell<bool>,
     pub control: Control,
@@ -59,6 +61,8 @@ pub struct Client {
     job_output: Cell<usize>,
     capture: Cell<bool>,
     captured: RefCell<Option<Reply>>,
+    /// The connection's task carries out an `EXEC`, and waits at one of its commands.
+    pub exec_under_way: Cell<bool>,
     /// Something was written to it in this turn.
     pub(super) touched: Cell<bool>,
     closing: Cell<Option<&'static str>>,
@@ -89,6 +93,7 @@ impl Client {
             watched: Cell::default(),
             no_evict: Cell::default(),
             no_touch: Cell::default(),
+            readonly: Cell::default(),
             blocked: Cell::default(),
             control: Control::default(),
             tracker: Tracker::default(),
@@ -106,6 +111,7 @@ impl Client {
             job_output: Cell::default(),
             capture: Cell::default(),
             captured: RefCell::default(),
+            exec_under_way: Cell::default(),
             touched: Cell::default(),
             closing: Cell::default(),
             wake: Notify::new(),
@@ -138,7 +144,7 @@ impl Client {
 
     /// Whether a reply waits for the connection's task, which has not sent it yet.
     pub fn is_captured(&self) -> bool {
-        self.captured.borrow().is_some()
+        self.exec_under_way.get() || self.captured.borrow().is_some()
     }
 
     /// A reply to the next step of its job.

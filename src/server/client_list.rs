@@ -95,7 +95,7 @@ fn flags(client: &Client) -> String {
         ('x', client.queued.get().is_some()),
         ('b', client.blocked.get()),
     ];
-    let after = [('e', client.no_evict.get()), ('T', client.no_touch.get())];
+    let after = [('r', client.readonly.get()), ('e', client.no_evict.get()), ('T', client.no_touch.get())];
     let mut flags: String = before.into_iter().filter_map(has).collect();
     flags.extend(client.tracker.flags());
     flags.extend(after.into_iter().filter_map(has));

@@ -285,9 +285,10 @@ impl Connection {
         };
         if let Some(reply) = wait.goal.reached(&status).or_else(given_up) {
             let wait = self.wait.take();
-            self.woke(wait);
             self.client.blocked.set(false);
-            self.client.send(&reply);
+            if let Some(reply) = self.woke(wait, reply) {
+                self.deliver(&reply);
+            }
         }
     }
 

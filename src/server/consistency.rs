@@ -10,6 +10,9 @@ use crate::group::Consistency;
 const SYNTAX: Reply = Reply::error("ERR syntax error");
 const NOT_A_BOUND: Reply = Reply::error("ERR max-ms is not an integer or out of range");
 
+/// What `READONLY` stands for: what this node has, however old.
+const AS_IT_IS: Consistency = Consistency::Stale { max_age_ms: None };
+
 /// `CLIENT CONSISTENCY [mode [max-ms]]`, from its third word on.
 pub fn run(connection: &mut Connection, args: &[&[u8]]) -> Reply {
     if args.is_empty() {
@@ -17,7 +20,7 @@ pub fn run(connection: &mut Connection, args: &[&[u8]]) -> Reply {
     }
     match parse(args) {
         Ok(chosen) => {
-            connection.session.consistency = Some(chosen);
+            choose(connection, Some(chosen));
             Reply::Ok
         }
         Err(error) => error,
@@ -26,14 +29,19 @@ pub fn run(connection: &mut Connection, args: &[&[u8]]) -> Reply {
 
 /// `READONLY`: what this node has, however old.
 pub fn readonly(connection: &mut Connection) -> Reply {
-    connection.session.consistency = Some(Consistency::Stale { max_age_ms: None });
+    choose(connection, Some(AS_IT_IS));
     Reply::Ok
 }
 
 /// `READWRITE`: as the node is set.
 pub fn readwrite(connection: &mut Connection) -> Reply {
-    connection.session.consistency = None;
+    choose(connection, None);
     Reply::Ok
+}
+
+fn choose(connection: &mut Connection, chosen: Option<Consistency>) {
+    connection.session.consistency = chosen;
+    connection.client.readonly.set(chosen == Some(AS_IT_IS));
 }
 
 impl Connection {

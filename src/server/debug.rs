@@ -47,8 +47,9 @@ impl Connection {
         began_ns: u64,
         job: &mut Job,
     ) -> Result<Flow, Reply> {
-        if names(args, "SLEEP") && args.len() == 3 {
-            self.wait_for(Goal::Sleep { request: Request::from_args(args), began_ns }, sleep(args[2]));
+        if let Some(patience) = sleep_of(args) {
+            let request = Request::from_args(args);
+            self.wait_for(Goal::Sleep { request, began_ns, rest: None }, patience);
             return Ok(Flow::Submit);
         }
         if names(args, "SET-ACTIVE-EXPIRE") && args.len() == 3 {
@@ -74,12 +75,18 @@ impl Connection {
 }
 
 impl Connection {
-    /// A sleep is over: it has taken all of its time, as the slow log has to say.
-    pub(super) fn woke(&self, wait: Option<Wait>) {
-        if let Some(Goal::Sleep { request, began_ns }) = wait.map(|wait| wait.goal)
-            && let Ok(row) = command::resolve(&request.args())
-        {
-            self.observed(began_ns, row, &request.args(), None);
+    /// A wait is over. A sleep has taken all of its time, as the slow log has to say. The reply
+    /// for the client, if there is nothing more to do before.
+    pub(super) fn woke(&mut self, wait: Option<Wait>, reply: Reply) -> Option<Reply> {
+        let Some(Goal::Sleep { request, began_ns, rest }) = wait.map(|wait| wait.goal) else {
+            return Some(reply);
+        };
+        if let Ok(row) = command::resolve(&request.args()) {
+            self.observed(began_ns, row, &request.args(), Some(&reply));
+        }
+        match rest {
+            Some(exec) => self.carry_on_after(*exec, reply),
+            None => Some(reply),
         }
     }
 }
@@ -128,9 +135,8 @@ pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
         (b"STRINGMATCH-LEN", [pattern, text]) => {
             Reply::Int(i64::from(crate::command::glob_matches(pattern, text)))
         }
-        (b"SLEEP" | b"SET-ACTIVE-EXPIRE", [_]) => {
-            let name = String::from_utf8_lossy(args[1]).to_uppercase();
-            Reply::error_owned(format!("ERR DEBUG {name} is not carried out within a transaction"))
+        (b"SET-ACTIVE-EXPIRE", [_]) => {
+            Reply::error("ERR DEBUG SET-ACTIVE-EXPIRE is not carried out within a transaction")
         }
         (name, _) => texts::unknown(name, args),
     }
@@ -149,10 +155,13 @@ fn reload(connection: &Connection) -> Reply {
     }
 }
 
-/// Seconds, as C's `strtod` would read them, up to a bound.
-fn sleep(arg: &[u8]) -> Duration {
-    let seconds: f64 = std::str::from_utf8(arg).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-    Duration::try_from_secs_f64(seconds).unwrap_or_default().min(limits::MAX_DEBUG_SLEEP)
+/// How long a `SLEEP` takes: seconds, as C's `strtod` would read them, up to a bound.
+pub fn sleep_of(args: &Args<'_>) -> Option<Duration> {
+    if !(args.len() == 3 && names(args, "SLEEP")) {
+        return None;
+    }
+    let seconds: f64 = std::str::from_utf8(args[2]).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or_default().min(limits::MAX_DEBUG_SLEEP))
 }
 
 /// As C's `atoi` would read it, as far as it is zero.

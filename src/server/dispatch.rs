@@ -7,10 +7,11 @@ use super::acl_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
 use super::debug;
-use super::session::{Queued, Session, Transaction};
+use super::exec::Unfinished;
+use super::session::{Session, Transaction};
 use super::tracking::Tracking;
 use super::wait::Goal;
-use super::{admin_commands, control_command, local, pubsub_commands};
+use super::{admin_commands, control_command, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
@@ -26,7 +27,7 @@ pub enum Flow {
     Hold(Request),
 }
 
-const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
+pub const NOT_IN_MULTI: Reply = Reply::error("ERR Command not allowed inside a transaction");
 const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used memory > 'maxmemory'.");
 pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
@@ -50,6 +51,7 @@ impl Connection {
     /// Takes one request into `job`.
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
         request.db = self.session.next_db();
+        request.no_touch = self.client.no_touch.get();
         let row = match command::resolve(&request.args()) {
             Ok(row) => row,
             Err(error) => {
@@ -190,7 +192,12 @@ impl Connection {
                 Reply::Ok
             }
             Do::Exec => match self.exec(job) {
-                Ok(flow) => return flow,
+                Ok(flow) => {
+                    if self.wait.is_some() {
+                        self.observed(began_ns, row, &args, None); // it is not the group's
+                    }
+                    return flow;
+                }
                 Err(reply) => reply,
             },
             Do::Watch if self.session.multi.is_some() => {
@@ -251,8 +258,8 @@ impl Connection {
             },
             _ => local::run(self, what, &args),
         };
-        if what == Do::Select {
-            self.show(&request); // in the database that it selects
+        if matches!(what, Do::Select | Do::Reset) {
+            self.show(&request); // as it is then: the database, and who looks
         }
         self.observed(began_ns, row, &args, Some(&reply));
         self.client.watched.set(self.session.watches.len());
@@ -271,8 +278,8 @@ impl Connection {
         let for_group = transaction.commands.iter().any(|queued| !queued.is_local());
         let admins = transaction.commands.iter().any(|queued| access::is_admins_write(queued.row));
         if !for_group && watches.is_empty() {
-            let queued = transaction.commands.into_iter();
-            return Err(Reply::Array(queued.map(|queued| self.run_queued(&queued)).collect()));
+            let local = transaction.commands.into_iter().enumerate().collect();
+            return self.carry_on(Unfinished::new(local, vec![])).map_or(Ok(Flow::Submit), Err);
         }
         if self.client.tracker.is_on() {
             self.track_transaction(job.steps.len(), &transaction.commands);
@@ -305,27 +312,6 @@ impl Connection {
         self.shared.clients.write_journal();
     }
 
-    fn run_queued(&mut self, queued: &Queued) -> Reply {
-        if let Some(error) = &queued.refused {
-            return error.clone();
-        }
-        let (began_ns, args) = (self.shared.observer().begin(), queued.request.args());
-        let reply = self.run_queued_local(queued);
-        self.observed(began_ns, queued.row, &args, Some(&reply));
-        if let Reply::Error(text) = &reply {
-            self.shared.observer().count_error(text);
-        }
-        reply
-    }
-
-    fn run_queued_local(&mut self, queued: &Queued) -> Reply {
-        match queued.local() {
-            Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &queued.request.args()),
-            Some(what) => local::run(self, what, &queued.request.args()),
-            None => NOT_IN_MULTI,
-        }
-    }
-
     fn reset(&mut self) -> Reply {
         self.session = Session::default();
         self.log_out();
@@ -337,6 +323,7 @@ impl Connection {
         self.client.name.borrow_mut().clear();
         self.client.no_evict.set(false);
         self.client.no_touch.set(false);
+        self.client.readonly.set(false);
         self.client.control.reply.set(Default::default());
         self.shared.clients.untrack(&self.client);
         Tracking::settle(&self.shared);
@@ -369,17 +356,21 @@ impl Connection {
                 self.client.watched.set(self.session.watches.len());
                 Reply::Ok
             }
-            (Capture::Exec(local), Reply::Array(mut replies)) => {
-                for (place, queued) in &local {
-                    let reply = self.run_queued(queued);
-                    replies.insert((*place).min(replies.len()), reply);
+            (Capture::Exec(local), Reply::Array(replies)) => {
+                match self.carry_on(Unfinished::new(local, replies)) {
+                    Some(reply) => reply,
+                    None => return, // it is answered when a sleep is over
                 }
-                Reply::Array(replies)
             }
             // An error, or a transaction that did not take place.
             (_, reply) => reply,
         };
-        self.client.send(&reply);
+        self.deliver(&reply);
+    }
+
+    /// Answers what the connection has been about, and then tells what waited for that.
+    pub(super) fn deliver(&self, reply: &Reply) {
+        self.client.send(reply);
         if self.client.tracker.is_on() {
             self.end_caching();
             self.shared.clients.tell_pending(&self.client);

@@ -235,7 +235,7 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
 fn persistence(text: &mut Text, _: &Shared, status: &NodeStatus) {
     let durable = u8::from(status.storage != "memory");
     text.field("loading", 0);
-    text.field("rdb_changes_since_last_save", status.applied_index.saturating_sub(status.snapshot_index));
+    text.field("rdb_changes_since_last_save", status.unsaved_changes);
     text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
     text.field("rdb_saves", status.snapshots_total);
     text.field("rdb_last_bgsave_status", "ok");

@@ -84,9 +84,9 @@ impl Connection {
     }
 
     /// Shows a command that the connection is about to carry out: before `EXEC`, what it carries
-    /// out. (`SELECT` is shown in the database that it selects, afterwards.)
+    /// out. (`SELECT` is shown in the database that it selects, afterwards; so is `RESET`, to others.)
     pub(super) fn show_local(&self, what: Do, request: &Request) {
-        if self.shared.clients.monitors().is_empty() || what == Do::Select {
+        if self.shared.clients.monitors().is_empty() || matches!(what, Do::Select | Do::Reset) {
             return;
         }
         if what == Do::Exec

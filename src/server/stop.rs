@@ -21,6 +21,8 @@ pub(super) const NOT_STOPPED: Reply = Reply::error("ERR Errors trying to SHUTDOW
 pub struct Stop {
     /// With what haste, if it is.
     asked: Cell<Option<Haste>>,
+    /// How often that was taken back.
+    taken_back: Cell<u64>,
     changed: Notify,
 }
 
@@ -46,9 +48,10 @@ impl Stop {
             if haste == Haste::Now {
                 return;
             }
+            let before = self.taken_back.get();
             tokio::select! {
                 () = hand_over() => return,
-                () = self.taken_back() => {}
+                () = self.taken_back_since(before) => {}
             }
         }
     }
@@ -60,8 +63,10 @@ impl Stop {
 
     /// Whether there was anything to take back.
     fn take_back(&self) -> bool {
+        let was_asked = self.asked.take().is_some();
+        self.taken_back.set(self.taken_back.get() + u64::from(was_asked));
         self.changed.notify_one();
-        self.asked.take().is_some()
+        was_asked
     }
 
     async fn asked(&self) -> Haste {
@@ -73,8 +78,9 @@ impl Stop {
         }
     }
 
-    async fn taken_back(&self) {
-        while self.asked.get().is_some() {
+    /// Even if it was asked again since.
+    async fn taken_back_since(&self, before: u64) {
+        while self.taken_back.get() == before {
             self.changed.notified().await;
         }
     }
@@ -194,19 +200,21 @@ mod tests {
             // The first successor is not waited for, because the wish is taken back.
             stop.ask(Haste::Orderly);
             let tries = Cell::new(0);
-            stop.wait(
-                async || pending().await,
-                async || {
-                    tries.set(tries.get() + 1);
-                    if tries.get() == 1 {
-                        assert!(stop.take_back());
-                        tokio::task::yield_now().await;
-                        stop.ask(Haste::Orderly);
-                        pending::<()>().await;
-                    }
-                },
-            )
-            .await;
+            let hand_over = async || {
+                tries.set(tries.get() + 1);
+                if tries.get() == 1 {
+                    pending::<()>().await;
+                }
+            };
+            let client = async {
+                while tries.get() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                assert!(stop.take_back());
+                tokio::task::yield_now().await;
+                stop.ask(Haste::Orderly);
+            };
+            tokio::join!(stop.wait(async || pending().await, hand_over), client);
             assert_eq!(tries.get(), 2);
         });
     }

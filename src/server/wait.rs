@@ -3,6 +3,7 @@
 //! than the status shows.
 
 use super::admin_commands::{holders, leader};
+use super::exec::Unfinished;
 use super::operations::Waited;
 use super::stop::{Ending, NOT_STOPPED};
 use crate::command::{Reply, Request};
@@ -31,8 +32,8 @@ pub enum Goal {
     Disks(Waited),
     /// `SHUTDOWN`: see [`super::stop`], which looks at it.
     End(Ending),
-    /// Time passes, which was a command's.
-    Sleep { request: Request, began_ns: u64 },
+    /// Time passes, which was a command's; `rest` is what its `EXEC` does then.
+    Sleep { request: Request, began_ns: u64, rest: Option<Box<Unfinished>> },
 }
 
 /// A wish about a member that the log has taken.

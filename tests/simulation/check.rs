@@ -182,7 +182,7 @@ impl World {
         let first = self.clients.history.len();
         for node in self.staying() {
             for read in [false, true] {
-                let key = "n0".to_owned();
+                let key = "n@0".to_owned();
                 let action = if read { Action::Get { key } } else { Action::Incr { key } };
                 let job = self.clients.job_of(vec![action], usize::MAX, node, self.now_us);
                 self.submit(node, job);
@@ -231,8 +231,9 @@ impl World {
         let replica = self.nodes.iter().filter_map(|node| node.group.as_ref());
         let Some(group) = replica.max_by_key(|group| group.glance().applied) else { return values };
         for key in history::keys(&self.clients.history) {
-            let args = [b"GET".as_slice(), key.as_bytes()].into_iter().collect();
-            let value = match group.machine().read(&args, 0, 0, 0).0 {
+            let (db, name) = history::place(&key);
+            let args = [b"GET".as_slice(), name.as_bytes()].into_iter().collect();
+            let value = match group.machine().read(&args, db, 0, 0).0 {
                 Reply::Bulk(bytes) => bytes.to_vec(),
                 _ => continue,
             };

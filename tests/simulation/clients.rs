@@ -2,7 +2,7 @@
 //! Every write carries what tells it apart from all others. A client that uses `ONCE` repeats
 //! its command, at whichever node, until it knows what became of it, and sometimes after that.
 
-use super::history::{Action, Freshness, Operation, Outcome};
+use super::history::{self, Action, Freshness, Operation, Outcome};
 use super::operator;
 use super::profile::SLOWEST_CLOCK;
 use bowline::command::{Reply, Request};
@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Keys change when so many values were written: what is checked together stays small.
 const TOKENS_AN_EPOCH: u64 = 300;
+
+/// In which there are keys of the same names.
+const DATABASES: u32 = 3;
 
 /// A job that is under way.
 pub struct Open {
@@ -89,7 +92,7 @@ impl Clients {
         let seq = self.sessions.entry(client).or_insert(0);
         *seq += 1;
         let (seq, epoch) = (*seq, self.tokens / TOKENS_AN_EPOCH);
-        let key = format!("l{}.{epoch}", rng.random_range(0..3));
+        let key = format!("l.{epoch}@{}", rng.random_range(0..DATABASES));
         let repeat = Repeat { operation: self.history.len(), is_unknown: false, first: None };
         self.repeats.insert(client, repeat);
         Action::Once { session: client, seq, key, token: self.token() }
@@ -128,20 +131,20 @@ impl Clients {
 
     fn action(&mut self, rng: &mut SmallRng) -> Vec<Action> {
         let epoch = self.tokens / TOKENS_AN_EPOCH;
-        let which = rng.random_range(0..3);
-        let list = format!("l{which}.{epoch}");
-        let pair = format!("p{which}.{epoch}");
-        let register = format!("r{which}.{epoch}");
+        let db = rng.random_range(0..DATABASES);
+        let list = format!("l.{epoch}@{db}");
+        let pair = format!("p.{epoch}@{db}");
+        let register = format!("r.{epoch}@{db}");
         vec![match rng.random_range(0..100) {
             0..18 => Action::Append { key: list, token: self.token() },
             18..38 => Action::Get { key: list },
             38..44 => Action::AppendPair { pair, token: self.token() },
             44..52 => Action::ReadPair { pair },
-            52..60 => Action::Incr { key: format!("n{which}") },
-            60..66 => Action::Get { key: format!("n{which}") },
-            66..70 => Action::GetV { key: "c".to_owned() },
+            52..60 => Action::Incr { key: format!("n@{db}") },
+            60..66 => Action::Get { key: format!("n@{db}") },
+            66..70 => Action::GetV { key: "c@2".to_owned() },
             70..74 => {
-                let key = "w".to_owned();
+                let key = "w@1".to_owned();
                 return vec![Action::Watch { key: key.clone() }, Action::Get { key }];
             }
             74..79 => Action::Set { key: register, value: self.token() },
@@ -149,7 +152,7 @@ impl Clients {
             82..86 => Action::GetV { key: register },
             86..88 => Action::Get { key: register },
             88..92 => {
-                let key = format!("t{}", self.token());
+                let key = format!("t{}@{db}", self.token());
                 self.expiring.push_back(key.clone());
                 if self.expiring.len() > 8 {
                     self.expiring.pop_front();
@@ -243,7 +246,7 @@ impl Clients {
             _ => 0,
         };
         let next = match (done(0), done(1)) {
-            (Some((Action::GetV { key }, reply)), _) if key == "c" => {
+            (Some((Action::GetV { key }, reply)), _) if key.starts_with('c') => {
                 let (value, version) = match &reply {
                     Reply::Array(parts) => (int(&parts[0]), int(&parts[1])),
                     _ => (0, 0),
@@ -288,53 +291,65 @@ impl Clients {
 }
 
 fn step(action: &Action, body: &mut Vec<u8>) -> Step {
-    let mut write = |args: &[&[u8]]| {
-        units::put_command_unit(body, args, 0);
+    let mut write = |label: &str, before: &[&str], after: &[&str]| {
+        let (db, key) = history::place(label);
+        let args = [before, &[key.as_str()], after].concat();
+        units::put_command_unit(body, &args.iter().map(|arg| arg.as_bytes()).collect::<Vec<_>>(), db);
         Step::Write
     };
-    let read = |args: &[&str]| Step::Read(Request::from_args(args));
     match action {
-        Action::Append { key, token } => write(&[b"APPEND", key.as_bytes(), token.as_bytes()]),
+        Action::Append { key, token } => write(key, &["APPEND"], &[token]),
         Action::Once { session, seq, key, token } => {
-            let (session, seq) = (format!("s{session}"), seq.to_string());
-            let head = [b"ONCE", session.as_bytes(), seq.as_bytes(), b"APPEND"];
-            write(&[head[0], head[1], head[2], head[3], key.as_bytes(), token.as_bytes()])
+            write(key, &["ONCE", &format!("s{session}"), &seq.to_string(), "APPEND"], &[token])
         }
-        Action::Incr { key } => write(&[b"INCR", key.as_bytes()]),
-        Action::Set { key, value } => write(&[b"SET", key.as_bytes(), value.as_bytes()]),
-        Action::Del { key } => write(&[b"DEL", key.as_bytes()]),
-        Action::SetPx { key, ms } => write(&[b"SET", key.as_bytes(), b"x", b"PX", ms.to_string().as_bytes()]),
+        Action::Incr { key } => write(key, &["INCR"], &[]),
+        Action::Set { key, value } => write(key, &["SET"], &[value]),
+        Action::Del { key } => write(key, &["DEL"], &[]),
+        Action::SetPx { key, ms } => write(key, &["SET"], &["x", "PX", &ms.to_string()]),
         Action::Cas { key, version, value } => {
-            write(&[b"CAS", key.as_bytes(), version.to_string().as_bytes(), value.to_string().as_bytes()])
+            write(key, &["CAS"], &[&version.to_string(), &value.to_string()])
         }
-        Action::Get { key } | Action::GetPx { key } => read(&["GET", key]),
-        Action::GetV { key } => read(&["GETV", key]),
-        Action::ReadPair { pair } => read(&["MGET", &format!("{pair}a"), &format!("{pair}b")]),
-        Action::Watch { key } => Step::Watch(Request::from_args(&["WATCH", key])),
+        Action::Get { key } | Action::GetPx { key } => Step::Read(request("GET", &[key])),
+        Action::GetV { key } => Step::Read(request("GETV", &[key])),
+        Action::ReadPair { pair } => Step::Read(request("MGET", &[&format!("{pair}a"), &format!("{pair}b")])),
+        Action::Watch { key } => Step::Watch(request("WATCH", &[key])),
         Action::AppendPair { pair, token } => {
-            let halves = ["a", "b"].map(|half| format!("{pair}{half}"));
-            let append = |key: &'_ String| -> Vec<Vec<u8>> {
-                vec![b"APPEND".to_vec(), key.clone().into_bytes(), token.clone().into_bytes()]
-            };
-            put_transaction(body, &[], &[append(&halves[0]), append(&halves[1])])
+            let halves = ["a", "b"].map(|half| history::place(&format!("{pair}{half}")));
+            let append =
+                |(db, key): &(u32, String)| (*db, vec!["APPEND".to_owned(), key.clone(), token.clone()]);
+            put_transaction(body, &[], &halves.each_ref().map(append))
         }
         Action::Member { change, node, old } => {
             operator::put_wish(body, *change, *node, *old);
             Step::Write
         }
         Action::WatchedSet { key, watched, value } => {
+            let (db, key) = history::place(key);
             let watch =
-                Watch { key: key.as_bytes(), revision: watched.0 as u64, seen_at: watched.1 as u64, db: 0 };
-            let set = vec![b"SET".to_vec(), key.clone().into_bytes(), value.to_string().into_bytes()];
-            put_transaction(body, &[watch], &[set])
+                Watch { key: key.as_bytes(), revision: watched.0 as u64, seen_at: watched.1 as u64, db };
+            let set = vec!["SET".to_owned(), key.clone(), value.to_string()];
+            put_transaction(body, &[watch], &[(db, set)])
         }
     }
 }
 
-fn put_transaction(body: &mut Vec<u8>, watches: &[Watch<'_>], commands: &[Vec<Vec<u8>>]) -> Step {
+/// What reads keys of one database.
+fn request(name: &str, labels: &[&str]) -> Request {
+    let places: Vec<_> = labels.iter().map(|label| history::place(label)).collect();
+    let keys = places.iter().map(|(_, key)| key.as_str());
+    let args: Vec<&str> = std::iter::once(name).chain(keys).collect();
+    let mut request = Request::from_args(&args);
+    request.db = places[0].0;
+    request
+}
+
+fn put_transaction(body: &mut Vec<u8>, watches: &[Watch<'_>], commands: &[(u32, Vec<String>)]) -> Step {
     let commands: Vec<Command<'_>> = commands
         .iter()
-        .map(|args| Command { args: args.iter().map(Vec::as_slice).collect::<Args<'_>>(), db: 0 })
+        .map(|(db, args)| Command {
+            args: args.iter().map(|arg| arg.as_bytes()).collect::<Args<'_>>(),
+            db: *db,
+        })
         .collect();
     units::put_transaction_unit(body, watches, &commands);
     Step::Write

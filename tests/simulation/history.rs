@@ -10,6 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 mod grown;
 mod register;
 
+/// The database and the name of a key, which is written `name@db` here; of a pair, the letter of
+/// its half stands behind that.
+pub fn place(key: &str) -> (u32, String) {
+    let (name, rest) = key.split_once('@').expect("each key has a database");
+    let (db, half) = rest.split_at(1);
+    (db.parse().expect("it is a digit"), format!("{name}{half}"))
+}
+
 /// One command of a client.
 #[derive(Debug, Clone)]
 pub enum Action {

@@ -145,14 +145,27 @@ impl Operation {
     /// difference.
     fn run(&self, bytes: &mut [u8]) -> (Reply, bool) {
         let old = self.get(bytes);
+        let (answer, new) = self.outcome(bytes);
+        let Some(new) = new else { return (answer, false) };
+        self.width.set(bytes, self.offset, new);
+        (answer, new != old)
+    }
+
+    /// The answer, and what is to be written then.
+    fn outcome(&self, bytes: &[u8]) -> (Reply, Option<i64>) {
+        let old = self.get(bytes);
         let (new, answers_old) = match self.action {
-            Action::Get => return (Reply::Int(old), false),
+            Action::Get => return (Reply::Int(old), None),
             Action::Set(value) => (self.width.fit(value, 0, self.overflow), true),
             Action::Increment(by) => (self.width.fit(old, by, self.overflow), false),
         };
-        let Some(new) = new else { return (Reply::Nil, false) };
-        self.width.set(bytes, self.offset, new);
-        (Reply::Int(if answers_old { old } else { new }), new != old)
+        let Some(new) = new else { return (Reply::Nil, None) };
+        (Reply::Int(if answers_old { old } else { new }), Some(new))
+    }
+
+    /// Whether these bytes stay as they are.
+    fn leaves(&self, bytes: &[u8]) -> bool {
+        self.outcome(bytes).1.is_none_or(|new| new == self.get(bytes))
     }
 }
 
@@ -194,6 +207,11 @@ fn bitfield(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     };
     let mut edit = context.edit(key);
     let grows = with_bytes(edit.item(), |bytes| bytes.len() < len);
+    // When each alone would change nothing, all of them one after another do not.
+    if !grows && with_bytes(edit.item(), |bytes| operations.iter().all(|it| it.leaves(bytes))) {
+        let answers = operations.iter().map(|it| with_bytes(edit.item(), |bytes| it.outcome(bytes).0));
+        return Ok(Reply::Array(answers.collect()));
+    }
     let mut answers = Vec::with_capacity(operations.len());
     let mut changed = false;
     change_bytes(&mut edit, len, |bytes| {

@@ -255,7 +255,7 @@ impl Pair {
             let mut name = "";
             let mut see =
                 |row: &'static crate::command::Command, _: &Args<'_>, _: &Reply| name = row.full_name;
-            let answer = self.steady.read_seen(&args, db, wall_ms, seed, &mut see);
+            let answer = self.steady.read_seen(&args, db, wall_ms, seed, true, &mut see);
             if !answer.0.is_error() {
                 self.reached.insert(name);
             }

@@ -137,7 +137,7 @@ pub static ROWS: &[Row] = &[
     row("aof-load-truncated", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), LOG)),
     row("aof-rewrite-incremental-fsync", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), LOG)),
     row("aof-timestamp-enabled", Grammar::YesNo, Holder::Fixed(Source::Text("no"), LOG)),
-    row("aof-use-rdb-preamble", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), LOG)),
+    row("aof-use-rdb-preamble", Grammar::YesNo, Holder::Hint("yes")),
     row("aof_rewrite_cpulist", Grammar::Text, Holder::Immutable(Source::Text(""))),
     row("appenddirname", Grammar::Text, Holder::Immutable(Source::Text(""))),
     row("appendfilename", Grammar::Text, Holder::Immutable(Source::Text(""))),

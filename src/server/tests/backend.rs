@@ -1,7 +1,7 @@
 //! A node that is a map (where `big:N` holds N bytes), and a machine for what a map cannot do:
 //! carries jobs out in order, in a task of its own.
 
-use crate::command::{Reply, hash_password};
+use crate::command::{Reply, Request, hash_password};
 use crate::group::{Consistency, Job, Notice, Step};
 use crate::machine::Machine;
 use crate::node::{Clients, MemberStatus, NodeStatus, Role};
@@ -27,6 +27,8 @@ pub struct FakeBackend {
     pub paused: Cell<bool>,
     /// The machine carries everything out; the map is not used.
     pub has_machine: Cell<bool>,
+    /// The node's clock, that reads of the machine see.
+    pub wall_ms: Cell<u64>,
     /// What changes is to be told.
     pub touches: Cell<bool>,
     /// Every job is refused.
@@ -135,14 +137,17 @@ impl FakeBackend {
         let mut machine = self.machine.borrow_mut();
         match step {
             Step::Write => machine.execute(&units.next().unwrap().unwrap()),
-            Step::Read(request) => machine.read(&request.args(), request.db, 0, 1).0,
+            Step::Read(request) => self.read(&machine, request),
             Step::ReadTransaction(reads) => {
-                let read =
-                    |request: &crate::command::Request| machine.read(&request.args(), request.db, 0, 1).0;
-                Reply::Array(reads.commands.iter().map(read).collect())
+                Reply::Array(reads.commands.iter().map(|request| self.read(&machine, request)).collect())
             }
             step => panic!("{step:?}"),
         }
+    }
+
+    fn read(&self, machine: &Machine, request: &Request) -> Reply {
+        let (db, wall_ms, touches) = (request.db, self.wall_ms.get(), !request.no_touch);
+        machine.read_seen(&request.args(), db, wall_ms, 1, touches, &mut |_, _, _| {}).0
     }
 
     /// The first entry of the log arrives, with a password of `default` (empty: none).

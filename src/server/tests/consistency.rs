@@ -25,6 +25,55 @@ fn readonly_makes_reads_stale_until_readwrite() {
 }
 
 #[test]
+fn client_list_shows_who_is_readonly() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        for (command, flags) in [
+            ("READONLY", "r"),
+            ("READWRITE", "N"),
+            ("CLIENT CONSISTENCY STALE", "r"),
+            ("CLIENT CONSISTENCY LEASE", "N"),
+            ("READONLY", "r"),
+            ("CLIENT NO-TOUCH ON", "rT"),
+        ] {
+            peer.ask(command, "+OK ").await;
+            peer.send("CLIENT LIST\r\n").await;
+            let list = peer.text().await;
+            assert!(list.contains(&format!(" flags={flags} ")), "{command}: {list}");
+        }
+        peer.ask("RESET", "+RESET ").await;
+        peer.send("CLIENT LIST\r\n").await;
+        assert!(peer.text().await.contains(" flags=N "));
+    });
+}
+
+#[test]
+fn reads_of_a_client_that_does_not_touch_are_no_use_of_a_key() {
+    serve(config(), |harness| async move {
+        harness.backend.has_machine.set(true);
+        let (mut own, mut other) = (harness.connect().await, harness.connect().await);
+        own.ask("SET k v", "+OK ").await;
+        own.ask("CLIENT NO-TOUCH ON", "+OK ").await;
+        harness.backend.wall_ms.set(100_000);
+        own.ask("GET k", "$1 v ").await;
+        own.ask("MULTI", "+OK ").await;
+        own.ask("MGET k", "+QUEUED ").await;
+        own.ask("EXEC", "*1 *1 $1 v ").await;
+        own.ask("OBJECT IDLETIME k", ":100 ").await;
+        own.ask("TOUCH k", ":1 ").await;
+        own.ask("OBJECT IDLETIME k", ":0 ").await;
+        harness.backend.wall_ms.set(150_000);
+        own.ask("OBJECT IDLETIME k", ":50 ").await;
+        other.ask("GET k", "$1 v ").await;
+        other.ask("OBJECT IDLETIME k", ":0 ").await;
+        harness.backend.wall_ms.set(170_000);
+        own.ask("CLIENT NO-TOUCH OFF", "+OK ").await;
+        own.ask("GET k", "$1 v ").await;
+        own.ask("OBJECT IDLETIME k", ":0 ").await;
+    });
+}
+
+#[test]
 fn a_connection_chooses_how_new_its_reads_are() {
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;

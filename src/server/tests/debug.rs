@@ -41,11 +41,36 @@ fn one_connection_sleeps_and_the_others_go_on() {
             .send("DEBUG SLEEP 0.01\r\nPING\r\nDEBUG SLEEP x\r\nDEBUG SLEEP -1\r\nDEBUG SLEEP nan\r\n")
             .await;
         short.expect("+OK\r\n+PONG\r\n+OK\r\n+OK\r\n+OK\r\n").await;
-        short.send("MULTI\r\nDEBUG SLEEP 1\r\nEXEC\r\n").await;
-        short
-            .expect("+OK\r\n+QUEUED\r\n*1\r\n-ERR DEBUG SLEEP is not carried out within a transaction\r\n")
-            .await;
         other.ask("SET a 2", "+OK ").await;
+    });
+}
+
+#[test]
+fn a_transaction_sleeps_where_it_stands() {
+    serve(with_debug(), |harness| async move {
+        let (mut sleeper, mut other) = (harness.connect().await, harness.connect().await);
+        let sleeps = "DEBUG SLEEP 0.01\r\nPING\r\nDEBUG SLEEP 0.01\r\n";
+        sleeper.send(format!("MULTI\r\n{sleeps}EXEC\r\nMULTI\r\n{sleeps}EXEC\r\nECHO b\r\n")).await;
+        let queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
+        let slept = "*3\r\n+OK\r\n+PONG\r\n+OK\r\n";
+        sleeper.expect(format!("{queued}{slept}{queued}{slept}$1\r\nb\r\n")).await;
+
+        sleeper.send("CLIENT SETNAME long\r\n").await;
+        sleeper.expect("+OK\r\n").await;
+        sleeper.send("MULTI\r\nSET a 1\r\nDEBUG SLEEP 3600\r\nGET a\r\nECHO c\r\nEXEC\r\nPING\r\n").await;
+        sleeper.expect("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n").await;
+        let id = loop {
+            other.send("CLIENT LIST\r\n").await;
+            let list = other.text().await;
+            let line = list.lines().find(|line| line.contains("name=long") && line.contains("flags=b"));
+            if let Some(line) = line {
+                let id = line.split(' ').next().and_then(|field| field.strip_prefix("id="));
+                break id.expect("an id").to_owned();
+            }
+        };
+        other.ask("GET a", "$1 1 ").await;
+        other.ask(&format!("CLIENT UNBLOCK {id}"), ":1 ").await;
+        sleeper.expect("*4\r\n+OK\r\n+OK\r\n$1\r\n1\r\n$1\r\nc\r\n+PONG\r\n").await;
     });
 }
 

@@ -47,8 +47,13 @@ fn a_monitor_is_shown_each_command_as_it_is_taken() {
         // It does nothing with keys, does not answer twice, and is an ordinary client after RESET.
         monitor.send("MONITOR\r\nGET a\r\n").await;
         monitor.expect("-ERR Replica can't interact with the keyspace\r\n").await;
+        other.send("MONITOR\r\n").await;
+        other.expect("+OK\r\n").await;
         monitor.send("RESET\r\n").await;
-        monitor.skip_to("+RESET\r\n").await;
+        monitor.expect("+RESET\r\n").await;
+        other.skip_to("\"RESET\"\r\n").await;
+        other.send("RESET\r\n").await;
+        other.expect("+RESET\r\n").await;
         client.send("PING\r\n").await;
         monitor.ask("GET a", "$1 1 ").await;
         other.send("CLIENT LIST\r\n").await;

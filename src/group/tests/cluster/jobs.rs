@@ -10,6 +10,9 @@ impl Cluster {
         self.tickets += 1;
         let mut job = Job { ticket: self.tickets, consistency, ..Default::default() };
         for words in words.split(|word| *word == ";") {
+            // As with CLIENT NO-TOUCH.
+            let no_touch = words[0] == "quietly";
+            let words = &words[usize::from(no_touch)..];
             let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
             let resolved = command::resolve(&args.iter().copied().collect());
             let step = match resolved.map(|command| &command.handler) {
@@ -18,7 +21,11 @@ impl Cluster {
                     units::put_command_unit(&mut job.body, &args, 0);
                     Step::Write
                 }
-                Ok(_) => Step::Read(Request::from_args(words)),
+                Ok(_) => {
+                    let mut request = Request::from_args(words);
+                    request.no_touch = no_touch;
+                    Step::Read(request)
+                }
                 Err(error) => Step::Ready(error),
             };
             job.steps.push(step);

@@ -50,7 +50,7 @@ impl Cluster {
             let status = group.status();
             let _ = writeln!(
                 out,
-                "{id}: {} of {} in term {}, commit {}, applied {}, log {}..{}, snapshot {}, keys {}{}",
+                "{id}: {} of {} in term {}, commit {}, applied {}, log {}..{}, snapshot {}, unsaved {}, keys {}{}",
                 status.role,
                 status.leader,
                 status.term,
@@ -59,6 +59,7 @@ impl Cluster {
                 status.first_index,
                 status.last_index,
                 status.snapshot_index,
+                status.unsaved_changes,
                 group.machine().keyspace().total_len(),
                 if node.disk.settled { "" } else { ", not settled" },
             );
