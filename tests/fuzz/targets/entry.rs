@@ -3,6 +3,7 @@
 //! apply the same entries, whatever is in them, come to the same state.
 
 use crate::source::Source;
+use bowline::limits::DATABASES;
 use bowline::machine::{Machine, Verdict};
 use bowline::wire::entry::{Batch, decode, encode};
 use bowline::wire::proto::entry as generated;
@@ -82,17 +83,21 @@ fn check_transaction(source: &mut Source<'_>) {
     let mut body = Vec::new();
     let mut transaction = Transaction::default();
     for _ in 0..source.up_to(4) {
-        let (key, db) = (source.some_bytes(), source.byte().into());
+        let (key, db) = (source.some_bytes(), database(source));
         transaction.watches.push(Watch { key, revision: source.number(), seen_at: source.number(), db });
     }
     for _ in 0..source.up_to(5) {
         let args = (0..1 + source.up_to(4)).map(|_| source.some_bytes()).collect();
-        transaction.commands.push(units::Command { args, db: source.number() as u32 });
+        transaction.commands.push(units::Command { args, db: database(source) });
     }
     put_transaction_unit(&mut body, &transaction.watches, &transaction.commands);
     check_body(&body);
     let read: Result<Vec<_>, _> = Units::new(&body).collect();
     assert_eq!(read, Ok(vec![Unit::Transaction(transaction)]));
+}
+
+fn database(source: &mut Source<'_>) -> u32 {
+    u32::from(source.byte()) % DATABASES as u32
 }
 
 /// Whether it is one that does something.
