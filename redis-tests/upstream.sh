@@ -75,6 +75,7 @@ trap 'exit 130' INT TERM
 # apt is set up for sources does not matter, and it is left as it is.
 fetch_tree() {
     local lists=$scratch/apt sources=$scratch/sources.list apt
+    command -v patch >/dev/null || die 'patch is not installed (Debian: patch)'
     command -v apt-get >/dev/null || die "without apt-get, give the source of Redis $VERSION with --tree"
     echo "# fetching Debian's source package redis into $tree"
     mkdir -p "$lists/partial" "$scratch/source"
@@ -88,6 +89,11 @@ fetch_tree() {
         die "apt-get has no source of redis $VERSION: give it with --tree"
     mkdir -p "$tree.part"
     tar -xf "$scratch"/source/redis_*.orig.tar.* -C "$tree.part" --strip-components=1
+    # Debian's patches bring tests, too: those of what was mended since.
+    tar -xf "$scratch"/source/redis_*.debian.tar.* -C "$scratch/source"
+    grep -v '^#' "$scratch/source/debian/patches/series" | while IFS= read -r patch; do
+        [[ ! $patch ]] || patch -s -p1 -d "$tree.part" <"$scratch/source/debian/patches/$patch"
+    done
     mv "$tree.part" "$tree"
 }
 

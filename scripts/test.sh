@@ -49,6 +49,7 @@ install_tools() {
     command -v redis-server >/dev/null || apt_install redis-server redis-server
     command -v redis-benchmark >/dev/null || apt_install redis-benchmark redis-tools
     command -v tclsh >/dev/null || apt_install tclsh tcl
+    command -v patch >/dev/null || apt_install patch patch
     command -v cc >/dev/null || apt_install cc gcc
     command -v npm >/dev/null || { apt_install node nodejs && apt_install npm npm; }
     command -v python3 >/dev/null || apt_install python3 python3
