@@ -3,7 +3,7 @@
 
 use super::connection::{Capture, Connection};
 use super::dispatch::{Flow, TOO_LONG};
-use crate::command::{self, AclCommand, Command, Reply, Request, parse_i64};
+use crate::command::{self, Acl, AclCommand, Command, ConnectionCommand as Do, Reply, Request, parse_i64};
 use crate::group::{Job, Step};
 use crate::limits;
 use crate::wire::units::{Args, put_command_unit};
@@ -47,6 +47,31 @@ pub fn auth(connection: &mut Connection, args: &Args<'_>) -> Reply {
     }
     connection.note_failed_login(args[0], name);
     WRONG_PASSWORD
+}
+
+/// What a call logs in with.
+fn credentials<'a>(what: Do, args: &Args<'a>) -> Option<(&'a [u8], &'a [u8])> {
+    match (what, &args[1..]) {
+        (Do::Auth, [password]) => Some((b"default", password)),
+        (Do::Auth, [name, password]) => Some((name, password)),
+        (Do::Hello, options) => {
+            let login = options.windows(3).find(|window| window[0].eq_ignore_ascii_case(b"AUTH"))?;
+            Some((login[1], login[2]))
+        }
+        _ => None,
+    }
+}
+
+impl Connection {
+    /// Whether a login would be refused by what this node has applied: the user may have been made
+    /// on another node a moment ago. One that is right asks nobody, so that it needs no majority.
+    pub(super) fn login_needs_news(&self, what: Do, args: &Args<'_>) -> bool {
+        let is_wrong = |(name, password): (&[u8], &[u8])| {
+            let judged = |acl: &Acl, settled| settled && acl.authenticate(name, password).is_none();
+            super::access::users(&self.shared, judged) == Some(true)
+        };
+        credentials(what, args).is_some_and(is_wrong)
+    }
 }
 
 /// What of `ACL` is not in the log.

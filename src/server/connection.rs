@@ -10,7 +10,7 @@ use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
 use super::wait::{MemberGoal, Wait};
 use super::{Shared, TRY_AGAIN};
-use crate::command::{Reply, Request};
+use crate::command::{Command, ConnectionCommand, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
 use crate::resp::{Decoder, Limits, ProtocolError};
@@ -42,6 +42,8 @@ pub enum Capture {
     Exec(Vec<(usize, Queued)>),
     /// The rules of an `ACL SETUSER` that removes passwords, as they went to the log and as given.
     Removals(Vec<(String, String)>),
+    /// A login, to be judged once this node has applied what was committed when it came.
+    Login(ConnectionCommand, &'static Command, Request),
     /// A wish about a member, whose effect is then waited for.
     Member(MemberGoal),
     /// Parameters of the whole cluster.

@@ -176,6 +176,11 @@ impl Connection {
         if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
+        if self.login_needs_news(what, &request.args()) {
+            self.capture = Some(Capture::Login(what, row, request));
+            job.steps.push(Step::Watch(Request::from_args(&["WATCH"]))); // a read of nothing
+            return Flow::Submit;
+        }
         self.show_local(what, &request);
         let args = request.args();
         let began_ns = self.shared.observer().begin();
@@ -214,49 +219,21 @@ impl Connection {
                 Reply::Ok
             }
             Do::Reset => self.reset(),
-            Do::Wait => match self.start_wait(&args) {
-                Ok(()) => {
-                    self.observed(began_ns, row, &args, None);
-                    return Flow::Submit;
-                }
-                Err(error) => error,
-            },
-            Do::Debug => match self.start_debug(&args, began_ns, job) {
-                Ok(flow) => {
-                    // A sleep has only begun.
-                    if self.wait.is_none() {
-                        self.observed(began_ns, row, &args, None);
-                    }
-                    return flow;
-                }
-                Err(reply) => reply,
-            },
-            Do::ConfigSet => match self.start_config_set(&args, job) {
-                Ok(flow) => {
-                    self.observed(began_ns, row, &args, None);
-                    return flow;
-                }
-                Err(reply) => reply,
-            },
             Do::Client(ClientCommand::Reply) => match control_command::reply(self, &args[2..]) {
                 Some(reply) => reply,
                 None => return Flow::Next,
             },
-            _ if local::asks_the_group(what) => match self.start_raft(what, &args, job) {
-                Ok(flow) => {
-                    self.observed(began_ns, row, &args, None);
+            _ => match self.start(what, &args, began_ns, job) {
+                Some(Ok(flow)) => {
+                    // A sleep has only begun.
+                    if what != Do::Debug || self.wait.is_none() {
+                        self.observed(began_ns, row, &args, None);
+                    }
                     return flow;
                 }
-                Err(error) => error,
+                Some(Err(reply)) => reply,
+                None => local::run(self, what, &args),
             },
-            Do::Node(what) => match self.start_node_command(what, &args) {
-                Ok(flow) => {
-                    self.observed(began_ns, row, &args, None);
-                    return flow;
-                }
-                Err(reply) => reply,
-            },
-            _ => local::run(self, what, &args),
         };
         if matches!(what, Do::Select | Do::Reset) {
             self.show(&request); // as it is then: the database, and who looks
@@ -265,6 +242,24 @@ impl Connection {
         self.client.watched.set(self.session.watches.len());
         self.answer(reply, job);
         if self.quitting { Flow::Submit } else { Flow::Next }
+    }
+
+    /// Begins what is answered later; Err: the reply, now. None: the command is of another kind.
+    fn start(
+        &mut self,
+        what: Do,
+        args: &Args<'_>,
+        began_ns: u64,
+        job: &mut Job,
+    ) -> Option<Result<Flow, Reply>> {
+        Some(match what {
+            Do::Wait => self.start_wait(args).map(|()| Flow::Submit),
+            Do::Debug => self.start_debug(args, began_ns, job),
+            Do::ConfigSet => self.start_config_set(args, job),
+            Do::Node(what) => self.start_node_command(what, args),
+            _ if local::asks_the_group(what) => self.start_raft(what, args, job),
+            _ => return None,
+        })
     }
 
     /// Err: the reply, and the group has nothing to do.
@@ -339,6 +334,12 @@ impl Connection {
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
+            (Capture::Login(what, row, request), _) => {
+                let (args, began_ns) = (request.args(), self.shared.observer().begin());
+                let reply = local::run(self, what, &args);
+                self.observed(began_ns, row, &args, Some(&reply));
+                reply
+            }
             (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,

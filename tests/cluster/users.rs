@@ -144,3 +144,26 @@ fn join_with_and_without(target: &str) {
     joined.kill().expect("it runs");
     joined.wait().expect("it ends");
 }
+
+#[test]
+fn a_user_can_log_in_on_every_node_as_soon_as_it_is_made() {
+    let cluster = Setup::new().start();
+    for round in 0..20 {
+        let (name, maker) = (format!("user{round}"), 1 + round % 3);
+        let made =
+            cluster.client(maker).call(&["ACL", "SETUSER", &name, "on", &format!(">{PASSWORD}"), "+@all"]);
+        assert_eq!(made, Value::ok());
+        for id in cluster.ids() {
+            let mut client = cluster.client(id);
+            if round % 2 == 0 {
+                assert_eq!(client.call(&["AUTH", &name, PASSWORD]), Value::ok(), "at node {id}");
+            } else {
+                let hello = client.try_call(&["HELLO", "2", "AUTH", &name, PASSWORD]).expect("a reply");
+                assert_eq!(hello.error(), None, "at node {id}");
+            }
+            assert_eq!(client.call(&["ACL", "WHOAMI"]), Value::bulk(&name));
+            let wrong = client.try_call(&["AUTH", &name, "wrong"]).expect("a reply");
+            assert!(wrong.error().is_some_and(|error| error.starts_with("WRONGPASS ")), "{wrong:?}");
+        }
+    }
+}
