@@ -131,12 +131,10 @@ pub(super) fn items(
     while !payload.is_empty() {
         let item = next_field(&mut payload, "record").and_then(|(field, value)| match field {
             PADDING => value.bytes("padding").map(|_| None),
-            BATCH => {
-                read_batch(segment, value.bytes("batch")?).map(|(group, batch)| Some(Item::Batch(group, batch)))
-            }
-            STATE => {
-                read_batch(segment, value.bytes("state")?).map(|(group, batch)| Some(Item::State(group, batch)))
-            }
+            BATCH => read_batch(segment, value.bytes("batch")?)
+                .map(|(group, batch)| Some(Item::Batch(group, batch))),
+            STATE => read_batch(segment, value.bytes("state")?)
+                .map(|(group, batch)| Some(Item::State(group, batch))),
             BEFORE => value.varint("length").map(|used| Some(Item::Before(used))),
             _ => Err(crate::wire::WireError::new("field of a record")),
         });

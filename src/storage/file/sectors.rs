@@ -36,9 +36,9 @@ pub(super) fn pad(pieces: &mut Pieces, offset: u64) {
 /// How many zeroes make a field of `gap` bytes; `None` for the lengths that no field has.
 fn padding(gap: usize) -> Option<usize> {
     let zeroes = (1..=2).map(|len_bytes| (gap.checked_sub(1 + len_bytes), len_bytes));
-    zeroes.into_iter().find_map(|(zeroes, len_bytes)| {
-        zeroes.filter(|&zeroes| varint_len(zeroes as u64) == len_bytes)
-    })
+    zeroes
+        .into_iter()
+        .find_map(|(zeroes, len_bytes)| zeroes.filter(|&zeroes| varint_len(zeroes as u64) == len_bytes))
 }
 
 /// Aligned memory through which records are written; it grows to the longest, within bounds.
