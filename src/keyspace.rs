@@ -18,6 +18,7 @@ mod edit;
 mod events;
 mod hash;
 mod partition;
+mod propagation;
 mod random;
 pub mod rdb;
 mod scan;
@@ -34,6 +35,7 @@ pub use blob::Blob;
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use partition::{Item, PARTITIONS};
+pub use propagation::Call;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
@@ -45,6 +47,7 @@ use database::Database;
 use discard::Discarded;
 use events::Events;
 use hash::KeyHash;
+use propagation::Propagation;
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
 
@@ -58,6 +61,7 @@ pub struct Keyspace {
     snapshot: Option<Box<Snapshot>>,
     discarded: Discarded,
     events: Events,
+    propagation: Propagation,
 }
 
 impl Keyspace {
@@ -72,6 +76,7 @@ impl Keyspace {
             snapshot: None,
             discarded: Discarded::default(),
             events: Events::default(),
+            propagation: Propagation::default(),
         }
     }
 
@@ -234,6 +239,7 @@ impl Keyspace {
             database.flush(swap.revision, &mut self.discarded);
         }
         self.events.touched_all();
+        self.propagation.always();
     }
 
     /// Frees some of what [`Keyspace::flush`] put aside. Writes do so too, a little each;

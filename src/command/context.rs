@@ -151,7 +151,11 @@ impl WriteContext<'_> {
 
     /// The key in another database.
     pub fn get_in(&self, db: usize, key: &[u8]) -> Option<&Item> {
-        self.state.keyspace.access(db, key, self.now_ms, self.now_ms)
+        let item = self.state.keyspace.access(db, key, self.now_ms, self.now_ms);
+        if item.is_none() {
+            self.state.keyspace.propagate_expired(db, key);
+        }
+        item
     }
 
     /// Tells whoever listens to keyspace events what was done; `name` as Redis calls it. That a

@@ -178,10 +178,12 @@ fn expire(
     let event = match u64::try_from(deadline_ms) {
         Ok(deadline_ms) if deadline_ms > now_ms => {
             edit.set_deadline(deadline_ms);
+            context.propagate_deadline(key, deadline_ms, &args[3..]);
             "expire"
         }
         _ => {
             edit.remove();
+            context.propagate_deletion(key);
             "del"
         }
     };

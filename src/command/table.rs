@@ -5,7 +5,7 @@ use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
     getex, hyperloglog, introspect, lcs, lolwut, memory, object, observe, once, operations, pubsub, ranges,
-    rename, scan, server, set, sort, strings, transactions, versions,
+    rename, replication, scan, server, set, sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -81,6 +81,7 @@ static COMMANDS: &[&Command] = &[
     &connection::PING,
     &set::PSETEX,
     &pubsub::PSUBSCRIBE,
+    &replication::PSYNC,
     &expiry::PTTL,
     &pubsub::PUBLISH,
     &pubsub::PUBSUB,
@@ -92,6 +93,7 @@ static COMMANDS: &[&Command] = &[
     &connection::READWRITE,
     &rename::RENAME,
     &rename::RENAMENX,
+    &replication::REPLCONF,
     &connection::RESET,
     &dump::RESTORE,
     &server::ROLE,
@@ -115,6 +117,7 @@ static COMMANDS: &[&Command] = &[
     &ranges::SUBSTR,
     &pubsub::SUNSUBSCRIBE,
     &databases::SWAPDB,
+    &replication::SYNC,
     &server::TIME,
     &generic::TOUCH,
     &expiry::TTL,

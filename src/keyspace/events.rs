@@ -2,7 +2,7 @@
 //! them, in one order. Events are not state: they must never have an influence on it, and a
 //! replica for which nobody asks makes none.
 
-use super::Blob;
+use super::{Blob, Call};
 use std::cell::RefCell;
 use std::fmt;
 
@@ -141,6 +141,8 @@ pub enum Event {
     UsersReplaced,
     /// `PUBLISH` or `SPUBLISH`.
     Message { channel: Blob, message: Blob, sharded: bool },
+    /// What replicas of Redis's protocol have to carry out, all at once.
+    Propagated(Vec<Call>),
 }
 
 /// What is wanted, and what has happened since it was last taken.
@@ -198,6 +200,7 @@ impl super::Keyspace {
     pub fn publish(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
         let (channel, message) = (Blob::new(channel), Blob::new(message));
         self.events.list.get_mut().push(Event::Message { channel, message, sharded });
+        self.propagation.always();
     }
 
     /// A user is not what it was.
@@ -219,8 +222,14 @@ impl super::Keyspace {
         }
     }
 
-    /// A key was looked up that may be there and has expired: whoever has cached it hears of it.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.events.list.get_mut().push(event);
+    }
+
+    /// A key was looked up that may be there and has expired: whoever has cached it, or has a
+    /// copy of it, hears of it.
     pub fn met_expired(&self, db: usize, key: &[u8]) {
+        self.propagate_expired(db, key);
         if self.events.touches && self.get(db, key, 0).is_some() {
             let event = Event::Touched { db: db as u32, key: Blob::new(key) };
             self.events.list.borrow_mut().push(event);
@@ -229,6 +238,7 @@ impl super::Keyspace {
 
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
+        self.end_each();
         std::mem::take(self.events.list.get_mut())
     }
 }

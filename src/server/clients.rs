@@ -7,13 +7,14 @@ use super::client::Client;
 use super::control::Pause;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
+use super::replicas::Replicas;
 use super::stats::Stats;
 use super::stop::Stop;
 use super::tracking::Tracking;
 use crate::command::Reply;
 use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
-use crate::node::Clients;
+use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ pub struct ClientTable {
     shutting_down: Cell<bool>,
     pubsub: PubSub,
     monitors: Monitors,
+    pub(super) replicas: Replicas,
     stop: Stop,
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
@@ -47,6 +49,7 @@ impl ClientTable {
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
+            replicas: Replicas::default(),
             stop: Stop::default(),
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
@@ -80,6 +83,7 @@ impl ClientTable {
         }
         self.pubsub.forget(client);
         self.monitors.remove(client);
+        self.replicas.remove(client);
         self.untrack(client);
     }
 
@@ -180,7 +184,12 @@ impl Clients for ClientTable {
             Event::Touched { key, .. } => self.touched(notice.ticket, &key),
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
             Event::TouchedAll => self.touched_all(notice.ticket),
+            Event::Propagated(calls) => self.replicas.feed(&calls, touch),
         }
+    }
+
+    fn snapshot(&self, news: SnapshotNews) {
+        self.replicas.news(news);
     }
 
     fn flush(&self) {

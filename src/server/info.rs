@@ -1,6 +1,7 @@
 //! `INFO`: Redis's sections and field names where there is something true to say under
 //! them, and a section about Raft. This module must never make up a value.
 
+mod attached;
 mod statistics;
 
 use super::Shared;
@@ -46,7 +47,6 @@ const NOTHING_OF_THE_KIND: &[&str] = &[
     "active_defrag_misses",
     "active_defrag_key_hits",
     "active_defrag_key_misses",
-    "sync_full",
     "sync_partial_ok",
     "sync_partial_err",
 ];
@@ -269,6 +269,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("pubsub_patterns", patterns);
     text.field("pubsubshard_channels", sharded);
     text.zeros(NOTHING_OF_THE_KIND);
+    text.field("sync_full", shared.clients.replicas.full_syncs());
     let tracking = &shared.clients.tracking;
     text.field("tracking_total_keys", tracking.total_keys());
     text.field("tracking_total_items", tracking.total_items());
@@ -278,7 +279,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
-fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn replication(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     if leads(status) {
         text.field("role", "master");
         text.field("connected_slaves", peers(status).filter(|member| member.connected).count());
@@ -304,6 +305,7 @@ fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
         text.field("connected_slaves", 0);
         text.field("slave_repl_offset", status.applied_index);
     }
+    attached::attached(text, shared);
     let id = status.cluster_id.map_or(0, u128::from_be_bytes);
     text.field("master_failover_state", "no-failover");
     text.field("master_replid", format_args!("{id:040x}"));
