@@ -8,6 +8,7 @@ use super::client::Client;
 use super::config_command::Changes;
 use super::control::Unblock;
 use super::dispatch::Flow;
+use super::migrate::Moving;
 use super::replicas::{Replicas, Wishes};
 use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
@@ -53,6 +54,8 @@ pub enum Capture {
     Settings(Changes),
     /// A replica's beginning, once this node has applied what was committed when it asked.
     Sync(Wishes),
+    /// Keys on their way to another server.
+    Migrate(Box<Moving>),
 }
 
 /// See the module.
@@ -261,7 +264,7 @@ impl Connection {
         }
     }
 
-    fn submit(&mut self, job: Job) {
+    pub(super) fn submit(&mut self, job: Job) {
         self.last_steps = job.steps.len();
         if job.writes() {
             self.wrote_until.set(None);
@@ -288,7 +291,8 @@ impl Connection {
         let Some(wait) = &self.wait else { return };
         let status = self.shared.backend.status();
         let unblocked = self.client.control.unblock.take();
-        let over = self.eof || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
+        let left = self.eof && !wait.goal.outlives_client();
+        let over = left || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
         let given_up = || match unblocked {
             Some(Unblock::Error) => Some(UNBLOCKED),
             Some(Unblock::Timeout) => Some(wait.goal.given_up(&status)),
