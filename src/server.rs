@@ -42,6 +42,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod tracking;
+mod upstream;
 mod wait;
 
 pub use clients::ClientTable;
@@ -206,7 +207,9 @@ impl Server {
             early_users,
             warned_of_password,
         });
+        let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
         accept::run(listener, shutdown, shared).await;
+        link.abort();
     }
 }
 

@@ -44,9 +44,7 @@ pub static ABSENT: &[Absent] = &[
     absent("module", "code that is loaded at run time could differ from replica to replica"),
     absent("psync", STREAM),
     absent("replconf", STREAM),
-    absent("replicaof", REPLICATION),
     absent("restore-asking", "slots are never on their way from node to node: use RESTORE"),
-    absent("slaveof", REPLICATION),
     absent("sync", STREAM),
 ];
 

@@ -18,6 +18,7 @@ mod redirect;
 mod slow;
 mod tracking;
 mod transactions;
+mod upstream;
 mod users;
 mod wakes;
 
