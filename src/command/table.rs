@@ -4,8 +4,8 @@
 use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
-    getex, hyperloglog, introspect, lcs, lolwut, memory, object, observe, once, operations, pubsub, ranges,
-    rename, scan, server, set, sort, strings, transactions, upstream, versions,
+    getex, hyperloglog, introspect, lcs, lolwut, memory, migrate, object, observe, once, operations, pubsub,
+    ranges, rename, scan, server, set, sort, strings, transactions, upstream, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -62,6 +62,7 @@ static COMMANDS: &[&Command] = &[
     &lolwut::LOLWUT,
     &memory::MEMORY,
     &strings::MGET,
+    &migrate::MIGRATE,
     &operations::MONITOR,
     &databases::MOVE,
     &strings::MSET,
@@ -95,6 +96,7 @@ static COMMANDS: &[&Command] = &[
     &upstream::REPLICAOF,
     &connection::RESET,
     &dump::RESTORE,
+    &migrate::RESTORE_ASKING,
     &server::ROLE,
     &operations::SAVE,
     &scan::SCAN,
@@ -237,7 +239,9 @@ mod tests {
             // What is published goes through the log, but changes no key; what administrators do, too.
             let is_admins = command.flags.has(super::super::Flags::ADMIN);
             let changes_no_key = is_write && (command.group == "pubsub" || is_admins);
-            assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE) || changes_no_key, "{name}");
+            // The server moves keys, by writes of its own.
+            let writes = is_write || name == "migrate";
+            assert_eq!(writes, command.flags.has(super::super::Flags::WRITE) || changes_no_key, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
             let is_marked = !["acl|", "cluster|"].iter().any(|container| name.starts_with(container));
             assert_eq!(is_read && is_marked, command.flags.has(super::super::Flags::READONLY), "{name}");
