@@ -3,6 +3,7 @@
 //! says: every replica comes to the same state and the same replies.
 
 mod members;
+mod migrate;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -263,6 +264,7 @@ impl Machine {
                     let (state, db) = (&mut self.state, command.db as usize);
                     command::debug_populate(&mut WriteContext { state, db, now_ms, seed }, &command.args)
                 }
+                Handler::Connection(ConnectionCommand::Migrate) => self.remove_migrated(command),
                 Handler::Connection(_) => Reply::error("ERR not a command of the keyspace"),
             },
         }

@@ -27,6 +27,7 @@ mod journal;
 mod latency_command;
 mod local;
 mod memory_command;
+mod migrate;
 mod monitor;
 mod operations;
 mod parameters;
@@ -52,6 +53,7 @@ use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
+use migrate::Sockets;
 use parameters::Parameters;
 use std::cell::Cell;
 use std::future::Future;
@@ -166,6 +168,7 @@ pub(crate) struct Shared {
     /// What counts as long as the node does not know its cluster's users.
     pub early_users: Option<Acl>,
     pub warned_of_password: Cell<bool>,
+    pub migrations: Rc<Sockets>,
 }
 
 impl Shared {
@@ -205,6 +208,7 @@ impl Server {
             parameters,
             early_users,
             warned_of_password,
+            migrations: Rc::default(),
         });
         accept::run(listener, shutdown, shared).await;
     }

@@ -4,8 +4,8 @@
 use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
-    getex, hyperloglog, introspect, lcs, lolwut, memory, object, observe, once, operations, pubsub, ranges,
-    rename, scan, server, set, sort, strings, transactions, versions,
+    getex, hyperloglog, introspect, lcs, lolwut, memory, migrate, object, observe, once, operations, pubsub,
+    ranges, rename, scan, server, set, sort, strings, transactions, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -62,6 +62,7 @@ static COMMANDS: &[&Command] = &[
     &lolwut::LOLWUT,
     &memory::MEMORY,
     &strings::MGET,
+    &migrate::MIGRATE,
     &operations::MONITOR,
     &databases::MOVE,
     &strings::MSET,
@@ -94,6 +95,7 @@ static COMMANDS: &[&Command] = &[
     &rename::RENAMENX,
     &connection::RESET,
     &dump::RESTORE,
+    &migrate::RESTORE_ASKING,
     &server::ROLE,
     &operations::SAVE,
     &scan::SCAN,
@@ -234,7 +236,9 @@ mod tests {
             let is_write = matches!(command.handler, super::super::Handler::Write(_));
             // What is published goes through the log, but changes no key.
             let is_published = is_write && (command.group == "pubsub" || name.starts_with("acl|"));
-            assert_eq!(is_write, command.flags.has(super::super::Flags::WRITE) || is_published, "{name}");
+            // The server moves keys, by writes of its own.
+            let writes = is_write || name == "migrate";
+            assert_eq!(writes, command.flags.has(super::super::Flags::WRITE) || is_published, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
             let is_marked = !["acl|", "cluster|"].iter().any(|container| name.starts_with(container));
             assert_eq!(is_read && is_marked, command.flags.has(super::super::Flags::READONLY), "{name}");

@@ -40,7 +40,6 @@ const NOTHING_OF_THE_KIND: &[&str] = &[
     "current_eviction_exceeded_time",
     "latest_fork_usec",
     "total_forks",
-    "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
@@ -269,6 +268,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("pubsub_patterns", patterns);
     text.field("pubsubshard_channels", sharded);
     text.zeros(NOTHING_OF_THE_KIND);
+    text.field("migrate_cached_sockets", shared.migrations.len());
     let tracking = &shared.clients.tracking;
     text.field("tracking_total_keys", tracking.total_keys());
     text.field("tracking_total_items", tracking.total_items());

@@ -9,6 +9,7 @@ mod control;
 mod debug;
 mod discovery;
 mod limits;
+mod migrate;
 mod once;
 mod operations;
 mod pipelines;

@@ -138,6 +138,7 @@ impl FakeBackend {
         match step {
             Step::Write => machine.execute(&units.next().unwrap().unwrap()),
             Step::Read(request) => self.read(&machine, request),
+            Step::Watch(request) => machine.watch(request.db, &request.args()[1..], self.wall_ms.get()).0,
             Step::ReadTransaction(reads) => {
                 Reply::Array(reads.commands.iter().map(|request| self.read(&machine, request)).collect())
             }
