@@ -51,6 +51,7 @@ mod sort;
 mod strings;
 mod table;
 mod transactions;
+mod upstream;
 mod versions;
 
 #[cfg(test)]
@@ -83,6 +84,7 @@ pub use secrets::is_secret;
 pub use sessions::Sessions;
 pub use settings::Settings;
 pub use table::{all, commands, lookup};
+pub use upstream::{Refusals, Source, Stage, Upstream, followed};
 
 use crate::wire::units::Args;
 

@@ -98,6 +98,19 @@ pub const MAX_PATTERNS: usize = 10_000;
 /// Bytes held for a client in `MONITOR` that does not read. Beyond: closed.
 pub const MAX_MONITOR_OUTPUT_BYTES: usize = 32 << 20;
 
+/// Longest name of an upstream (`REPLICAOF`), as of any host. Beyond: an error, nothing is done.
+pub const MAX_UPSTREAM_HOST_BYTES: usize = 253;
+
+/// Bytes of keys or commands of an upstream that one unit of the log holds, about; the next is sent
+/// when it is applied. What waits meanwhile is left in the kernel's buffers.
+pub const UPSTREAM_BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of a transaction of an upstream's. Beyond: the link ends with an error, and begins anew.
+pub const MAX_UPSTREAM_TRANSACTION_BYTES: usize = 256 << 20;
+
+/// Longest line of an upstream's answers. Beyond: the link ends with an error.
+pub const MAX_UPSTREAM_LINE_BYTES: usize = 16 << 10;
+
 /// Longest `WAIT`; a timeout of 0 means this.
 pub const MAX_WAIT_MS: u64 = 60_000;
 

@@ -44,6 +44,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod tracking;
+mod upstream;
 mod wait;
 
 pub use clients::ClientTable;
@@ -224,7 +225,9 @@ impl Server {
             warned_of_password,
             migrations: Rc::default(),
         });
+        let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
         accept::run(listener, shutdown, shared).await;
+        link.abort();
     }
 }
 

@@ -40,8 +40,6 @@ pub static ABSENT: &[Absent] = &[
     absent("cluster|setslot", SLOTS),
     absent("failover", FAILOVER),
     absent("module", "code that is loaded at run time could differ from replica to replica"),
-    absent("replicaof", REPLICATION),
-    absent("slaveof", REPLICATION),
 ];
 
 /// Why there is no command of that name, if that is deliberate; what is asked for is a name, or

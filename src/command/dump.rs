@@ -113,7 +113,7 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         // What overflows lies in the past, in Redis too.
         _ => Some(ttl_ms.wrapping_add_unsigned(context.now_ms)),
     };
-    let has_expired = |&deadline_ms: &i64| deadline_ms < 0 || deadline_ms as u64 <= context.now_ms;
+    let has_expired = |&deadline_ms: &i64| deadline_ms < 0 || context.has_passed(deadline_ms as u64);
     if deadline_ms.as_ref().is_some_and(has_expired) {
         if context.edit(key).remove() {
             context.notify(EventClass::Generic, "del", key);

@@ -89,7 +89,7 @@ fn walk(context: &mut ReadContext<'_>, cursor: u64, wanted: &Wanted<'_>) -> (Sca
         }
     });
     expired.sort_unstable(); // replicas have tables of another order
-    expired.iter().for_each(|key| context.state.keyspace.met_expired(context.db, key));
+    expired.iter().for_each(|key| context.state.tell_expired(context.db, key));
     context.saw_expiring |= saw_expiring;
     (scanned, found)
 }

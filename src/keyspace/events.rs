@@ -139,6 +139,8 @@ pub enum Event {
     User { name: Blob, change: UserChange },
     /// Any number of users are not what they were.
     UsersReplaced,
+    /// What clients may not do is another than it was; its bits.
+    Refusals(u8),
     /// `PUBLISH` or `SPUBLISH`.
     Message { channel: Blob, message: Blob, sharded: bool },
     /// What replicas of Redis's protocol have to carry out, all at once.
@@ -213,6 +215,11 @@ impl super::Keyspace {
         self.events.list.get_mut().push(Event::UsersReplaced);
     }
 
+    /// Something that only the caller has to know of.
+    pub fn tell(&mut self, event: Event) {
+        self.events.list.get_mut().push(event);
+    }
+
     /// A read has not found the key.
     pub fn missed(&self, db: usize, key: &[u8]) {
         let (class, classes) = (EventClass::KeyMiss, self.events.classes);
@@ -222,14 +229,8 @@ impl super::Keyspace {
         }
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
-        self.events.list.get_mut().push(event);
-    }
-
-    /// A key was looked up that may be there and has expired: whoever has cached it, or has a
-    /// copy of it, hears of it.
+    /// A key was looked up that may be there and has expired: whoever has cached it hears of it.
     pub fn met_expired(&self, db: usize, key: &[u8]) {
-        self.propagate_expired(db, key);
         if self.events.touches && self.get(db, key, 0).is_some() {
             let event = Event::Touched { db: db as u32, key: Blob::new(key) };
             self.events.list.borrow_mut().push(event);

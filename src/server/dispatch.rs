@@ -122,6 +122,7 @@ impl Connection {
         };
         let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
+            .or_else(|| self.refused_by_upstream(row))
             .or_else(|| self.refused_while_subscribed(row))
             .or_else(|| self.refused_while_monitoring(row))
             .or_else(|| full().then_some(OUT_OF_MEMORY))

@@ -93,14 +93,14 @@ pub fn run(shared: &Shared, wanted: &[&[u8]]) -> Reply {
     Reply::Verbatim(text.0.into())
 }
 
-struct Text(String);
+pub(super) struct Text(String);
 
 impl Text {
     fn line(&mut self, line: impl Display) {
         write!(self.0, "{line}\r\n").expect("a String grows");
     }
 
-    fn field(&mut self, name: &str, value: impl Display) {
+    pub(super) fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}:{value}"));
     }
 
@@ -231,9 +231,9 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("mem_allocator", "jemalloc");
 }
 
-fn persistence(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     let durable = u8::from(status.storage != "memory");
-    text.field("loading", 0);
+    text.field("loading", u8::from(shared.clients.upstream.is_loading()));
     text.field("rdb_changes_since_last_save", status.unsaved_changes);
     text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
     text.field("rdb_saves", status.snapshots_total);
@@ -306,6 +306,7 @@ fn replication(text: &mut Text, shared: &Shared, status: &NodeStatus) {
         text.field("slave_repl_offset", status.applied_index);
     }
     attached::attached(text, shared);
+    super::upstream::info(text, shared);
     let id = status.cluster_id.map_or(0, u128::from_be_bytes);
     text.field("master_failover_state", "no-failover");
     text.field("master_replid", format_args!("{id:040x}"));

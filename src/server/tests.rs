@@ -20,6 +20,7 @@ mod replicas;
 mod slow;
 mod tracking;
 mod transactions;
+mod upstream;
 mod users;
 mod wakes;
 

@@ -19,7 +19,8 @@ impl FileWriter {
     pub fn begin(fields: &[(&str, &str)], out: &mut Vec<u8>) -> Self {
         let mut writer = Self::default();
         writer.sum(out, |out, _| {
-            out.extend_from_slice(format!("REDIS{VERSION:04}").as_bytes());
+            out.extend_from_slice(opcode::MAGIC);
+            out.extend_from_slice(format!("{VERSION:04}").as_bytes());
             for (name, value) in fields {
                 out.push(opcode::AUX);
                 strings::put(out, name.as_bytes());
@@ -41,11 +42,11 @@ impl FileWriter {
                         count += 1;
                         if *selected != Some(db) {
                             *selected = Some(db);
-                            out.push(opcode::SELECT_DB);
+                            out.push(opcode::SELECTDB);
                             strings::put_len(out, db);
                         }
                         if item.deadline_ms != 0 {
-                            out.push(opcode::EXPIRE_MS);
+                            out.push(opcode::EXPIRETIME_MS);
                             out.extend_from_slice(&item.deadline_ms.to_le_bytes());
                         }
                         out.push(type_of(&item.value));
