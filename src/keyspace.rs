@@ -18,6 +18,7 @@ mod edit;
 mod events;
 mod hash;
 mod partition;
+mod propagation;
 mod random;
 pub mod rdb;
 mod scan;
@@ -34,6 +35,7 @@ pub use blob::Blob;
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use partition::{Item, PARTITIONS};
+pub use propagation::Call;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
@@ -45,6 +47,7 @@ use database::Database;
 use discard::Discarded;
 use events::Events;
 use hash::KeyHash;
+use propagation::Propagation;
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
 
@@ -58,6 +61,9 @@ pub struct Keyspace {
     snapshot: Option<Box<Snapshot>>,
     discarded: Discarded,
     events: Events,
+    propagation: Propagation,
+    /// Not part of the state: see [`Keyspace::keep_expired`].
+    keeps_expired: bool,
 }
 
 impl Keyspace {
@@ -72,7 +78,20 @@ impl Keyspace {
             snapshot: None,
             discarded: Discarded::default(),
             events: Events::default(),
+            propagation: Propagation::default(),
+            keeps_expired: false,
         }
+    }
+
+    /// Whether keys are there until they are removed, their deadlines notwithstanding: for what an
+    /// upstream says, which alone decides what has expired while it is followed.
+    pub fn keep_expired(&mut self, keeps: bool) {
+        self.keeps_expired = keeps;
+    }
+
+    /// See [`Keyspace::keep_expired`].
+    pub fn keeps_expired(&self) -> bool {
+        self.keeps_expired
     }
 
     /// Gives a keyspace that has never held a key its `hash_key`.
@@ -123,14 +142,14 @@ impl Keyspace {
     /// The key of a database as a client sees it at `now_ms`.
     pub fn get(&self, db: usize, key: &[u8], now_ms: u64) -> Option<&Item> {
         let entry = self.databases[db].find(self.hash(key), key)?;
-        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms) || self.keeps_expired)
     }
 
     /// The same, for a use of the key at `wall_ms` by the node's own clock.
     pub fn access(&self, db: usize, key: &[u8], now_ms: u64, wall_ms: u64) -> Option<&Item> {
         let entry = self.databases[db].find(self.hash(key), key)?;
         entry.touch(wall_ms);
-        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms) || self.keeps_expired)
     }
 
     /// Seconds since the key was last used, as this replica has seen it: not part of the state.
@@ -234,6 +253,7 @@ impl Keyspace {
             database.flush(swap.revision, &mut self.discarded);
         }
         self.events.touched_all();
+        self.propagation.always();
     }
 
     /// Frees some of what [`Keyspace::flush`] put aside. Writes do so too, a little each;

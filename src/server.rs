@@ -27,6 +27,7 @@ mod journal;
 mod latency_command;
 mod local;
 mod memory_command;
+mod migrate;
 mod monitor;
 mod operations;
 mod parameters;
@@ -34,6 +35,7 @@ mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
 mod redirect;
+mod replicas;
 mod sentinel_commands;
 mod session;
 mod slowlog_command;
@@ -42,6 +44,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod tracking;
+mod upstream;
 mod wait;
 
 pub use clients::ClientTable;
@@ -50,8 +53,9 @@ use crate::command::{Acl, Reply};
 use crate::config::{DebugCommand, Redirect};
 use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
-use crate::node::{NodeStatus, Role};
+use crate::node::{NodeStatus, RdbParts, RdbRequest, Role};
 use crate::wire::NodeId;
+use migrate::Sockets;
 use parameters::Parameters;
 use std::cell::Cell;
 use std::future::Future;
@@ -78,6 +82,11 @@ pub trait Backend {
     fn reload(&self) -> Result<(), String>;
     /// Whether [`crate::node::Clients::notice`] is to hear of each key that changes.
     fn set_touches(&self, wanted: bool);
+    /// Whether [`crate::node::Clients::notice`] is to hear what replicas of Redis's protocol have to
+    /// carry out.
+    fn set_propagates(&self, wanted: bool);
+    /// The snapshot on disk as an RDB file.
+    fn rdb(&self, request: RdbRequest) -> RdbParts;
     /// Whether the node leads, which is asked before every command when others are redirected.
     fn leads(&self) -> bool {
         self.status().role == Role::Leader
@@ -113,6 +122,14 @@ impl Backend for crate::node::Node {
 
     fn set_touches(&self, wanted: bool) {
         crate::node::Node::set_touches(self, wanted);
+    }
+
+    fn set_propagates(&self, wanted: bool) {
+        crate::node::Node::set_propagates(self, wanted);
+    }
+
+    fn rdb(&self, request: RdbRequest) -> RdbParts {
+        crate::node::Node::rdb(self, request)
     }
 
     fn leads(&self) -> bool {
@@ -166,6 +183,7 @@ pub(crate) struct Shared {
     /// What counts as long as the node does not know its cluster's users.
     pub early_users: Option<Acl>,
     pub warned_of_password: Cell<bool>,
+    pub migrations: Rc<Sockets>,
 }
 
 impl Shared {
@@ -205,8 +223,11 @@ impl Server {
             parameters,
             early_users,
             warned_of_password,
+            migrations: Rc::default(),
         });
+        let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
         accept::run(listener, shutdown, shared).await;
+        link.abort();
     }
 }
 

@@ -38,9 +38,10 @@ impl<'a, 'k> Edit<'a, 'k> {
         let mut edit = Self { keyspace, db, key, hash, partition, now_ms, position };
         if let Some(entry) = edit.entry() {
             entry.touch(now_ms);
-            if entry.item.has_expired(now_ms) {
+            if entry.item.has_expired(now_ms) && !edit.keyspace.keeps_expired {
                 edit.remove();
                 edit.keyspace.events.named(EventClass::Expired, "expired", db, key);
+                edit.keyspace.propagation.expired(db, key);
             }
         }
         edit

@@ -2,10 +2,14 @@
 //! submits it as one job, and parses on when the job has been answered. Replies do not
 //! pass through it (see `client`). This module must never hold more input than its bounds.
 
+mod link;
+
 use super::client::Client;
 use super::config_command::Changes;
 use super::control::Unblock;
 use super::dispatch::Flow;
+use super::migrate::Moving;
+use super::replicas::{Replicas, Wishes};
 use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
 use super::wait::{MemberGoal, Wait};
@@ -31,6 +35,8 @@ const UNBLOCKED: Reply = Reply::error("UNBLOCKED client unblocked via CLIENT UNB
 
 /// Steps of a connection's first job, when nothing is known of its replies.
 const FIRST_JOB_STEPS: usize = 512;
+/// Steps for which a job of more than one has room at first.
+const PIPELINED_STEPS: usize = 15;
 /// Steps of a job whose replies are expected to be very long.
 const MIN_JOB_STEPS: usize = 4;
 
@@ -48,6 +54,10 @@ pub enum Capture {
     Member(MemberGoal),
     /// Parameters of the whole cluster.
     Settings(Changes),
+    /// A replica's beginning, once this node has applied what was committed when it asked.
+    Sync(Wishes),
+    /// Keys on their way to another server.
+    Migrate(Box<Moving>),
 }
 
 /// See the module.
@@ -112,6 +122,9 @@ impl Connection {
         let client = Rc::clone(&self.client);
         loop {
             self.advance();
+            if client.replicates.get() {
+                return self.serve_replica(read).await;
+            }
             let held_back = !self.may_parse();
             self.shared.clients.flush_monitors();
             let unsent = client.flush();
@@ -183,6 +196,7 @@ impl Connection {
     fn may_parse(&self) -> bool {
         self.client.awaiting() == 0
             && !self.quitting
+            && !self.client.replicates.get()
             && self.wait.is_none()
             && !self.is_paused()
             && !self.waits_for_users()
@@ -209,6 +223,9 @@ impl Connection {
                 }
             };
             size_bytes += request.size_bytes();
+            if job.steps.len() == 1 {
+                job.steps.reserve(PIPELINED_STEPS); // a pipeline: the second is not the last
+            }
             let is_alone = self.client.control.begin_command();
             match self.dispatch(request, job) {
                 Flow::Next if !is_alone => self.count_command(),
@@ -252,7 +269,7 @@ impl Connection {
         }
     }
 
-    fn submit(&mut self, job: Job) {
+    pub(super) fn submit(&mut self, job: Job) {
         self.last_steps = job.steps.len();
         if job.writes() {
             self.wrote_until.set(None);
@@ -279,7 +296,8 @@ impl Connection {
         let Some(wait) = &self.wait else { return };
         let status = self.shared.backend.status();
         let unblocked = self.client.control.unblock.take();
-        let over = self.eof || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
+        let left = self.eof && !wait.goal.outlives_client();
+        let over = left || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
         let given_up = || match unblocked {
             Some(Unblock::Error) => Some(UNBLOCKED),
             Some(Unblock::Timeout) => Some(wait.goal.given_up(&status)),
@@ -362,6 +380,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.clients.remove(&self.client);
         Tracking::settle(&self.shared);
+        Replicas::settle(&self.shared);
     }
 }
 

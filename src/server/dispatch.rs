@@ -122,6 +122,7 @@ impl Connection {
         };
         let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
+            .or_else(|| self.refused_by_upstream(row))
             .or_else(|| self.refused_while_subscribed(row))
             .or_else(|| self.refused_while_monitoring(row))
             .or_else(|| full().then_some(OUT_OF_MEMORY))
@@ -155,7 +156,8 @@ impl Connection {
         {
             multi.db = Some(db);
         }
-        let reply = if row.flags.has(Flags::NO_MULTI) {
+        let waits_elsewhere = matches!(row.handler, Handler::Connection(Do::Migrate));
+        let reply = if row.flags.has(Flags::NO_MULTI) || waits_elsewhere {
             self.shared.observer().reject(row);
             multi.broken = true;
             NOT_IN_MULTI
@@ -184,6 +186,9 @@ impl Connection {
         self.show_local(what, &request);
         let args = request.args();
         let began_ns = self.shared.observer().begin();
+        if what == Do::Migrate {
+            return self.start_migrate(row, &request, began_ns, job);
+        }
         let reply = match what {
             Do::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
             Do::Multi => {
@@ -257,6 +262,7 @@ impl Connection {
             Do::Debug => self.start_debug(args, began_ns, job),
             Do::ConfigSet => self.start_config_set(args, job),
             Do::Node(what) => self.start_node_command(what, args),
+            Do::Replica(what) => self.start_replica_command(what, args, job),
             _ if local::asks_the_group(what) => self.start_raft(what, args, job),
             _ => return None,
         })
@@ -340,10 +346,18 @@ impl Connection {
                 self.observed(began_ns, row, &args, Some(&reply));
                 reply
             }
+            (Capture::Migrate(moving), reply) => match self.migrate_on(moving, reply) {
+                Some(reply) => reply,
+                None => return, // keys are on their way
+            },
             (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
+            },
+            (Capture::Sync(wishes), reply) => match self.become_replica(wishes, &reply) {
+                Ok(()) => return, // what it is sent from now on are no replies
+                Err(error) => error,
             },
             (Capture::Settings(changes), reply) => self.settings_taken(&changes, reply),
             (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {

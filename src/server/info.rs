@@ -1,6 +1,7 @@
 //! `INFO`: Redis's sections and field names where there is something true to say under
 //! them, and a section about Raft. This module must never make up a value.
 
+mod attached;
 mod statistics;
 
 use super::Shared;
@@ -40,13 +41,11 @@ const NOTHING_OF_THE_KIND: &[&str] = &[
     "current_eviction_exceeded_time",
     "latest_fork_usec",
     "total_forks",
-    "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
     "active_defrag_key_hits",
     "active_defrag_key_misses",
-    "sync_full",
     "sync_partial_ok",
     "sync_partial_err",
 ];
@@ -94,14 +93,14 @@ pub fn run(shared: &Shared, wanted: &[&[u8]]) -> Reply {
     Reply::Verbatim(text.0.into())
 }
 
-struct Text(String);
+pub(super) struct Text(String);
 
 impl Text {
     fn line(&mut self, line: impl Display) {
         write!(self.0, "{line}\r\n").expect("a String grows");
     }
 
-    fn field(&mut self, name: &str, value: impl Display) {
+    pub(super) fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}:{value}"));
     }
 
@@ -232,9 +231,9 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("mem_allocator", "jemalloc");
 }
 
-fn persistence(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     let durable = u8::from(status.storage != "memory");
-    text.field("loading", 0);
+    text.field("loading", u8::from(shared.clients.upstream.is_loading()));
     text.field("rdb_changes_since_last_save", status.unsaved_changes);
     text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
     text.field("rdb_saves", status.snapshots_total);
@@ -269,6 +268,8 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("pubsub_patterns", patterns);
     text.field("pubsubshard_channels", sharded);
     text.zeros(NOTHING_OF_THE_KIND);
+    text.field("sync_full", shared.clients.replicas.full_syncs());
+    text.field("migrate_cached_sockets", shared.migrations.len());
     let tracking = &shared.clients.tracking;
     text.field("tracking_total_keys", tracking.total_keys());
     text.field("tracking_total_items", tracking.total_items());
@@ -278,7 +279,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
-fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn replication(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     if leads(status) {
         text.field("role", "master");
         text.field("connected_slaves", peers(status).filter(|member| member.connected).count());
@@ -304,6 +305,8 @@ fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
         text.field("connected_slaves", 0);
         text.field("slave_repl_offset", status.applied_index);
     }
+    attached::attached(text, shared);
+    super::upstream::info(text, shared);
     let id = status.cluster_id.map_or(0, u128::from_be_bytes);
     text.field("master_failover_state", "no-failover");
     text.field("master_replid", format_args!("{id:040x}"));

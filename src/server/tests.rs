@@ -9,15 +9,18 @@ mod control;
 mod debug;
 mod discovery;
 mod limits;
+mod migrate;
 mod once;
 mod operations;
 mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod replicas;
 mod slow;
 mod tracking;
 mod transactions;
+mod upstream;
 mod users;
 mod wakes;
 

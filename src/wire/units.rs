@@ -2,6 +2,8 @@
 //! command on every node, so both are done by hand, without allocation beyond the
 //! caller's buffer. The bytes are protobuf's; the tests hold them against the generated code.
 
+mod upstream;
+
 use super::WireError;
 use super::entry::{field_bytes, field_varint, put_len_field, put_varint_field, varint_len};
 use crate::limits::DATABASES;
@@ -34,10 +36,12 @@ pub enum Unit<'a> {
     Membership(Membership<'a>),
     /// Parameters of the whole cluster take these values.
     Settings(Vec<(&'a str, &'a [u8])>),
+    /// What comes from the Redis that the cluster follows.
+    Upstream(Upstream<'a>),
 }
 
 /// A command and the database that it works in.
-#[derive(Debug, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Command<'a> {
     /// Name and arguments.
     pub args: Args<'a>,
@@ -96,6 +100,7 @@ pub struct Membership<'a> {
 }
 
 pub use super::proto::entry::Change;
+pub use upstream::{LoadedKey, Step, Upstream, put_upstream_unit};
 
 const UNIT: u32 = 1; // Body.units
 const COMMAND: u32 = 1; // Unit.command
@@ -267,6 +272,7 @@ fn read_unit(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
         BOOTSTRAP => read_bootstrap(inner),
         MEMBERSHIP => Ok(Unit::Membership(read_membership(inner)?)),
         SETTINGS => read_settings(inner),
+        Upstream::FIELD => Ok(Unit::Upstream(Upstream::read(inner)?)),
         _ => Err(WireError::new("kind of unit")),
     }
 }
