@@ -18,6 +18,7 @@ mod edit;
 mod events;
 mod hash;
 mod partition;
+mod propagation;
 mod random;
 pub mod rdb;
 mod scan;
@@ -34,6 +35,7 @@ pub use blob::Blob;
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use partition::{Item, PARTITIONS};
+pub use propagation::Call;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
@@ -45,6 +47,7 @@ use database::Database;
 use discard::Discarded;
 use events::Events;
 use hash::KeyHash;
+use propagation::Propagation;
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
 
@@ -58,6 +61,7 @@ pub struct Keyspace {
     snapshot: Option<Box<Snapshot>>,
     discarded: Discarded,
     events: Events,
+    propagation: Propagation,
     /// Not part of the state: see [`Keyspace::keep_expired`].
     keeps_expired: bool,
 }
@@ -74,6 +78,7 @@ impl Keyspace {
             snapshot: None,
             discarded: Discarded::default(),
             events: Events::default(),
+            propagation: Propagation::default(),
             keeps_expired: false,
         }
     }
@@ -248,6 +253,7 @@ impl Keyspace {
             database.flush(swap.revision, &mut self.discarded);
         }
         self.events.touched_all();
+        self.propagation.always();
     }
 
     /// Frees some of what [`Keyspace::flush`] put aside. Writes do so too, a little each;

@@ -35,6 +35,7 @@ mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
 mod redirect;
+mod replicas;
 mod sentinel_commands;
 mod session;
 mod slowlog_command;
@@ -52,7 +53,7 @@ use crate::command::{Acl, Reply};
 use crate::config::{DebugCommand, Redirect};
 use crate::group::{Consistency, Job, Observer};
 use crate::machine::Machine;
-use crate::node::{NodeStatus, Role};
+use crate::node::{NodeStatus, RdbParts, RdbRequest, Role};
 use crate::wire::NodeId;
 use migrate::Sockets;
 use parameters::Parameters;
@@ -81,6 +82,11 @@ pub trait Backend {
     fn reload(&self) -> Result<(), String>;
     /// Whether [`crate::node::Clients::notice`] is to hear of each key that changes.
     fn set_touches(&self, wanted: bool);
+    /// Whether [`crate::node::Clients::notice`] is to hear what replicas of Redis's protocol have to
+    /// carry out.
+    fn set_propagates(&self, wanted: bool);
+    /// The snapshot on disk as an RDB file.
+    fn rdb(&self, request: RdbRequest) -> RdbParts;
     /// Whether the node leads, which is asked before every command when others are redirected.
     fn leads(&self) -> bool {
         self.status().role == Role::Leader
@@ -116,6 +122,14 @@ impl Backend for crate::node::Node {
 
     fn set_touches(&self, wanted: bool) {
         crate::node::Node::set_touches(self, wanted);
+    }
+
+    fn set_propagates(&self, wanted: bool) {
+        crate::node::Node::set_propagates(self, wanted);
+    }
+
+    fn rdb(&self, request: RdbRequest) -> RdbParts {
+        crate::node::Node::rdb(self, request)
     }
 
     fn leads(&self) -> bool {

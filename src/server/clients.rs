@@ -7,6 +7,7 @@ use super::client::Client;
 use super::control::Pause;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
+use super::replicas::Replicas;
 use super::stats::Stats;
 use super::stop::Stop;
 use super::tracking::Tracking;
@@ -14,7 +15,7 @@ use super::upstream::Upstream;
 use crate::command::{Refusals, Reply};
 use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
-use crate::node::Clients;
+use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ pub struct ClientTable {
     shutting_down: Cell<bool>,
     pubsub: PubSub,
     monitors: Monitors,
+    pub(super) replicas: Replicas,
     stop: Stop,
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
@@ -49,6 +51,7 @@ impl ClientTable {
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
+            replicas: Replicas::default(),
             stop: Stop::default(),
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
@@ -83,6 +86,7 @@ impl ClientTable {
         }
         self.pubsub.forget(client);
         self.monitors.remove(client);
+        self.replicas.remove(client);
         self.untrack(client);
     }
 
@@ -184,7 +188,12 @@ impl Clients for ClientTable {
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
             Event::Refusals(bits) => self.upstream.refuse(Refusals::from_bits(bits)),
             Event::TouchedAll => self.touched_all(notice.ticket),
+            Event::Propagated(calls) => self.replicas.feed(&calls, touch),
         }
+    }
+
+    fn snapshot(&self, news: SnapshotNews) {
+        self.replicas.news(news);
     }
 
     fn flush(&self) {

@@ -16,6 +16,7 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod replicas;
 mod slow;
 mod tracking;
 mod transactions;
