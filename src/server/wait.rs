@@ -126,6 +126,15 @@ impl MemberGoal {
     }
 }
 
+impl Connection {
+    /// Begins `WAIT`. Err: the reply.
+    pub(super) fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
+        let (number, timeout) = parse_wait(args)?;
+        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,14 +163,5 @@ mod tests {
         status.members.clear();
         status.removed = vec![2, 4];
         assert_eq!(reached(&status), [false, true, false, false, false]);
-    }
-}
-
-impl Connection {
-    /// Begins `WAIT`. Err: the reply.
-    pub(super) fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
-        let (number, timeout) = parse_wait(args)?;
-        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
-        Ok(())
     }
 }
