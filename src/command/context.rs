@@ -37,6 +37,7 @@ impl State {
             self.keyspace.tell_user(b"default", UserChange::Changed { channels: None });
         }
         self.keyspace.set_event_classes(self.settings.notify);
+        self.keyspace.set_eviction_policy(self.settings.eviction);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! stand here.
 
 use super::Reply;
-use crate::keyspace::EventClasses;
+use crate::keyspace::{EventClasses, EvictionPolicy};
 
 /// See the module. The names are those of `CONFIG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Settings {
     pub acl_pubsub_default: bool,
     /// Whether entries remove keys that are due. Off in tests only (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
+    /// `maxmemory-policy`: which keys a node that is short of memory may have removed.
+    pub eviction: EvictionPolicy,
 }
 
 const NOTIFY: &str = "notify-keyspace-events";
@@ -21,27 +23,32 @@ const ACL_PUBSUB_DEFAULT: &str = "acl-pubsub-default";
 /// Not kept here: it is the password of the user `default`, as its hash.
 pub(super) const REQUIREPASS: &str = "requirepass";
 const ACTIVE_EXPIRE: &str = "active-expire";
+const EVICTION: &str = "maxmemory-policy";
+
+const UNKNOWN: Reply = Reply::error("ERR no such setting, or no such value of it");
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notify: EventClasses::default(), acl_pubsub_default: false, active_expire: true }
+        let (notify, eviction) = (EventClasses::default(), EvictionPolicy::default());
+        Self { notify, acl_pubsub_default: false, active_expire: true, eviction }
     }
 }
 
 impl Settings {
     /// Whether there is a setting of this name.
     pub fn has(name: &str) -> bool {
-        [NOTIFY, ACL_PUBSUB_DEFAULT, REQUIREPASS, ACTIVE_EXPIRE].contains(&name)
+        [NOTIFY, ACL_PUBSUB_DEFAULT, REQUIREPASS, ACTIVE_EXPIRE, EVICTION].contains(&name)
     }
 
     /// All of them, by name, as they are written in snapshots.
-    pub fn pairs(&self) -> [(&'static str, String); 3] {
+    pub fn pairs(&self) -> [(&'static str, String); 4] {
         let active_expire = if self.active_expire { "yes" } else { "no" };
         let channels = if self.acl_pubsub_default { "allchannels" } else { "resetchannels" };
         [
             (NOTIFY, self.notify.to_string()),
             (ACL_PUBSUB_DEFAULT, channels.to_owned()),
             (ACTIVE_EXPIRE, active_expire.to_owned()),
+            (EVICTION, self.eviction.name().to_owned()),
         ]
     }
 
@@ -57,7 +64,8 @@ impl Settings {
             (REQUIREPASS, value) if super::acl::is_hash_or_empty(value) => {}
             (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
             (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
-            _ => return Err(Reply::error("ERR no such setting, or no such value of it")),
+            (EVICTION, value) => self.eviction = EvictionPolicy::parse(value).ok_or(UNKNOWN)?,
+            _ => return Err(UNKNOWN),
         }
         Ok(())
     }

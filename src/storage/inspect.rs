@@ -218,5 +218,6 @@ fn name(unit: &Unit<'_>) -> String {
             let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
             format!("set {}", names.join(" "))
         }
+        Unit::Evict(victims) => format!("evict {} keys", victims.len()),
     }
 }
