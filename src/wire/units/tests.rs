@@ -5,7 +5,7 @@ use crate::wire::proto::entry as generated;
 use protobuf::Message;
 
 const VICTIMS: [Victim<'static>; 2] =
-    [Victim { key: b"old", revision: 900, db: 0 }, Victim { key: b"", revision: 1, db: 15 }];
+    [Victim { key: b"old", revision: 900, db: 0 }, Victim { key: b"k", revision: 1, db: 15 }];
 
 fn sample() -> Vec<u8> {
     let mut body = Vec::new();
