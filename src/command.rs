@@ -27,6 +27,7 @@ mod lcs;
 mod lolwut;
 mod long_double;
 mod memory;
+mod migrate;
 mod object;
 mod observe;
 mod once;
@@ -48,6 +49,7 @@ mod sort;
 mod strings;
 mod table;
 mod transactions;
+mod upstream;
 mod versions;
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ pub use hyperloglog::selftest as hyperloglog_selftest;
 pub use introspect::{introspect, named};
 pub use lolwut::REDIS_VERSION;
 pub use memory::MemoryCommand;
+pub use migrate::{Migration, Removal, removal_call, removals, remove_migrated};
 pub use observe::{LatencyCommand, SlowlogCommand};
 pub use operations::NodeCommand;
 pub use parse::{parse_i64, shown};
@@ -78,6 +81,7 @@ pub use secrets::is_secret;
 pub use sessions::Sessions;
 pub use settings::Settings;
 pub use table::{all, commands, lookup};
+pub use upstream::{Refusals, Source, Stage, Upstream, followed};
 
 use crate::wire::units::Args;
 
@@ -104,7 +108,7 @@ pub fn first_key<'a>(row: &Command, call: &[&'a [u8]]) -> Option<&'a [u8]> {
         let inner = call.get(row.wraps..)?;
         return first_key(lookup(inner.first()?)?.row_of(inner)?, inner);
     }
-    let (at, _) = row.key_positions(call.len()).find(|(_, spec)| spec.is_key())?;
+    let (at, _) = row.keys_of(call).find(|(_, spec)| spec.is_key())?;
     call.get(at).copied()
 }
 

@@ -64,6 +64,8 @@ pub struct Keyspace {
     discarded: Discarded,
     events: Events,
     counting: Counting,
+    /// Not part of the state: see [`Keyspace::keep_expired`].
+    keeps_expired: bool,
 }
 
 impl Keyspace {
@@ -79,7 +81,19 @@ impl Keyspace {
             discarded: Discarded::default(),
             events: Events::default(),
             counting: Counting::default(),
+            keeps_expired: false,
         }
+    }
+
+    /// Whether keys are there until they are removed, their deadlines notwithstanding: for what an
+    /// upstream says, which alone decides what has expired while it is followed.
+    pub fn keep_expired(&mut self, keeps: bool) {
+        self.keeps_expired = keeps;
+    }
+
+    /// See [`Keyspace::keep_expired`].
+    pub fn keeps_expired(&self) -> bool {
+        self.keeps_expired
     }
 
     /// Gives a keyspace that has never held a key its `hash_key`.
@@ -130,14 +144,14 @@ impl Keyspace {
     /// The key of a database as a client sees it at `now_ms`.
     pub fn get(&self, db: usize, key: &[u8], now_ms: u64) -> Option<&Item> {
         let entry = self.databases[db].find(self.hash(key), key)?;
-        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms) || self.keeps_expired)
     }
 
     /// The same, for a use of the key at `wall_ms` by the node's own clock.
     pub fn access(&self, db: usize, key: &[u8], now_ms: u64, wall_ms: u64) -> Option<&Item> {
         let entry = self.databases[db].find(self.hash(key), key)?;
         self.counting.note(&entry.usage, wall_ms);
-        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms) || self.keeps_expired)
     }
 
     /// The key, for a write. One that has expired is removed here, which is a change.

@@ -79,6 +79,19 @@ pub const MAX_PATTERNS: usize = 10_000;
 /// Bytes held for a client in `MONITOR` that does not read. Beyond: closed.
 pub const MAX_MONITOR_OUTPUT_BYTES: usize = 32 << 20;
 
+/// Longest name of an upstream (`REPLICAOF`), as of any host. Beyond: an error, nothing is done.
+pub const MAX_UPSTREAM_HOST_BYTES: usize = 253;
+
+/// Bytes of keys or commands of an upstream that one unit of the log holds, about; the next is sent
+/// when it is applied. What waits meanwhile is left in the kernel's buffers.
+pub const UPSTREAM_BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of a transaction of an upstream's. Beyond: the link ends with an error, and begins anew.
+pub const MAX_UPSTREAM_TRANSACTION_BYTES: usize = 256 << 20;
+
+/// Longest line of an upstream's answers. Beyond: the link ends with an error.
+pub const MAX_UPSTREAM_LINE_BYTES: usize = 16 << 10;
+
 /// Longest `WAIT`; a timeout of 0 means this.
 pub const MAX_WAIT_MS: u64 = 60_000;
 
@@ -319,3 +332,18 @@ pub const MAX_POPULATED_KEYS: usize = 1_000_000;
 
 /// Bytes of their values.
 pub const MAX_POPULATED_BYTES: usize = 512 << 20;
+
+/// `MIGRATE`s of a node at a time; one more is refused.
+pub const MAX_MIGRATIONS: usize = 64;
+/// What `MIGRATE` sends before it waits for answers: so many bytes (and the rest of a value), so many keys.
+pub const MIGRATE_BATCH_BYTES: usize = 8 << 20;
+/// See [`MIGRATE_BATCH_BYTES`].
+pub const MIGRATE_BATCH_KEYS: usize = 512;
+/// How often `MIGRATE` sends a key that changes meanwhile; then it says so and leaves it.
+pub const MIGRATE_ATTEMPTS: u32 = 16;
+/// Connections to other servers that are kept for the next `MIGRATE`; the oldest is closed for one more.
+pub const MIGRATE_SOCKETS: usize = 64;
+/// For how long.
+pub const MIGRATE_SOCKET_KEPT: Duration = Duration::from_secs(10);
+/// Bytes of a line of another server's answer; a longer one ends the connection.
+pub const MIGRATE_LINE_BYTES: usize = 64 << 10;

@@ -28,6 +28,7 @@ mod journal;
 mod latency_command;
 mod local;
 mod memory_command;
+mod migrate;
 mod monitor;
 mod operations;
 mod parameters;
@@ -43,6 +44,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod tracking;
+mod upstream;
 mod wait;
 
 pub use clients::ClientTable;
@@ -54,6 +56,7 @@ use crate::keyspace::CountingPace;
 use crate::machine::Machine;
 use crate::node::{NodeStatus, Role};
 use crate::wire::NodeId;
+use migrate::Sockets;
 use parameters::Parameters;
 use std::cell::Cell;
 use std::future::Future;
@@ -186,6 +189,7 @@ pub(crate) struct Shared {
     /// What counts as long as the node does not know its cluster's users.
     pub early_users: Option<Acl>,
     pub warned_of_password: Cell<bool>,
+    pub migrations: Rc<Sockets>,
 }
 
 impl Shared {
@@ -219,8 +223,11 @@ impl Server {
             parameters,
             early_users,
             warned_of_password,
+            migrations: Rc::default(),
         });
+        let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
         accept::run(listener, shutdown, shared).await;
+        link.abort();
     }
 }
 

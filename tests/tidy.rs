@@ -64,8 +64,18 @@ const UNFINISHED_CODE: &[&str] = &["unimplemented!", "todo!", "dbg!"];
 const UNFINISHED_TEXT: &[&str] = &["TODO", "FIXME", "XXX"];
 
 /// Where paths of somebody's machine could hide.
-const OURS: &[&str] =
-    &["src", "tests", "scripts", "redis-tests", "proto", "docs", ".ci", "README.md", "Cargo.toml"];
+const OURS: &[&str] = &[
+    "src",
+    "tests",
+    "examples",
+    "scripts",
+    "redis-tests",
+    "proto",
+    "docs",
+    ".ci",
+    "README.md",
+    "Cargo.toml",
+];
 /// In pieces, so that this file does not contain them.
 const PRIVATE_PATHS: &[&str] =
     &[concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/tm", "p/"), concat!("/Us", "ers/")];
@@ -172,7 +182,7 @@ fn pure_modules_have_no_clock_socket_file_thread_or_random_source() {
 #[test]
 fn files_are_of_readable_length() {
     let mut broken = Vec::new();
-    for (path, text) in sources().into_iter().chain(rust_files("tests")) {
+    for (path, text) in sources().into_iter().chain(rust_files("tests")).chain(rust_files("examples")) {
         let lines = text.lines().count();
         let name = path.to_string_lossy();
         match LONGER.iter().find(|(longer, _, _)| *longer == name) {

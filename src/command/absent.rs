@@ -40,13 +40,9 @@ pub static ABSENT: &[Absent] = &[
     absent("cluster|set-config-epoch", EPOCHS),
     absent("cluster|setslot", SLOTS),
     absent("failover", FAILOVER),
-    absent("migrate", "a node opens no connections to servers that clients name: use DUMP and RESTORE"),
     absent("module", "code that is loaded at run time could differ from replica to replica"),
     absent("psync", STREAM),
     absent("replconf", STREAM),
-    absent("replicaof", REPLICATION),
-    absent("restore-asking", "slots are never on their way from node to node: use RESTORE"),
-    absent("slaveof", REPLICATION),
     absent("sync", STREAM),
 ];
 

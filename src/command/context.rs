@@ -2,7 +2,7 @@
 //! that is not the same on every replica, but for reads, which leave no trace.
 
 use super::settings::REQUIREPASS;
-use super::{Acl, Reply, Sessions, Settings};
+use super::{Acl, Reply, Sessions, Settings, Upstream};
 use crate::keyspace::{Edit, EventClass, Item, Keyspace, UserChange};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
@@ -16,6 +16,8 @@ pub struct State {
     pub acl: Acl,
     /// What is configured for the whole cluster.
     pub settings: Settings,
+    /// Which Redis is followed.
+    pub upstream: Upstream,
 }
 
 impl State {
@@ -26,6 +28,7 @@ impl State {
             sessions: Sessions::default(),
             acl: Acl::default(),
             settings: Settings::default(),
+            upstream: Upstream::default(),
         }
     }
 
@@ -38,6 +41,9 @@ impl State {
         }
         self.keyspace.set_event_classes(self.settings.notify);
         self.keyspace.set_eviction_policy(self.settings.eviction);
+        if self.upstream.is_followed() {
+            self.tell_refusals();
+        }
         Ok(())
     }
 }
@@ -134,6 +140,12 @@ impl WriteContext<'_> {
     /// The key in another database.
     pub fn edit_in<'k>(&mut self, db: usize, key: &'k [u8]) -> Edit<'_, 'k> {
         self.state.keyspace.edit(db, key, self.now_ms)
+    }
+
+    /// Whether what ends then has ended. What an upstream says ends when the upstream says so: its
+    /// clock may be behind the log's, and it may still change the key.
+    pub fn has_passed(&self, deadline_ms: u64) -> bool {
+        deadline_ms <= self.now_ms && !self.state.keyspace.keeps_expired()
     }
 
     /// The key as a client sees it, for a look that may be all there is.

@@ -21,27 +21,32 @@ pub(super) static DUMP: Command = Command {
 };
 
 pub(super) static RESTORE: Command = Command {
-    categories: &[Category::Keyspace, Category::Dangerous],
-    keys: &[KeySpec::one(&["OW", "update"])],
     since: "2.6.0",
     summary: "Creates a key from what DUMP gave, with a time to live in milliseconds (0: none)",
-    complexity: "O(N) of the size of the value",
-    arguments: &[
-        Arg::KEY,
-        Arg::new("ttl", ArgKind::Integer),
-        Arg::new("serialized-value", ArgKind::String),
-        Arg::word("replace", "REPLACE").optional(),
-        Arg::word("absttl", "ABSTTL").optional(),
-        Arg::new("seconds", ArgKind::Integer).after("IDLETIME").optional(),
-        Arg::new("frequency", ArgKind::Integer).after("FREQ").optional(),
-    ],
-    ..Command::new(
-        "restore",
-        -4,
-        Flags::WRITE.and(Flags::DENYOOM),
-        Handler::Write(|context, args| reply(restore(context, args))),
-    )
+    ..restores("restore", Flags::WRITE.and(Flags::DENYOOM))
 };
+
+/// A row of a command that restores.
+pub(super) const fn restores(name: &'static str, flags: Flags) -> Command {
+    Command {
+        categories: &[Category::Keyspace, Category::Dangerous],
+        keys: RESTORE_KEYS,
+        complexity: "O(N) of the size of the value",
+        arguments: RESTORE_ARGUMENTS,
+        ..Command::new(name, -4, flags, Handler::Write(|context, args| reply(restore(context, args))))
+    }
+}
+
+const RESTORE_KEYS: &[KeySpec] = &[KeySpec::one(&["OW", "update"])];
+const RESTORE_ARGUMENTS: &[Arg] = &[
+    Arg::KEY,
+    Arg::new("ttl", ArgKind::Integer),
+    Arg::new("serialized-value", ArgKind::String),
+    Arg::word("replace", "REPLACE").optional(),
+    Arg::word("absttl", "ABSTTL").optional(),
+    Arg::new("seconds", ArgKind::Integer).after("IDLETIME").optional(),
+    Arg::new("frequency", ArgKind::Integer).after("FREQ").optional(),
+];
 
 fn dump(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
     context.get(args[1]).map_or(Reply::Nil, |item| Reply::bulk(rdb::dump(&item.value)))
@@ -108,7 +113,7 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         // What overflows lies in the past, in Redis too.
         _ => Some(ttl_ms.wrapping_add_unsigned(context.now_ms)),
     };
-    let has_expired = |&deadline_ms: &i64| deadline_ms < 0 || deadline_ms as u64 <= context.now_ms;
+    let has_expired = |&deadline_ms: &i64| deadline_ms < 0 || context.has_passed(deadline_ms as u64);
     if deadline_ms.as_ref().is_some_and(has_expired) {
         if context.edit(key).remove() {
             context.notify(EventClass::Generic, "del", key);

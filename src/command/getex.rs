@@ -60,6 +60,7 @@ fn getdel(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
 fn getex(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (expiry, persist) = options(&args[2..])?;
     let (key, now_ms) = (args[1], context.now_ms);
+    let keeps_expired = context.state.keyspace.keeps_expired();
     let mut edit = context.edit(key);
     let Some(item) = edit.item() else {
         context.notify(EventClass::KeyMiss, "keymiss", key);
@@ -71,7 +72,7 @@ fn getex(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let told = match expiry {
         Expiry::At { unit, .. } => {
             let deadline_ms = expiry.deadline_ms(now_ms, "getex")?.unwrap_or_default();
-            if matches!(unit, Unit::ExAt | Unit::PxAt) && deadline_ms <= now_ms {
+            if matches!(unit, Unit::ExAt | Unit::PxAt) && deadline_ms <= now_ms && !keeps_expired {
                 edit.remove();
                 "del"
             } else {

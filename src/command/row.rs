@@ -3,8 +3,10 @@
 //! `COMMAND DOCS`; this module must never hold a row itself.
 
 mod flags;
+mod keys;
 
 pub use flags::{Category, Flags};
+pub use keys::{Finder, KeySpec};
 
 use super::Reply;
 use super::acl::AclCommand;
@@ -32,8 +34,8 @@ pub struct Command {
     pub categories: &'static [Category],
     /// Where its keys are; none: it has no keys.
     pub keys: &'static [KeySpec],
-    /// Finds the key that may stand anywhere in a call, which is of the last specification.
-    pub anywhere: Option<FindKey>,
+    /// Finds keys whose place depends on the call.
+    pub finder: Finder,
     /// Hints for cluster-aware clients.
     pub tips: &'static [&'static str],
     /// The version of Redis that it came with; of our own commands, ours.
@@ -58,9 +60,6 @@ pub struct Command {
     pub handler: Handler,
 }
 
-/// Finds the argument of a call that is a key.
-pub type FindKey = fn(&[&[u8]]) -> Option<usize>;
-
 /// Who carries a command out.
 #[derive(Debug, Clone, Copy)]
 pub enum Handler {
@@ -78,6 +77,7 @@ pub enum ConnectionCommand {
     Ping,
     PfSelfTest,
     Memory(MemoryCommand),
+    Migrate,
     Echo,
     Select,
     Hello,
@@ -119,57 +119,6 @@ pub enum ConnectionCommand {
     PubSub(PubSubCommand),
     Sentinel(SentinelCommand),
     Node(NodeCommand),
-}
-
-/// Where a command's keys are, and what it does to them.
-#[derive(Debug, Clone, Copy)]
-pub struct KeySpec {
-    /// Argument of the first key; 0: it stands anywhere (see [`Command::anywhere`]).
-    pub first: i32,
-    /// The last key's: counted from `first` if not negative, else from the end (-1: the last).
-    pub last: i32,
-    /// From one key to the next.
-    pub step: i32,
-    /// Redis's flags of a key specification.
-    pub flags: &'static [&'static str],
-    /// The flags in a call that only overwrites, if they depend on the arguments.
-    pub flags_unless_get: Option<&'static [&'static str]>,
-    /// A remark for people.
-    pub notes: &'static str,
-}
-
-impl KeySpec {
-    /// One key, the first argument.
-    pub const fn one(flags: &'static [&'static str]) -> Self {
-        Self { first: 1, last: 0, step: 1, flags, flags_unless_get: None, notes: "" }
-    }
-
-    /// All arguments, or every `step`th.
-    pub const fn every(step: i32, flags: &'static [&'static str]) -> Self {
-        Self { first: 1, last: -1, step, flags, flags_unless_get: None, notes: "" }
-    }
-
-    /// Keys that stand anywhere, or follow from what other keys hold.
-    pub const fn unknown(flags: &'static [&'static str], notes: &'static str) -> Self {
-        Self { first: 0, notes, ..Self::one(flags) }
-    }
-
-    /// Whether what stands there are keys, and not only as good as keys for choosing a node.
-    pub fn is_key(&self) -> bool {
-        !self.flags.contains(&"not_key")
-    }
-
-    /// The last key as `COMMAND` shows it: a position, or negative from the end.
-    pub const fn last_key(&self) -> i32 {
-        if self.last < 0 { self.last } else { self.first + self.last }
-    }
-
-    /// Positions of the keys of a call with `len` arguments.
-    pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
-        let last = if self.last < 0 { len as i64 + i64::from(self.last) } else { i64::from(self.last_key()) };
-        let end = if self.first == 0 { 0 } else { last.clamp(0, len as i64 - 1) as usize + 1 };
-        (self.first as usize..end).step_by(self.step as usize)
-    }
 }
 
 /// An argument as `COMMAND DOCS` describes it.
@@ -293,7 +242,7 @@ impl Command {
             flags,
             categories: &[],
             keys: &[],
-            anywhere: None,
+            finder: Finder::None,
             tips: &[],
             since: "1.0.0",
             group: "generic",
@@ -306,17 +255,6 @@ impl Command {
             is_internal: false,
             handler,
         }
-    }
-
-    /// Positions of the keys of a call with `len` arguments, with what it does to each.
-    pub fn key_positions(&self, len: usize) -> impl Iterator<Item = (usize, &'static KeySpec)> + use<> {
-        self.keys.iter().flat_map(move |spec| spec.positions(len).map(move |at| (at, spec)))
-    }
-
-    /// The same of this very call, with a key that may stand anywhere.
-    pub fn keys_of(&self, call: &[&[u8]]) -> impl Iterator<Item = (usize, &'static KeySpec)> + use<> {
-        let anywhere = self.anywhere.and_then(|find| Some((find(call)?, self.keys.last()?)));
-        self.key_positions(call.len()).chain(anywhere)
     }
 
     /// Whether it changes the state.

@@ -14,6 +14,7 @@ pub fn is_secret(row: &Command, call: &[&[u8]], i: usize) -> bool {
         "config|set" => {
             i >= 3 && i % 2 == 1 && PARAMETERS.iter().any(|name| call[i - 1].eq_ignore_ascii_case(name))
         }
+        "migrate" => super::migrate::is_secret(call, i),
         "hello" => {
             let auth = call.iter().skip(2).position(|word| word.eq_ignore_ascii_case(b"AUTH"));
             auth.is_some_and(|at| i == at + 3 || i == at + 4)

@@ -11,7 +11,7 @@ mod tests;
 
 use super::context::{Outcome, reply};
 use super::parse::WRONG_TYPE;
-use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
+use super::row::{Arg, ArgKind, Category, Command, Finder, Flags, Handler, KeySpec};
 use super::{Reply, WriteContext};
 use crate::keyspace::{Blob, EventClass, Value};
 use engine::{Elements, Order};
@@ -43,7 +43,7 @@ const COMPLEXITY: &str = "O(N + M log M) of N elements, and M that are returned"
 pub(super) static SORT: Command = Command {
     categories: CATEGORIES,
     keys: &[SOURCE, PATTERNS, TARGET],
-    anywhere: Some(options::target),
+    finder: Finder::Last(options::target),
     summary: "Sorts the elements of a key, by themselves or by other keys, and returns or stores them",
     complexity: COMPLEXITY,
     arguments: &[Arg::KEY, BY, LIMIT, GET, ORDER, SORTING, STORE],

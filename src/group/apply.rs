@@ -146,6 +146,7 @@ impl Group {
             KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
             KeyspaceEvent::Touched { .. }
             | KeyspaceEvent::TouchedAll
+            | KeyspaceEvent::Refusals(_)
             | KeyspaceEvent::User { .. }
             | KeyspaceEvent::UsersReplaced => true,
         };
@@ -287,6 +288,9 @@ impl Group {
     }
 
     fn read_transaction(&self, transaction: &ReadTransaction, ticket: u64) -> (Reply, bool) {
+        if let Some(error) = self.machine.refuses_exec(transaction.commands.iter().map(Request::args)) {
+            return (error, false);
+        }
         let began_ns = self.observer.mark_ns();
         let mut watches = transaction.watches.iter().map(|(db, key, revision, seen_at)| Watch {
             key,

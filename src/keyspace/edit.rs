@@ -38,7 +38,7 @@ impl<'a, 'k> Edit<'a, 'k> {
         let mut edit = Self { keyspace, db, key, hash, partition, now_ms, position };
         if let Some(entry) = edit.entry() {
             edit.keyspace.counting.note(&entry.usage, now_ms);
-            if entry.item.has_expired(now_ms) {
+            if entry.item.has_expired(now_ms) && !edit.keyspace.keeps_expired {
                 edit.remove();
                 edit.keyspace.events.named(EventClass::Expired, "expired", db, key);
             }

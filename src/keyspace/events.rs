@@ -139,6 +139,8 @@ pub enum Event {
     User { name: Blob, change: UserChange },
     /// Any number of users are not what they were.
     UsersReplaced,
+    /// What clients may not do is another than it was; its bits.
+    Refusals(u8),
     /// `PUBLISH` or `SPUBLISH`.
     Message { channel: Blob, message: Blob, sharded: bool },
 }
@@ -208,6 +210,11 @@ impl super::Keyspace {
     /// Any user may be another than it was.
     pub fn tell_users_replaced(&mut self) {
         self.events.list.get_mut().push(Event::UsersReplaced);
+    }
+
+    /// Something that only the caller has to know of.
+    pub fn tell(&mut self, event: Event) {
+        self.events.list.get_mut().push(event);
     }
 
     /// A read has not found the key.

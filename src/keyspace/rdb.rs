@@ -1,9 +1,15 @@
 //! Values in Redis's own serialization (RDB, version 10), as `DUMP` and `RESTORE` exchange them:
-//! a byte for the type, the value, two bytes of version, a CRC64 of all that. What is read comes
-//! from anybody: it must never panic, nor take more memory than [`MAX_BULK_BYTES`] a string.
+//! a byte for the type, the value, two bytes of version, a CRC64 of all that; and whole files of
+//! them (`reader`). What is read comes from anybody: it must never panic, nor take more memory than
+//! [`MAX_BULK_BYTES`] a string.
 
 mod crc64;
+mod extent;
 mod lzf;
+pub mod opcode;
+mod reader;
+#[cfg(test)]
+mod reader_tests;
 mod strings;
 
 #[cfg(test)]
@@ -13,6 +19,8 @@ use super::Value;
 use super::value::IntBytes;
 use strings::Reader;
 use thiserror::Error;
+
+pub use reader::{RdbError, RdbItem, RdbReader};
 
 /// The version that is written, and the newest that is read.
 const VERSION: u16 = 10;
@@ -62,7 +70,12 @@ pub fn check(payload: &[u8]) -> Result<&[u8], PayloadError> {
 
 /// The value of a payload.
 pub fn restore(payload: &[u8]) -> Result<Value, PayloadError> {
-    let mut reader = Reader::new(check(payload)?);
+    value_of(check(payload)?)
+}
+
+/// A value as it stands in a file or a payload: its type's byte, and what follows.
+pub fn value_of(bytes: &[u8]) -> Result<Value, PayloadError> {
+    let mut reader = Reader::new(bytes);
     match reader.byte() {
         Some(STRING) => reader.string().map(|bytes| Value::string(&bytes)),
         _ => None,

@@ -7,10 +7,12 @@ use crate::keyspace::{CountingPace, EvictionPolicy};
 use crate::wire::units::Victim;
 
 impl Machine {
-    /// Removes what is still as it was when it was chosen; nothing, once the policy forbids it.
+    /// Removes what is still as it was when it was chosen; nothing, once the policy forbids it or the
+    /// keys are those of an upstream, which decides by itself what goes.
     /// Answers how many keys went.
     pub(super) fn evict(&mut self, victims: &[Victim<'_>]) -> Reply {
-        if self.state.settings.eviction == EvictionPolicy::NoEviction {
+        let is_allowed = self.state.settings.eviction != EvictionPolicy::NoEviction;
+        if !is_allowed || self.state.upstream.is_followed() {
             return Reply::Int(0);
         }
         let (keyspace, now_ms) = (&mut self.state.keyspace, self.clock_ms);

@@ -57,6 +57,7 @@ impl Machine {
             state.mut_settings().push(proto::Setting { name: name.to_owned(), value, ..Default::default() });
         }
         state.set_users(self.state.acl.to_snapshot().into());
+        state.set_upstream(super::upstream::to_snapshot(&self.state.upstream));
         for (db, swap) in self.state.keyspace.swaps() {
             state.mut_swaps().push(proto::Swap {
                 db: db as u32,
@@ -191,6 +192,7 @@ fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
         set.map_err(|_| SnapshotError::Incoherent("a setting that this version does not know"))?;
     }
     machine.state.acl = crate::command::Acl::from_snapshot(state.get_users());
+    machine.state.upstream = super::upstream::from_snapshot(state.get_upstream())?;
     for swap in state.get_swaps() {
         let [db, with] = [swap.get_db() as usize, swap.get_with() as usize];
         if db.max(with) >= DATABASES {

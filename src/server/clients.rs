@@ -11,7 +11,8 @@ use super::pubsub::PubSub;
 use super::stats::Stats;
 use super::stop::Stop;
 use super::tracking::Tracking;
-use crate::command::Reply;
+use super::upstream::Upstream;
+use crate::command::{Refusals, Reply};
 use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
 use crate::node::Clients;
@@ -35,6 +36,7 @@ pub struct ClientTable {
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
     pub(super) eviction: Eviction,
+    pub(super) upstream: Upstream,
     stats: Rc<Stats>,
     logger: Logger,
 }
@@ -54,6 +56,7 @@ impl ClientTable {
             tracking: Tracking::default(),
             pause: Pause::default(),
             eviction: Eviction::default(),
+            upstream: Upstream::default(),
             stats: Rc::default(),
             logger,
         })
@@ -157,7 +160,7 @@ impl Clients for ClientTable {
     fn reply(&self, ticket: u64, reply: Reply) {
         let reply = self.pubsub.fill_in(reply);
         let clients = self.clients.borrow();
-        let Some(client) = clients.get(&ticket) else { return self.answered_nobody(ticket, &reply) };
+        let Some(client) = clients.get(&ticket) else { return self.answer_nobody(ticket, reply) };
         if client.tracker.is_on() {
             let happened = !matches!(reply, Reply::NilArray);
             client.accept(reply);
@@ -182,6 +185,7 @@ impl Clients for ClientTable {
             }
             Event::Touched { key, .. } => self.touched(notice.ticket, &key),
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
+            Event::Refusals(bits) => self.upstream.refuse(Refusals::from_bits(bits)),
             Event::TouchedAll => self.touched_all(notice.ticket),
         }
     }

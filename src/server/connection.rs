@@ -6,6 +6,7 @@ use super::client::Client;
 use super::config_command::Changes;
 use super::control::Unblock;
 use super::dispatch::Flow;
+use super::migrate::Moving;
 use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
 use super::wait::{MemberGoal, Wait};
@@ -48,6 +49,8 @@ pub enum Capture {
     Member(MemberGoal),
     /// Parameters of the whole cluster.
     Settings(Changes),
+    /// Keys on their way to another server.
+    Migrate(Box<Moving>),
 }
 
 /// See the module.
@@ -256,7 +259,7 @@ impl Connection {
         }
     }
 
-    fn submit(&mut self, job: Job) {
+    pub(super) fn submit(&mut self, job: Job) {
         self.last_steps = job.steps.len();
         if job.writes() {
             self.wrote_until.set(None);
@@ -283,7 +286,8 @@ impl Connection {
         let Some(wait) = &self.wait else { return };
         let status = self.shared.backend.status();
         let unblocked = self.client.control.unblock.take();
-        let over = self.eof || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
+        let left = self.eof && !wait.goal.outlives_client();
+        let over = left || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
         let given_up = || match unblocked {
             Some(Unblock::Error) => Some(UNBLOCKED),
             Some(Unblock::Timeout) => Some(wait.goal.given_up(&status)),

@@ -3,7 +3,7 @@
 //! watching an old state is sound, because `EXEC` compares revisions where it is applied, and a
 //! key that has changed since makes it fail. This module must never answer a read.
 
-use super::connection::Connection;
+use super::connection::{Capture, Connection};
 use crate::command::{Reply, parse_i64};
 use crate::group::Consistency;
 
@@ -47,6 +47,9 @@ fn choose(connection: &mut Connection, chosen: Option<Consistency>) {
 impl Connection {
     /// Of its next reads.
     pub(super) fn consistency(&self) -> Consistency {
+        if matches!(self.capture, Some(Capture::Migrate(_) | Capture::Login(..))) {
+            return Consistency::Linearizable; // for this, nothing old will do
+        }
         self.session.consistency.unwrap_or(self.shared.parameters.read_mode.get())
     }
 }

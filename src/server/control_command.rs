@@ -191,7 +191,7 @@ impl Connection {
 
     /// What Redis would replicate: counting a HyperLogLog may rewrite it.
     fn may_write(&self, row: &Command) -> bool {
-        let writes = |row: &Command| row.is_write() || row.name == "pfcount";
+        let writes = |row: &Command| row.changes_keys() || row.name == "pfcount";
         let queued = || self.session.multi.iter().flat_map(|multi| &multi.commands);
         let is_exec = matches!(row.handler, Handler::Connection(ConnectionCommand::Exec));
         writes(row) || is_exec && queued().any(|queued| writes(queued.row))

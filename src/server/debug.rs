@@ -78,8 +78,10 @@ impl Connection {
     /// A wait is over. A sleep has taken all of its time, as the slow log has to say. The reply
     /// for the client, if there is nothing more to do before.
     pub(super) fn woke(&mut self, wait: Option<Wait>, reply: Reply) -> Option<Reply> {
-        let Some(Goal::Sleep { request, began_ns, rest }) = wait.map(|wait| wait.goal) else {
-            return Some(reply);
+        let (request, began_ns, rest) = match wait.map(|wait| wait.goal) {
+            Some(Goal::Sleep { request, began_ns, rest }) => (request, began_ns, rest),
+            Some(Goal::Migrate(transfer)) => return self.transferred(transfer, reply),
+            _ => return Some(reply),
         };
         if let Ok(row) = command::resolve(&request.args()) {
             self.observed(began_ns, row, &request.args(), Some(&reply));

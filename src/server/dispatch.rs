@@ -124,6 +124,7 @@ impl Connection {
             return Some(error);
         }
         self.redirected(request, row)
+            .or_else(|| self.refused_by_upstream(row))
             .or_else(|| self.refused_while_subscribed(row))
             .or_else(|| self.refused_while_monitoring(row))
     }
@@ -156,7 +157,8 @@ impl Connection {
         {
             multi.db = Some(db);
         }
-        let reply = if row.flags.has(Flags::NO_MULTI) {
+        let waits_elsewhere = matches!(row.handler, Handler::Connection(Do::Migrate));
+        let reply = if row.flags.has(Flags::NO_MULTI) || waits_elsewhere {
             self.shared.observer().reject(row);
             multi.broken = true;
             NOT_IN_MULTI
@@ -185,6 +187,9 @@ impl Connection {
         self.show_local(what, &request);
         let args = request.args();
         let began_ns = self.shared.observer().begin();
+        if what == Do::Migrate {
+            return self.start_migrate(row, &request, began_ns, job);
+        }
         let reply = match what {
             Do::Multi if self.session.multi.is_some() => Reply::error("ERR MULTI calls can not be nested"),
             Do::Multi => {
@@ -341,6 +346,10 @@ impl Connection {
                 self.observed(began_ns, row, &args, Some(&reply));
                 reply
             }
+            (Capture::Migrate(moving), reply) => match self.migrate_on(moving, reply) {
+                Some(reply) => reply,
+                None => return, // keys are on their way
+            },
             (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 /// The ticket of what evicts; no client ever has this number.
-const TICKET: u64 = u64::MAX - 1;
+const TICKET: u64 = u64::MAX - 2;
 /// After the group has refused a batch, commands are not held up for another one so soon.
 const REFUSED_FOR: Duration = Duration::from_millis(100);
 /// Victims that are chosen between two looks at the time.
@@ -156,9 +156,9 @@ impl Eviction {
 
 impl ClientTable {
     /// A reply came for nobody who is connected.
-    pub(super) fn answered_nobody(&self, ticket: u64, reply: &Reply) {
+    pub(super) fn answer_nobody(&self, ticket: u64, reply: Reply) {
         if ticket != TICKET {
-            return;
+            return self.upstream.answer(ticket, reply);
         }
         let eviction = &self.eviction;
         eviction.under_way.set(false);
@@ -249,10 +249,12 @@ impl Shared {
             return Room::Enough;
         }
         let excess_bytes = self.excess_bytes(eviction.max_bytes() - eviction.headroom_bytes());
-        let mut policy = EvictionPolicy::NoEviction;
-        self.backend.look(&mut |machine| policy = machine.settings().eviction);
+        let (mut policy, mut follows) = (EvictionPolicy::NoEviction, false);
+        self.backend.look(&mut |machine| {
+            (policy, follows) = (machine.settings().eviction, machine.upstream().is_followed());
+        });
         let room = match policy {
-            _ if excess_bytes == 0 => Room::Enough,
+            _ if excess_bytes == 0 || follows => Room::Enough,
             EvictionPolicy::NoEviction => Room::None,
             _ if eviction.under_way.get() => Room::Making,
             _ if eviction.refused_lately() => Room::Enough, // the group tells the command why

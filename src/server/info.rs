@@ -36,7 +36,6 @@ const NOTHING_OF_THE_KIND: &[&str] = &[
     "evicted_clients",
     "latest_fork_usec",
     "total_forks",
-    "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
@@ -90,14 +89,14 @@ pub fn run(shared: &Shared, wanted: &[&[u8]]) -> Reply {
     Reply::Verbatim(text.0.into())
 }
 
-struct Text(String);
+pub(super) struct Text(String);
 
 impl Text {
     fn line(&mut self, line: impl Display) {
         write!(self.0, "{line}\r\n").expect("a String grows");
     }
 
-    fn field(&mut self, name: &str, value: impl Display) {
+    pub(super) fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}:{value}"));
     }
 
@@ -233,9 +232,9 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("lazyfree_pending_objects", unreleased);
 }
 
-fn persistence(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     let durable = u8::from(status.storage != "memory");
-    text.field("loading", 0);
+    text.field("loading", u8::from(shared.clients.upstream.is_loading()));
     text.field("rdb_changes_since_last_save", status.unsaved_changes);
     text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
     text.field("rdb_saves", status.snapshots_total);
@@ -274,6 +273,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("pubsub_patterns", patterns);
     text.field("pubsubshard_channels", sharded);
     text.zeros(NOTHING_OF_THE_KIND);
+    text.field("migrate_cached_sockets", shared.migrations.len());
     let tracking = &shared.clients.tracking;
     text.field("tracking_total_keys", tracking.total_keys());
     text.field("tracking_total_items", tracking.total_items());
@@ -283,7 +283,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
-fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn replication(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     if leads(status) {
         text.field("role", "master");
         text.field("connected_slaves", peers(status).filter(|member| member.connected).count());
@@ -309,6 +309,7 @@ fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
         text.field("connected_slaves", 0);
         text.field("slave_repl_offset", status.applied_index);
     }
+    super::upstream::info(text, shared);
     let id = status.cluster_id.map_or(0, u128::from_be_bytes);
     text.field("master_failover_state", "no-failover");
     text.field("master_replid", format_args!("{id:040x}"));

@@ -25,6 +25,7 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Hello
             | Do::Info
             | Do::Latency(_)
+            | Do::Migrate
             | Do::Slowlog(_)
             | Do::Quit
             | Do::Readonly
@@ -102,6 +103,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         },
         Do::Discard
         | Do::Exec
+        | Do::Migrate
         | Do::Multi
         | Do::Quit
         | Do::Reset

@@ -99,7 +99,7 @@ impl Connection {
 
     /// One who looks does nothing else.
     pub(super) fn refused_while_monitoring(&self, row: &Command) -> Option<Reply> {
-        let touches_keys = !matches!(row.handler, Handler::Connection(_));
+        let touches_keys = !matches!(row.handler, Handler::Connection(_)) || row.changes_keys();
         (self.client.monitors.get() && touches_keys).then_some(NO_KEYS)
     }
 }

@@ -6,7 +6,7 @@ use super::admin_commands::host_and_port;
 use super::cluster_commands::owner;
 use super::connection::Connection;
 use super::databases;
-use crate::command::{self, Command, Reply, Request};
+use crate::command::{self, Command, Flags, Reply, Request};
 use crate::config::Redirect;
 use crate::group::Consistency;
 use crate::keyspace::slot;
@@ -28,9 +28,12 @@ impl Connection {
         if self.shared.backend.leads() {
             return None;
         }
+        if row.flags.has(Flags::ASKING) {
+            return None; // whoever sends it has chosen this node
+        }
         let args = request.args();
         let key = command::first_key(row, &args)?;
-        if !row.is_write() && self.reads_stale() {
+        if !row.changes_keys() && self.reads_stale() {
             return None;
         }
         let status = self.shared.backend.status();

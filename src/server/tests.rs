@@ -10,6 +10,7 @@ mod debug;
 mod discovery;
 mod eviction;
 mod limits;
+mod migrate;
 mod once;
 mod operations;
 mod pipelines;
@@ -19,6 +20,7 @@ mod redirect;
 mod slow;
 mod tracking;
 mod transactions;
+mod upstream;
 mod users;
 mod wakes;
 

@@ -4,6 +4,7 @@
 
 use super::admin_commands::{holders, leader};
 use super::exec::Unfinished;
+use super::migrate::Transfer;
 use super::operations::Waited;
 use super::stop::{Ending, NOT_STOPPED};
 use crate::command::{Reply, Request};
@@ -32,6 +33,8 @@ pub enum Goal {
     Disks(Waited),
     /// `SHUTDOWN`: see [`super::stop`], which looks at it.
     End(Ending),
+    /// `MIGRATE`: another server has answered.
+    Migrate(Transfer),
     /// Time passes, which was a command's; `rest` is what its `EXEC` does then.
     Sleep { request: Request, began_ns: u64, rest: Option<Box<Unfinished>> },
 }
@@ -56,6 +59,7 @@ impl Goal {
             }
             Self::Member(goal) => goal.reached(status),
             Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
+            Self::Migrate(transfer) => transfer.is_over().then_some(Reply::Ok),
             Self::Sleep { .. } => None,
             Self::Snapshot(index) => (status.snapshot_index >= *index).then_some(Reply::Ok),
             Self::Disks(waited) => waited.reached(status),
@@ -75,6 +79,7 @@ impl Goal {
                 };
                 Reply::error_owned(format!("ERR node {node} did not take over in time: {who}"))
             }
+            Self::Migrate(_) => Reply::error("IOERR error or timeout reading to target instance"),
             Self::Sleep { .. } => Reply::Ok,
             Self::Snapshot(_) => Reply::error(
                 "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",
@@ -82,6 +87,13 @@ impl Goal {
             Self::Disks(waited) => waited.found(status),
             Self::End(_) => NOT_STOPPED,
         }
+    }
+}
+
+impl Goal {
+    /// Whether it goes on although the client has nothing more to say.
+    pub fn outlives_client(&self) -> bool {
+        matches!(self, Self::Migrate(_))
     }
 }
 

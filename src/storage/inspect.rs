@@ -219,5 +219,6 @@ fn name(unit: &Unit<'_>) -> String {
             format!("set {}", names.join(" "))
         }
         Unit::Evict(victims) => format!("evict {} keys", victims.len()),
+        Unit::Upstream(it) => format!("upstream {:?}", it.step).to_lowercase(),
     }
 }

@@ -4,6 +4,7 @@
 
 mod evict;
 mod settings;
+mod upstream;
 
 pub use evict::{Victim, put_evict_unit};
 pub use settings::put_settings_unit;
@@ -42,10 +43,12 @@ pub enum Unit<'a> {
     Settings(Vec<(&'a str, &'a [u8])>),
     /// A node is short of memory: these keys go, each unless it was changed.
     Evict(Vec<Victim<'a>>),
+    /// What comes from the Redis that the cluster follows.
+    Upstream(Upstream<'a>),
 }
 
 /// A command and the database that it works in.
-#[derive(Debug, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Command<'a> {
     /// Name and arguments.
     pub args: Args<'a>,
@@ -104,6 +107,7 @@ pub struct Membership<'a> {
 }
 
 pub use super::proto::entry::Change;
+pub use upstream::{LoadedKey, Step, Upstream, put_upstream_unit};
 
 const UNIT: u32 = 1; // Body.units
 const COMMAND: u32 = 1; // Unit.command
@@ -264,6 +268,7 @@ fn read_unit(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
         MEMBERSHIP => Ok(Unit::Membership(read_membership(inner)?)),
         SETTINGS => settings::read_settings(inner),
         EVICT => evict::read_evict(inner),
+        Upstream::FIELD => Ok(Unit::Upstream(Upstream::read(inner)?)),
         _ => Err(WireError::new("kind of unit")),
     }
 }

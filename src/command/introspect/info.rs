@@ -38,12 +38,14 @@ fn key_spec(spec: &KeySpec) -> Reply {
     let kind = |name: &'static str, fields: Vec<(&'static str, Reply)>| {
         map([("type", Reply::bulk(name)), ("spec", map(fields))])
     };
-    let (begin, find) = match spec.first {
-        0 => (kind("unknown", vec![]), kind("unknown", vec![])),
-        first => (
-            kind("index", vec![("index", int(first))]),
-            kind("range", vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(0))]),
-        ),
+    let range =
+        || kind("range", vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(0))]);
+    let (begin, find) = match (spec.first, spec.keyword) {
+        (0, ("", _)) => (kind("unknown", vec![]), kind("unknown", vec![])),
+        (0, (word, from)) => {
+            (kind("keyword", vec![("keyword", Reply::bulk(word)), ("startfrom", int(from))]), range())
+        }
+        (first, _) => (kind("index", vec![("index", int(first))]), range()),
     };
     let notes = (!spec.notes.is_empty()).then(|| ("notes", Reply::bulk(spec.notes)));
     map(notes.into_iter().chain([

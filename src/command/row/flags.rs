@@ -28,6 +28,7 @@ flags! {
     LOADING 7 "loading";
     STALE 8 "stale";
     SKIP_SLOWLOG 9 "skip_slowlog";
+    ASKING 16 "asking";
     FAST 10 "fast";
     NO_AUTH 11 "no_auth";
     NO_ASYNC_LOADING 15 "no_async_loading";

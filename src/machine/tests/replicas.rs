@@ -5,8 +5,9 @@
 mod calls;
 
 use super::*;
-use crate::command::Handler;
+use crate::command::{Handler, Stage};
 use crate::keyspace::{Chooser, Event, EvictionPolicy};
+use crate::wire::units::{LoadedKey, Step, Upstream};
 use calls::Calls;
 use rand::Rng;
 use std::collections::BTreeSet;
@@ -134,7 +135,41 @@ impl Pair {
         self.calls.rng.random_range(0..DATABASES_USED)
     }
 
+    /// What a link tells, mostly in its turn.
+    fn put_upstream(&mut self, body: &mut Vec<u8>) {
+        let Some(source) = self.steady.upstream().source() else { return };
+        let (mut session, mut from) = (source.session, source.offset);
+        if self.calls.rng.random_bool(0.1) {
+            return units::put_command_unit(body, &[b"REPLICAOF", b"no", b"one"], 0);
+        }
+        if self.calls.rng.random_bool(0.1) {
+            (session, from) = (session - 1, from + 1);
+        }
+        let step = match (source.stage, self.calls.rng.random_range(0..10)) {
+            (_, 0) => Step::DOWN,
+            (_, 1) => Step::TAKE,
+            (_, 2) => Step::CONTINUE,
+            (Stage::Loading, 3..8) => Step::KEYS,
+            (Stage::Loading, _) => Step::LOADED,
+            (Stage::Following, 3..) => Step::COMMANDS,
+            _ => Step::LOAD,
+        };
+        if source.stage == Stage::Loading {
+            from = source.loaded;
+        }
+        let (call, name) = (self.calls.any(), self.calls.one_of(&["s0", "s1", "n0"]));
+        let commands = vec![units::Command { args: call.iter().map(Vec::as_slice).collect(), db: 1 }];
+        let deadline_ms = self.calls.now_ms;
+        let keys = vec![LoadedKey { key: &name, value: b"\x00\x01v", deadline_ms, db: 2 }];
+        let to = from + 7;
+        let unit = Upstream { step, session, text: "text", from, to, db: 1, commands, keys };
+        units::put_upstream_unit(body, &unit);
+    }
+
     fn put_unit(&mut self, body: &mut Vec<u8>) {
+        if self.steady.upstream().is_followed() && self.calls.rng.random_bool(0.5) {
+            return self.put_upstream(body);
+        }
         match self.calls.rng.random_range(0..100) {
             0..3 => self.put_settings(body),
             3 => {

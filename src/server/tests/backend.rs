@@ -119,7 +119,9 @@ impl FakeBackend {
                     // The id 9 is nobody; who is added without one becomes 4.
                     Unit::Membership(it) if it.node == 9 => Reply::error("ERR there is no node 9"),
                     Unit::Membership(it) => Reply::Int(if it.node == 0 { 4 } else { it.node as i64 }),
-                    unit @ Unit::Settings(_) => self.machine.borrow_mut().execute(&unit),
+                    unit @ (Unit::Settings(_) | Unit::Upstream(_)) => {
+                        self.machine.borrow_mut().execute(&unit)
+                    }
                     unit => panic!("{unit:?}"),
                 },
             };
@@ -139,6 +141,7 @@ impl FakeBackend {
         match step {
             Step::Write => machine.execute(&units.next().unwrap().unwrap()),
             Step::Read(request) => self.read(&machine, request),
+            Step::Watch(request) => machine.watch(request.db, &request.args()[1..], self.wall_ms.get()).0,
             Step::ReadTransaction(reads) => {
                 Reply::Array(reads.commands.iter().map(|request| self.read(&machine, request)).collect())
             }
@@ -226,7 +229,7 @@ impl FakeBackend {
                 self.put(args[1], (old + 1).to_string().into_bytes());
                 Reply::Int(old + 1)
             }
-            b"acl" | b"once" | b"publish" | b"spublish" => {
+            b"acl" | b"once" | b"publish" | b"replicaof" | b"spublish" => {
                 let command = Command { args: args.clone(), db: 0 };
                 self.machine.borrow_mut().execute(&Unit::Command(command))
             }
