@@ -92,7 +92,7 @@ pub fn object(machine: &Machine, db: usize, key: &[u8]) -> Reply {
     let used = match machine.settings().eviction.counts_uses() {
         true => {
             let frequency = keyspace.frequency(db, key, now_ms).unwrap_or(0);
-            (used_s / 60 << 8 | u64::from(frequency)) % LRU_CLOCK_SECONDS
+            ((used_s / 60) << 8 | u64::from(frequency)) % LRU_CLOCK_SECONDS
         }
         false => used_s % LRU_CLOCK_SECONDS,
     };
