@@ -88,6 +88,8 @@ pub struct Group {
     reads_served: Cell<u64>,
     /// Clients of this node want to hear of each key that changes.
     touches_wanted: bool,
+    /// Replicas of Redis's protocol have attached to this node.
+    propagates_wanted: bool,
     /// Of the commands of this node's clients.
     observer: Rc<Observer>,
     /// The end of the log that this node started with.
@@ -180,6 +182,7 @@ impl Group {
             entries_applied_total: 0,
             reads_served: Cell::new(0),
             touches_wanted: false,
+            propagates_wanted: false,
             observer: Rc::default(),
             old_log,
             replays: false,
@@ -343,6 +346,12 @@ impl Group {
     pub fn set_touches(&mut self, wanted: bool) {
         self.touches_wanted = wanted;
         self.machine.set_touches(wanted);
+    }
+
+    /// Whether [`Notice`]s are made of what replicas of Redis's protocol have to carry out.
+    pub fn set_propagates(&mut self, wanted: bool) {
+        self.propagates_wanted = wanted;
+        self.machine.set_propagates(wanted);
     }
 
     /// Who hears of the cost of commands of this node's clients.

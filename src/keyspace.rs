@@ -19,6 +19,7 @@ mod events;
 mod eviction;
 mod hash;
 mod partition;
+mod propagation;
 mod random;
 pub mod rdb;
 mod scan;
@@ -37,6 +38,7 @@ pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use eviction::{Chooser, EvictionPolicy, Victim};
 pub use partition::{Item, PARTITIONS};
+pub use propagation::Call;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
@@ -49,6 +51,7 @@ use database::Database;
 use discard::Discarded;
 use events::Events;
 use hash::KeyHash;
+use propagation::Propagation;
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
 use usage::Counting;
@@ -64,6 +67,7 @@ pub struct Keyspace {
     discarded: Discarded,
     events: Events,
     counting: Counting,
+    propagation: Propagation,
     /// Not part of the state: see [`Keyspace::keep_expired`].
     keeps_expired: bool,
 }
@@ -81,6 +85,7 @@ impl Keyspace {
             discarded: Discarded::default(),
             events: Events::default(),
             counting: Counting::default(),
+            propagation: Propagation::default(),
             keeps_expired: false,
         }
     }
@@ -250,6 +255,7 @@ impl Keyspace {
             database.flush(swap.revision, &mut self.discarded);
         }
         self.events.touched_all();
+        self.propagation.always();
     }
 
     /// Frees some of what [`Keyspace::flush`] put aside. Writes do so too, a little each;

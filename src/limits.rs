@@ -66,6 +66,25 @@ pub const SUBSCRIBER_SOFT_BUFFER_BYTES: usize = 8 << 20;
 /// See [`SUBSCRIBER_SOFT_BUFFER_BYTES`].
 pub const SUBSCRIBER_PATIENCE_S: u64 = 60;
 
+/// Replicas of Redis's protocol that are attached to a node at a time. Beyond: an error.
+pub const MAX_REDIS_REPLICAS: usize = 32;
+
+/// Bytes of commands held for a replica that does not read, or has not been sent the keys yet
+/// (`client-output-buffer-limit slave`). Beyond: closed; it begins anew.
+pub const MAX_REPLICA_BUFFER_BYTES: usize = 256 << 20;
+
+/// The same for a replica that stays above it for [`REPLICA_PATIENCE_S`].
+pub const REPLICA_SOFT_BUFFER_BYTES: usize = 64 << 20;
+
+/// See [`REPLICA_SOFT_BUFFER_BYTES`].
+pub const REPLICA_PATIENCE_S: u64 = 60;
+
+/// Between two signs of life to replicas of Redis's protocol, at first.
+pub const REPLICA_PING_PERIOD_S: i64 = 10;
+
+/// Silence of a replica that acknowledges, after which it is closed (`repl-timeout`).
+pub const REPLICA_TIMEOUT_S: u64 = 60;
+
 /// Subscriptions of all clients of a node. Beyond: an error, nothing is subscribed to.
 pub const MAX_SUBSCRIPTIONS: usize = 1_000_000;
 
@@ -170,6 +189,10 @@ pub const LOG_CACHE_BYTES: usize = 64 << 20;
 
 /// The same while a snapshot is on its way to a follower.
 pub const LOG_CACHE_BYTES_DURING_SNAPSHOT: usize = 512 << 20;
+
+/// Pieces of an RDB file, each as long as a snapshot chunk, that a replica has not taken yet.
+/// Beyond: its reader waits.
+pub const RDB_PARTS_IN_FLIGHT: usize = 4;
 
 /// Log written since the last snapshot that makes a new one due, at least.
 pub const SNAPSHOT_MIN_LOG_BYTES: u64 = 64 << 20;

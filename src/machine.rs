@@ -5,6 +5,7 @@
 mod evictions;
 mod members;
 mod migrate;
+mod rdb;
 mod reads;
 mod snapshot;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 pub use members::{Member, Members, Wanted};
+pub use rdb::RdbWriter;
 pub use snapshot::{Restorer, SnapshotError};
 
 /// What becomes of a batch, by its number in its origin's stream.
@@ -137,7 +139,7 @@ impl Machine {
 
     /// The same, with somebody who looks on.
     pub fn execute_seen(&mut self, unit: &Unit<'_>, seen: &mut Seen<'_>) -> Reply {
-        match unit {
+        let reply = match unit {
             Unit::Command(command) => match self.refuses(command) {
                 Some(error) => error,
                 None => self.run(command, seen),
@@ -151,7 +153,9 @@ impl Machine {
             Unit::Bootstrap { cluster_id, hash_key, voters, password } => {
                 self.bootstrap(cluster_id, hash_key, voters, password)
             }
-        }
+        };
+        self.state.keyspace.end_unit();
+        reply
     }
 
     /// Ends an entry: removes keys and sessions whose time has come, a bounded number of each.
@@ -171,6 +175,11 @@ impl Machine {
     /// Whether each key that changes is among the events.
     pub fn set_touches(&mut self, wanted: bool) {
         self.state.keyspace.set_touches(wanted);
+    }
+
+    /// Whether what replicas of Redis's protocol have to carry out is among the events.
+    pub fn set_propagates(&mut self, wanted: bool) {
+        self.state.keyspace.set_propagates(wanted);
     }
 
     /// Any key may be another than it was: the state itself was replaced.
@@ -214,7 +223,9 @@ impl Machine {
                     self.commands_run += 1;
                     let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
                     let (state, db) = (&mut self.state, command.db as usize);
+                    state.keyspace.begin_command();
                     let reply = write(&mut WriteContext { state, db, now_ms, seed }, &command.args);
+                    self.state.keyspace.end_command(db, &command.args[resolved.wraps..]);
                     seen(resolved, &command.args, &reply);
                     reply
                 }

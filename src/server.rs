@@ -36,6 +36,7 @@ mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
 mod redirect;
+mod replicas;
 mod sentinel_commands;
 mod session;
 mod slowlog_command;
@@ -54,7 +55,7 @@ use crate::config::{DebugCommand, Redirect};
 use crate::group::{Consistency, Job, Observer};
 use crate::keyspace::CountingPace;
 use crate::machine::Machine;
-use crate::node::{NodeStatus, Role};
+use crate::node::{NodeStatus, RdbParts, RdbRequest, Role};
 use crate::wire::NodeId;
 use migrate::Sockets;
 use parameters::Parameters;
@@ -89,6 +90,11 @@ pub trait Backend {
     fn release_flushed(&self, tables: usize) -> bool;
     /// How this node counts uses of keys, where the policy goes by that.
     fn set_counting_pace(&self, pace: CountingPace);
+    /// Whether [`crate::node::Clients::notice`] is to hear what replicas of Redis's protocol have to
+    /// carry out.
+    fn set_propagates(&self, wanted: bool);
+    /// The snapshot on disk as an RDB file.
+    fn rdb(&self, request: RdbRequest) -> RdbParts;
     /// Whether the node leads, which is asked before every command when others are redirected.
     fn leads(&self) -> bool {
         self.status().role == Role::Leader
@@ -136,6 +142,14 @@ impl Backend for crate::node::Node {
 
     fn set_counting_pace(&self, pace: CountingPace) {
         crate::node::Node::set_counting_pace(self, pace);
+    }
+
+    fn set_propagates(&self, wanted: bool) {
+        crate::node::Node::set_propagates(self, wanted);
+    }
+
+    fn rdb(&self, request: RdbRequest) -> RdbParts {
+        crate::node::Node::rdb(self, request)
     }
 
     fn leads(&self) -> bool {

@@ -46,6 +46,15 @@ impl State {
         }
         Ok(())
     }
+
+    /// A key was met that may have expired and be there still, and that nothing removes: whoever
+    /// has cached it hears of it, and replicas do unless it is an upstream's to say so.
+    pub fn tell_expired(&self, db: usize, key: &[u8]) {
+        self.keyspace.met_expired(db, key);
+        if !self.upstream.is_followed() {
+            self.keyspace.propagate_expired(db, key);
+        }
+    }
 }
 
 /// For a command that changes nothing.
@@ -113,7 +122,7 @@ impl<'a> ReadContext<'a> {
         self.state.keyspace.missed(db, key);
         if !self.state.settings.active_expire {
             // Nobody will remove what has expired, and tell of it then.
-            self.state.keyspace.met_expired(db, key);
+            self.state.tell_expired(db, key);
         }
     }
 }
@@ -164,7 +173,11 @@ impl WriteContext<'_> {
 
     /// The key in another database.
     pub fn get_in(&self, db: usize, key: &[u8]) -> Option<&Item> {
-        self.state.keyspace.access(db, key, self.now_ms, self.now_ms)
+        let item = self.state.keyspace.access(db, key, self.now_ms, self.now_ms);
+        if item.is_none() {
+            self.state.keyspace.propagate_expired(db, key);
+        }
+        item
     }
 
     /// Tells whoever listens to keyspace events what was done; `name` as Redis calls it. That a

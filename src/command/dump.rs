@@ -117,6 +117,7 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     if deadline_ms.as_ref().is_some_and(has_expired) {
         if context.edit(key).remove() {
             context.notify(EventClass::Generic, "del", key);
+            context.propagate_deletion(key);
         }
         return Ok(Reply::Ok);
     }
@@ -128,5 +129,10 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         _ => {}
     }
     context.notify(EventClass::Generic, "restore", key);
+    if let Some(deadline_ms) = deadline_ms.filter(|_| !options.absolute && context.propagates()) {
+        let deadline = deadline_ms.to_string();
+        let told = [&[args[0], key, deadline.as_bytes(), payload], &args[4..], &[b"ABSTTL"]];
+        context.propagate(&told.concat());
+    }
     Ok(Reply::Ok)
 }

@@ -178,9 +178,11 @@ fn expire(
     }
     let event = if has_passed {
         edit.remove();
+        context.propagate_deletion(key);
         "del"
     } else {
         edit.set_deadline(deadline_ms as u64);
+        context.propagate_deadline(key, deadline_ms as u64, &args[3..]);
         "expire"
     };
     context.notify(EventClass::Generic, event, key);

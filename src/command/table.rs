@@ -5,7 +5,7 @@ use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
     getex, hyperloglog, introspect, lcs, lolwut, memory, migrate, object, observe, once, operations, pubsub,
-    ranges, rename, scan, server, set, sort, strings, transactions, upstream, versions,
+    ranges, rename, replication, scan, server, set, sort, strings, transactions, upstream, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -82,6 +82,7 @@ static COMMANDS: &[&Command] = &[
     &connection::PING,
     &set::PSETEX,
     &pubsub::PSUBSCRIBE,
+    &replication::PSYNC,
     &expiry::PTTL,
     &pubsub::PUBLISH,
     &pubsub::PUBSUB,
@@ -93,6 +94,7 @@ static COMMANDS: &[&Command] = &[
     &connection::READWRITE,
     &rename::RENAME,
     &rename::RENAMENX,
+    &replication::REPLCONF,
     &upstream::REPLICAOF,
     &connection::RESET,
     &dump::RESTORE,
@@ -119,6 +121,7 @@ static COMMANDS: &[&Command] = &[
     &ranges::SUBSTR,
     &pubsub::SUNSUBSCRIBE,
     &databases::SWAPDB,
+    &replication::SYNC,
     &server::TIME,
     &generic::TOUCH,
     &expiry::TTL,

@@ -146,6 +146,7 @@ impl Group {
             KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
             KeyspaceEvent::Touched { .. }
             | KeyspaceEvent::TouchedAll
+            | KeyspaceEvent::Propagated(_)
             | KeyspaceEvent::Refusals(_)
             | KeyspaceEvent::User { .. }
             | KeyspaceEvent::UsersReplaced => true,

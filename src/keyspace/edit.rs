@@ -41,6 +41,7 @@ impl<'a, 'k> Edit<'a, 'k> {
             if entry.item.has_expired(now_ms) && !edit.keyspace.keeps_expired {
                 edit.remove();
                 edit.keyspace.events.named(EventClass::Expired, "expired", db, key);
+                edit.keyspace.propagation.expired(db, key);
             }
         }
         edit

@@ -2,7 +2,7 @@
 //! them, in one order. Events are not state: they must never have an influence on it, and a
 //! replica for which nobody asks makes none.
 
-use super::Blob;
+use super::{Blob, Call};
 use std::cell::RefCell;
 use std::fmt;
 
@@ -143,6 +143,8 @@ pub enum Event {
     Refusals(u8),
     /// `PUBLISH` or `SPUBLISH`.
     Message { channel: Blob, message: Blob, sharded: bool },
+    /// What replicas of Redis's protocol have to carry out, all at once.
+    Propagated(Vec<Call>),
 }
 
 /// What is wanted, and what has happened since it was last taken.
@@ -200,6 +202,7 @@ impl super::Keyspace {
     pub fn publish(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
         let (channel, message) = (Blob::new(channel), Blob::new(message));
         self.events.list.get_mut().push(Event::Message { channel, message, sharded });
+        self.propagation.always();
     }
 
     /// A user is not what it was.
@@ -236,6 +239,7 @@ impl super::Keyspace {
 
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
+        self.end_each();
         std::mem::take(self.events.list.get_mut())
     }
 }

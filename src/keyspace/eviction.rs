@@ -308,6 +308,8 @@ impl Keyspace {
             return false;
         }
         self.notify(db, EventClass::Evicted, "evicted", key);
+        self.propagate(db, &[b"DEL", key]);
+        self.end_each();
         true
     }
 }

@@ -1,10 +1,11 @@
 //! Values in Redis's own serialization (RDB, version 10), as `DUMP` and `RESTORE` exchange them:
 //! a byte for the type, the value, two bytes of version, a CRC64 of all that; and whole files of
-//! them (`reader`). What is read comes from anybody: it must never panic, nor take more memory than
-//! [`MAX_BULK_BYTES`] a string.
+//! them (`reader`, [`FileWriter`]). What is read comes from anybody: it must never panic, nor take more
+//! memory than [`MAX_BULK_BYTES`] a string.
 
 mod crc64;
 mod extent;
+mod file;
 mod lzf;
 pub mod opcode;
 mod reader;
@@ -17,6 +18,7 @@ mod tests;
 
 use super::Value;
 use super::value::IntBytes;
+pub use file::FileWriter;
 use strings::Reader;
 use thiserror::Error;
 
@@ -42,17 +44,25 @@ pub enum PayloadError {
 
 /// The payload of a value.
 pub fn dump(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
-    match value {
-        Value::String(value) => {
-            out.push(STRING);
-            strings::put(&mut out, value.bytes(&mut IntBytes::default()));
-        }
-    }
+    let mut out = vec![type_of(value)];
+    put_value(&mut out, value);
     out.extend_from_slice(&VERSION.to_le_bytes());
     let checksum = crc64::checksum(&out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
+}
+
+fn type_of(value: &Value) -> u8 {
+    match value {
+        Value::String(_) => STRING,
+    }
+}
+
+/// Appends a value without its type.
+fn put_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
+    }
 }
 
 /// Whether the payload is whole, and of a version that is known here. Returns what is before

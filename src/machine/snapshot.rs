@@ -10,9 +10,9 @@ use crate::wire::entry::{next_field, put_len_field};
 use crate::wire::proto::snapshot as proto;
 use protobuf::Message as _;
 
-const STATE: u32 = 1; // Chunk.state
-const KEYS: u32 = 2; // Chunk.keys
-const END: u32 = 3; // Chunk.end
+pub(super) const STATE: u32 = 1; // Chunk.state
+pub(super) const KEYS: u32 = 2; // Chunk.keys
+pub(super) const END: u32 = 3; // Chunk.end
 const SESSIONS: u32 = 4; // Chunk.sessions
 
 /// Why chunks do not make a machine.

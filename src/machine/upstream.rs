@@ -76,6 +76,7 @@ impl Machine {
             source.loaded = 0;
         }
         self.state.keyspace.flush_all();
+        self.state.keyspace.propagate(0, &[b"FLUSHALL"]);
     }
 
     fn load(&mut self, keys: &[LoadedKey<'_>]) -> Reply {
@@ -84,8 +85,14 @@ impl Machine {
             let Ok(value) = rdb::value_of(loaded.value) else {
                 return Reply::error("UPSTREAM a value of the copy is malformed");
             };
-            let mut edit = self.state.keyspace.edit(loaded.db as usize, loaded.key, now_ms);
-            edit.set(value, loaded.deadline_ms);
+            let db = loaded.db as usize;
+            if self.state.keyspace.propagates() {
+                let (payload, deadline) = (rdb::dump(&value), loaded.deadline_ms.to_string());
+                let call =
+                    [&b"RESTORE"[..], loaded.key, deadline.as_bytes(), &payload, b"REPLACE", b"ABSTTL"];
+                self.state.keyspace.propagate(db, &call);
+            }
+            self.state.keyspace.edit(db, loaded.key, now_ms).set(value, loaded.deadline_ms);
         }
         Reply::Ok
     }
@@ -110,7 +117,10 @@ impl Machine {
         self.commands_run += 1;
         let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
         let (state, db) = (&mut self.state, command.db as usize);
-        match write(&mut WriteContext { state, db, now_ms, seed }, &command.args) {
+        state.keyspace.begin_command();
+        let reply = write(&mut WriteContext { state, db, now_ms, seed }, &command.args);
+        self.state.keyspace.end_command(db, &command.args);
+        match reply {
             Reply::Error(text) => {
                 let name = row.full_name.to_ascii_uppercase();
                 Err(refused(&format!("a {name} of the upstream fails here: {text}")))

@@ -103,7 +103,8 @@ fn keep_house(shared: &Shared) {
     let idle_s = shared.parameters.timeout_s.get() as u64;
     for client in shared.clients.all() {
         let silent = now.duration_since(client.active.get());
-        let busy = client.awaiting() > 0 || client.blocked.get() || client.subscribed.get();
+        let listens = client.subscribed.get() || client.replicates.get();
+        let busy = client.awaiting() > 0 || client.blocked.get() || listens;
         if idle_s > 0 && silent >= Duration::from_secs(idle_s) && !busy {
             client.close("idle timeout");
         } else if silent >= SHRINK_AFTER

@@ -8,6 +8,7 @@ use super::control::Pause;
 use super::eviction::Eviction;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
+use super::replicas::Replicas;
 use super::stats::Stats;
 use super::stop::Stop;
 use super::tracking::Tracking;
@@ -15,7 +16,7 @@ use super::upstream::Upstream;
 use crate::command::{Refusals, Reply};
 use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
-use crate::node::Clients;
+use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ pub struct ClientTable {
     shutting_down: Cell<bool>,
     pubsub: PubSub,
     monitors: Monitors,
+    pub(super) replicas: Replicas,
     stop: Stop,
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
@@ -51,6 +53,7 @@ impl ClientTable {
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
+            replicas: Replicas::default(),
             stop: Stop::default(),
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
@@ -86,6 +89,7 @@ impl ClientTable {
         }
         self.pubsub.forget(client);
         self.monitors.remove(client);
+        self.replicas.remove(client);
         self.untrack(client);
     }
 
@@ -187,7 +191,12 @@ impl Clients for ClientTable {
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
             Event::Refusals(bits) => self.upstream.refuse(Refusals::from_bits(bits)),
             Event::TouchedAll => self.touched_all(notice.ticket),
+            Event::Propagated(calls) => self.replicas.feed(&calls, touch),
         }
+    }
+
+    fn snapshot(&self, news: SnapshotNews) {
+        self.replicas.news(news);
     }
 
     fn flush(&self) {

@@ -2,11 +2,14 @@
 //! submits it as one job, and parses on when the job has been answered. Replies do not
 //! pass through it (see `client`). This module must never hold more input than its bounds.
 
+mod link;
+
 use super::client::Client;
 use super::config_command::Changes;
 use super::control::Unblock;
 use super::dispatch::Flow;
 use super::migrate::Moving;
+use super::replicas::{Replicas, Wishes};
 use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
 use super::wait::{MemberGoal, Wait};
@@ -49,6 +52,8 @@ pub enum Capture {
     Member(MemberGoal),
     /// Parameters of the whole cluster.
     Settings(Changes),
+    /// A replica's beginning, once this node has applied what was committed when it asked.
+    Sync(Wishes),
     /// Keys on their way to another server.
     Migrate(Box<Moving>),
 }
@@ -118,6 +123,9 @@ impl Connection {
         let client = Rc::clone(&self.client);
         loop {
             self.advance();
+            if client.replicates.get() {
+                return self.serve_replica(read).await;
+            }
             let held_back = !self.may_parse();
             self.shared.clients.flush_monitors();
             let unsent = client.flush();
@@ -189,6 +197,7 @@ impl Connection {
     fn may_parse(&self) -> bool {
         self.client.awaiting() == 0
             && !self.quitting
+            && !self.client.replicates.get()
             && self.wait.is_none()
             && !self.is_paused()
             && !self.client.control.awaits_room.get()
@@ -371,6 +380,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.clients.remove(&self.client);
         Tracking::settle(&self.shared);
+        Replicas::settle(&self.shared);
     }
 }
 

@@ -263,6 +263,7 @@ impl Connection {
             Do::Debug => self.start_debug(args, began_ns, job),
             Do::ConfigSet => self.start_config_set(args, job),
             Do::Node(what) => self.start_node_command(what, args),
+            Do::Replica(what) => self.start_replica_command(what, args, job),
             _ if local::asks_the_group(what) => self.start_raft(what, args, job),
             _ => return None,
         })
@@ -354,6 +355,10 @@ impl Connection {
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
+            },
+            (Capture::Sync(wishes), reply) => match self.become_replica(wishes, &reply) {
+                Ok(()) => return, // what it is sent from now on are no replies
+                Err(error) => error,
             },
             (Capture::Settings(changes), reply) => self.settings_taken(&changes, reply),
             (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {

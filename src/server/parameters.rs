@@ -72,6 +72,8 @@ pub struct Parameters {
     pub tcp_keepalive_s: Cell<i64>,
     /// What `INFO latencystats` shows of it.
     pub latency_percentiles: RefCell<Vec<f64>>,
+    /// Between two signs of life to replicas of Redis's protocol.
+    pub repl_ping_period_s: Cell<i64>,
     /// Entries of `ACL LOG`.
     pub acllog_max_len: Cell<i64>,
     hints: RefCell<BTreeMap<&'static str, String>>,
@@ -87,6 +89,7 @@ impl Parameters {
             timeout_s: seconds(config.idle_timeout),
             tcp_keepalive_s: seconds(config.tcp_keepalive),
             latency_percentiles: RefCell::new(vec![50.0, 99.0, 99.9]),
+            repl_ping_period_s: Cell::new(limits::REPLICA_PING_PERIOD_S),
             acllog_max_len: Cell::new(limits::ACL_LOG_ENTRIES),
             hints: RefCell::default(),
         }

@@ -17,6 +17,7 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod replicas;
 mod slow;
 mod tracking;
 mod transactions;

@@ -1,14 +1,17 @@
 //! Replicas stay the same, whatever the log holds: one that has applied every entry, one that
 //! is again and again restored from a snapshot taken while entries went on, and one that
-//! applies all of them anew.
+//! applies all of them anew. And one that hears only what is propagated to replicas of Redis's
+//! protocol holds the same keys.
 
 mod calls;
+pub mod follower;
 
 use super::*;
 use crate::command::{Handler, Stage};
 use crate::keyspace::{Chooser, Event, EvictionPolicy};
 use crate::wire::units::{LoadedKey, Step, Upstream};
 use calls::Calls;
+use follower::Follower;
 use rand::Rng;
 use std::collections::BTreeSet;
 
@@ -60,6 +63,7 @@ fn carry_out(machine: &mut Machine, entry: &Logged) -> Outcome {
 /// A new replica that somebody listens to.
 fn listened_to(mut machine: Machine) -> Machine {
     machine.set_touches(true);
+    machine.set_propagates(true);
     machine.take_events();
     machine
 }
@@ -98,6 +102,7 @@ struct Pair {
     calls: Calls,
     steady: Machine,
     other: Machine,
+    follower: Follower,
     log: Vec<Logged>,
     /// Of a snapshot under way: how long the log was at its beginning, and its chunks.
     snapshot: Option<(usize, Vec<Vec<u8>>)>,
@@ -114,6 +119,7 @@ impl Pair {
             calls: Calls::new(seed, neighbours.to_vec()),
             steady: begun(),
             other: begun(),
+            follower: Follower::new(),
             log: Vec::new(),
             snapshot: None,
             watched: Vec::new(),
@@ -267,7 +273,13 @@ impl Pair {
         assert_eq!(carry_out(&mut self.other, &entry), entry.outcome, "entry {index}");
         let answered = entry.outcome.seen.iter().filter(|(_, reply)| !reply.is_error());
         self.reached.extend(answered.map(|(name, _)| *name));
+        self.follower.hear(&entry.outcome.events);
         self.log.push(entry);
+    }
+
+    fn check_follower(&self) {
+        let when = format!("after entry {}", self.log.len() + 1);
+        self.follower.check(&self.steady, self.steady.clock_ms(), &when);
     }
 
     /// Takes a snapshot of the other replica a little further, or begins one; when it is
@@ -314,8 +326,9 @@ impl Pair {
             }
         }
         assert_eq!(self.steady.state_hash(), hash, "reads have changed the state");
-        self.steady.take_events();
+        self.follower.hear(&self.steady.take_events());
         self.other.take_events();
+        self.check_follower();
     }
 }
 
@@ -328,6 +341,7 @@ fn replicas_stay_the_same_whatever_the_log_holds() {
     let neighbours = neighbours();
     let mut reached = BTreeSet::new();
     let mut restored = 0;
+    let mut told = (0, 0);
     for seed in 0..SEEDS {
         println!("seed {seed}");
         let mut pair = Pair::new(seed, &neighbours);
@@ -347,8 +361,10 @@ fn replicas_stay_the_same_whatever_the_log_holds() {
         assert_eq!(anew.state_hash(), pair.steady.state_hash(), "all entries anew");
         reached.extend(pair.reached);
         restored += pair.restored;
+        told = (told.0 + pair.follower.told, told.1 + pair.follower.told_together);
     }
     assert!(restored >= SEEDS, "only {restored} snapshots were restored");
+    assert!(told.0 > 1000 && told.1 > 100, "{told:?} commands were told to the replica");
     for row in calls::rows() {
         let what = if matches!(row.handler, Handler::Write(_)) { "write" } else { "read" };
         let name = row.full_name;

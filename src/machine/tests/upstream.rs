@@ -1,6 +1,8 @@
 //! What a link tells the state: once, in order, and of one link at a time.
 
+use super::replicas::follower::Follower;
 use super::*;
+use crate::keyspace::Event;
 use crate::wire::units::{Command, LoadedKey, Step, Upstream, put_upstream_unit};
 
 /// A string as an RDB file has it.
@@ -189,4 +191,31 @@ fn snapshots_carry_it_at_every_stage() {
     apply(&mut machine, 3, NOW_MS, &["REPLICAOF NO ONE"]);
     check(&mut machine);
     assert!(machine.upstream().sessions > 0);
+}
+
+#[test]
+fn who_replicates_this_node_hears_what_the_upstream_says() {
+    let mut machine = bootstrapped(1);
+    machine.set_propagates(true);
+    let mut follower = Follower::new();
+    apply(&mut machine, 2, NOW_MS, &["SET own 1", "REPLICAOF up 6379"]);
+    let session = take_over(&mut machine);
+    tell(&mut machine, &Upstream::new(session, Step::LOAD));
+    follower.hear(&machine.take_events());
+    load(&mut machine, session, 0, &[("n", "5", NOW_MS + 10), ("a", "text", 0), ("b", "b", NOW_MS + 9000)]);
+    loaded(&mut machine, session, 3, 100);
+    follower.hear(&machine.take_events());
+    follower.check(&machine, NOW_MS, "as it was copied");
+    // What has expired by our clock is the upstream's to remove.
+    machine.begin_entry(9, NOW_MS + 20);
+    obey(&mut machine, session, 100, 120, &["INCR n", "PEXPIRE a 500", "SET c 1", "APPEND b b"]);
+    assert_eq!(get(&machine, "n"), Reply::Nil, "to clients it is gone");
+    let events = machine.take_events();
+    let told: Vec<_> = events.iter().filter(|event| matches!(event, Event::Propagated(_))).collect();
+    assert!(!format!("{told:?}").contains("DEL"), "{told:?}");
+    follower.hear(&events);
+    follower.check(&machine, NOW_MS, "with what has expired, which is still there");
+    obey(&mut machine, session, 120, 140, &["DEL n", "FLUSHDB"]);
+    follower.hear(&machine.take_events());
+    follower.check(&machine, 0, "empty");
 }

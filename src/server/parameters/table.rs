@@ -85,7 +85,12 @@ fn output_buffer(_: &Shared) -> String {
     let hard = limits::MAX_OUTPUT_BUFFER_BYTES;
     let (most, soft) = (limits::MAX_SUBSCRIBER_BUFFER_BYTES, limits::SUBSCRIBER_SOFT_BUFFER_BYTES);
     let seconds = limits::SUBSCRIBER_PATIENCE_S;
-    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {most} {soft} {seconds}")
+    let [of_replicas, soft_of_replicas] =
+        [limits::MAX_REPLICA_BUFFER_BYTES, limits::REPLICA_SOFT_BUFFER_BYTES];
+    let patience = limits::REPLICA_PATIENCE_S;
+    format!(
+        "normal {hard} 0 0 slave {of_replicas} {soft_of_replicas} {patience} pubsub {most} {soft} {seconds}"
+    )
 }
 
 fn percentiles(shared: &Shared) -> String {
@@ -246,8 +251,8 @@ pub static ROWS: &[Row] = &[
     row("repl-diskless-sync", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), RAFT)),
     row("repl-diskless-sync-delay", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("5"), RAFT)),
     row("repl-diskless-sync-max-replicas", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("0"), RAFT)),
-    row("repl-ping-replica-period", Grammar::Int(1, i32::MAX as i64), Holder::Fixed(Source::Text("10"), RAFT)),
-    row("repl-ping-slave-period", Grammar::Int(1, i32::MAX as i64), Holder::Fixed(Source::Text("10"), RAFT)),
+    row("repl-ping-replica-period", Grammar::Int(1, i32::MAX as i64), Holder::Number(|node| &node.parameters.repl_ping_period_s)),
+    row("repl-ping-slave-period", Grammar::Int(1, i32::MAX as i64), Holder::Number(|node| &node.parameters.repl_ping_period_s)),
     row("repl-timeout", Grammar::Int(1, i32::MAX as i64), Holder::Fixed(Source::Text("60"), RAFT)),
     row("replica-announce-ip", Grammar::Text, Holder::Fixed(Source::Text(""), ADDRESSES)),
     row("replica-announce-port", Grammar::Int(0, 65535), Holder::Fixed(Source::Text("0"), ADDRESSES)),

@@ -4,8 +4,8 @@
 use crate::command::{Reply, Request, hash_password};
 use crate::group::{Consistency, Job, Notice, Step};
 use crate::keyspace::CountingPace;
-use crate::machine::Machine;
-use crate::node::{Clients, MemberStatus, NodeStatus, Role};
+use crate::machine::{Machine, RdbWriter};
+use crate::node::{Clients, MemberStatus, NodeStatus, RdbPart, RdbParts, RdbRequest, Role};
 use crate::server::{Backend, ClientTable};
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Unit, Units};
@@ -262,6 +262,29 @@ impl Backend for FakeBackend {
     fn set_touches(&self, wanted: bool) {
         self.touches.set(wanted);
         self.machine.borrow_mut().set_touches(wanted);
+    }
+
+    fn set_propagates(&self, wanted: bool) {
+        self.machine.borrow_mut().set_propagates(wanted);
+    }
+
+    /// Of the machine as it is now, whatever snapshot is asked for.
+    fn rdb(&self, request: RdbRequest) -> RdbParts {
+        let (mut machine, mut bytes) = (self.machine.borrow_mut(), Vec::new());
+        let mut writer = RdbWriter::new(request.with_keys);
+        writer.chunk(&machine.snapshot_begin(), &mut bytes).unwrap();
+        while let Some(chunk) = machine.snapshot_next(100) {
+            writer.chunk(&chunk, &mut bytes).unwrap();
+        }
+        writer.finish(&mut bytes).unwrap();
+        let (parts, receiver) = tokio::sync::mpsc::channel(9);
+        let mut all =
+            vec![RdbPart::Bytes(bytes[..9].to_vec()), RdbPart::Bytes(bytes[9..].to_vec()), RdbPart::End];
+        if request.sized {
+            all.insert(0, RdbPart::SizeBytes(bytes.len() as u64));
+        }
+        all.into_iter().for_each(|part| parts.try_send(Ok(part)).unwrap());
+        receiver
     }
 
     fn submit(&self, job: Job) -> Result<(), Job> {
