@@ -5,6 +5,7 @@
 use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
+use super::eviction::Eviction;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
 use super::replicas::Replicas;
@@ -55,6 +56,7 @@ pub struct ClientTable {
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
+    pub(super) eviction: Eviction,
     pub(super) upstream: Upstream,
     stats: Rc<Stats>,
     logger: Logger,
@@ -75,6 +77,7 @@ impl ClientTable {
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
             pause: Pause::default(),
+            eviction: Eviction::default(),
             upstream: Upstream::default(),
             stats: Rc::default(),
             logger,
@@ -180,7 +183,7 @@ impl Clients for ClientTable {
     fn reply(&self, ticket: u64, reply: Reply) {
         let reply = self.pubsub.fill_in(reply);
         let clients = self.clients.borrow();
-        let Some(client) = clients.get(&ticket) else { return self.upstream.answer(ticket, reply) };
+        let Some(client) = clients.get(&ticket) else { return self.answer_nobody(ticket, reply) };
         if client.tracker.is_on() {
             let happened = !matches!(reply, Reply::NilArray);
             client.accept(reply);
@@ -218,6 +221,7 @@ impl Clients for ClientTable {
     fn flush(&self) {
         self.write_journal();
         self.broadcast();
+        self.eviction.after_turn(&self.stats);
         let mut touched = self.touched.take();
         for client in touched.drain(..) {
             client.touched.set(false);
