@@ -11,8 +11,7 @@ use super::eviction::Room;
 use super::exec::Unfinished;
 use super::session::{Session, Transaction};
 use super::tracking::Tracking;
-use super::wait::Goal;
-use super::{admin_commands, control_command, local};
+use super::{control_command, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
@@ -330,12 +329,6 @@ impl Connection {
         self.shared.clients.untrack(&self.client);
         Tracking::settle(&self.shared);
         Reply::simple("RESET")
-    }
-
-    fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
-        let (number, timeout) = admin_commands::parse_wait(args)?;
-        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
-        Ok(())
     }
 
     /// The reply of a job that was for the connection itself.

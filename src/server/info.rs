@@ -177,7 +177,7 @@ fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
 
 fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let all = shared.clients.all();
-    text.field("connected_clients", all.len());
+    text.field("connected_clients", all.iter().filter(|client| !client.replicates.get()).count());
     text.field("cluster_connections", 0);
     text.field("maxclients", shared.parameters.max_clients.get());
     let largest = |of: &dyn Fn(&super::client::Client) -> usize| all.iter().map(|client| of(client)).max();
