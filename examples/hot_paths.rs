@@ -15,6 +15,10 @@ use raft::eraftpb::{ConfState, HardState};
 use std::collections::VecDeque;
 use std::hint::black_box;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const VALUE: &[u8] = b"xxx";
 const KEYS: usize = 1000;
 /// Jobs that share an entry or a read round in the paths named `..._50`: clients of one node.
@@ -53,6 +57,8 @@ impl Cluster {
         for input in inputs {
             self.groups[at].step(input, self.now);
         }
+        let urgent = self.groups[at].take_urgent_effects();
+        self.carry_out(at, urgent);
         let effects = self.groups[at].take_effects();
         self.carry_out(at, effects);
     }

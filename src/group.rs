@@ -42,6 +42,7 @@ use commits::Commits;
 use intake::Intake;
 use lease::{Lease, Promise};
 use membership::Membership;
+use raft::eraftpb::Entry;
 use raft::{RawNode, StateRole};
 use reads::Reads;
 use snapshots::Snapshots;
@@ -78,6 +79,8 @@ pub struct Group {
     leaderless_since_us: Option<u64>,
     last_progress_us: u64,
     ticks: u64,
+    /// Committed and not applied: empty between inputs.
+    committed: Vec<Entry>,
     /// Numbers of the persists that are not on disk yet.
     unpersisted: VecDeque<u64>,
     settled: bool,
@@ -176,6 +179,7 @@ impl Group {
             leaderless_since_us: None,
             last_progress_us: 0,
             ticks: 0,
+            committed: Vec::new(),
             unpersisted: VecDeque::new(),
             registering: false,
             clock_entry_index: None,
@@ -219,20 +223,35 @@ impl Group {
         }
     }
 
+    /// What disk and peers are to do now: nothing waits for the commands that are committed. The
+    /// rest comes from [`Group::take_effects`], which must follow before the next input.
+    pub fn take_urgent_effects(&mut self) -> Effects {
+        self.advance();
+        std::mem::take(&mut self.effects)
+    }
+
     /// What is to be done now.
     pub fn take_effects(&mut self) -> Effects {
-        self.advance();
+        self.advance_and_apply();
         if !self.halted {
             self.serve_reads();
             self.maybe_register();
             // These may have submitted something.
-            self.advance();
+            self.advance_and_apply();
         }
         if !self.halted {
             self.maybe_snapshot();
             self.trim_log();
         }
         std::mem::take(&mut self.effects)
+    }
+
+    fn advance_and_apply(&mut self) {
+        self.advance();
+        while !self.halted && !self.committed.is_empty() {
+            self.apply_committed();
+            self.advance(); // there may be followers to be told, or a change of the membership to finish
+        }
     }
 
     fn advance(&mut self) {

@@ -15,6 +15,9 @@ fn changes_membership(entry: &Entry) -> bool {
 impl Group {
     pub(super) fn drain_ready(&mut self) {
         let mut ready = self.raft.ready();
+        if ready.snapshot().get_metadata().index != 0 {
+            self.apply_committed(); // before the state that they belong to is another
+        }
         for message in ready.take_messages() {
             self.send_now(message);
         }
@@ -29,7 +32,7 @@ impl Group {
             self.raft.mut_store().set_hard_state(hard_state.clone());
         }
         let send_after = self.promises(ready.take_persisted_messages());
-        let committed = ready.take_committed_entries();
+        let mut committed = ready.take_committed_entries();
         // The commit index alone is not worth a write: it goes along with the next one. But a
         // node that forgets a change of the membership may wait for ever for a vote of one that
         // was removed and is gone.
@@ -41,15 +44,20 @@ impl Group {
         let number = ready.number();
         self.raft.advance_append_async(ready);
         self.persist(Persist { number, log, send_after });
-        if let Some(last) = committed.last().map(|entry| entry.index) {
-            for entry in committed {
-                if !self.halted {
-                    self.apply(entry);
-                }
-            }
+        self.committed.append(&mut committed);
+    }
+
+    /// Applying can wait for what others wait for: the writes and messages of the same moment.
+    pub(super) fn apply_committed(&mut self) {
+        let committed = std::mem::take(&mut self.committed);
+        let Some(last) = committed.last().map(|entry| entry.index) else { return };
+        for entry in committed {
             if !self.halted {
-                self.raft.advance_apply_to(last);
+                self.apply(entry);
             }
+        }
+        if !self.halted {
+            self.raft.advance_apply_to(last);
         }
     }
 

@@ -80,14 +80,22 @@ impl Shared {
         let now = self.clock.now();
         self.jobs_waiting.set(0);
         let inputs = std::mem::take(&mut *self.inbox.borrow_mut());
-        let effects = {
+        let (urgent, leads) = {
             let mut group = self.group.borrow_mut();
             for input in inputs {
                 group.step(input, now);
             }
-            group.take_effects()
+            (group.take_urgent_effects(), group.is_leader())
         };
-        self.carry_out(effects);
+        let mut write_now = Vec::new();
+        self.carry_out(urgent, &mut write_now);
+        if !leads {
+            // The leader waits for this write; nobody waits for a follower's state as much.
+            self.write_now(&mut write_now);
+        }
+        let effects = self.group.borrow_mut().take_effects();
+        self.carry_out(effects, &mut write_now);
+        self.write_now(&mut write_now);
         self.walk_snapshot();
     }
 
@@ -107,13 +115,14 @@ impl Shared {
         }
     }
 
-    fn carry_out(self: &Rc<Self>, effects: Effects) {
+    /// `write_now`: of the log, to be written in this turn (see [`Self::write_now`]).
+    fn carry_out(self: &Rc<Self>, effects: Effects, write_now: &mut Vec<(u64, LogWrite)>) {
         if effects.settle
             && let Err(error) = self.data_dir.borrow_mut().set_settled()
         {
             return self.stop_with(error.into());
         }
-        let write_now = self.persist(effects.persists, effects.compact);
+        self.persist(effects.persists, effects.compact, write_now);
         self.send(effects.send_now);
         for (to, message) in effects.send_snapshots {
             self.send_snapshot(to, message);
@@ -141,7 +150,6 @@ impl Shared {
             }
             clients.flush();
         }
-        self.write_now(write_now);
         if effects.abort_snapshot {
             self.snapshot_thread.abort();
             self.walking_snapshot.set(false);
@@ -166,12 +174,14 @@ impl Shared {
         }
     }
 
-    /// Gives the log's writes to the disk thread. What is returned is to be written in this
-    /// turn, once nothing else can wait for it.
-    fn persist(&self, persists: Vec<Persist>, compact: Option<u64>) -> Vec<(u64, LogWrite)> {
+    /// Gives the log's writes to the disk thread, or adds them to those of this turn.
+    fn persist(&self, persists: Vec<Persist>, compact: Option<u64>, write_now: &mut Vec<(u64, LogWrite)>) {
+        let is_quick =
+            compact.is_none() && self.disk.borrow().is_quick(persists.iter().map(|persist| &persist.log));
+        if !is_quick {
+            self.write_now(write_now); // the thread must not write behind what is not written
+        }
         let disk = self.disk.borrow();
-        let is_quick = compact.is_none() && disk.is_quick(persists.iter().map(|persist| &persist.log));
-        let mut write_now = Vec::new();
         for persist in persists {
             self.sync_begins(persist.number);
             if is_quick {
@@ -186,14 +196,14 @@ impl Shared {
         if let Some(through) = compact {
             disk.compact(self.group_id, through);
         }
-        write_now
     }
 
-    fn write_now(&self, writes: Vec<(u64, LogWrite)>) {
+    /// Writes and syncs here what a quick disk is to write in this turn.
+    fn write_now(&self, writes: &mut Vec<(u64, LogWrite)>) {
         if writes.is_empty() {
             return;
         }
-        let written = self.disk.borrow().write_now(self.group_id, writes.into_iter());
+        let written = self.disk.borrow().write_now(self.group_id, writes.drain(..));
         if let Some(written) = written {
             self.written(written);
             if let Some(transport) = self.transport.get() {

@@ -34,8 +34,11 @@ impl World {
         for input in inputs.drain(..) {
             group.step(input, now);
         }
-        let effects = group.take_effects();
+        let urgent = group.take_urgent_effects();
         node.inbox = inputs;
+        self.carry_out(id, urgent)?;
+        let Some(group) = self.node(id).group.as_mut() else { return Ok(()) };
+        let effects = group.take_effects();
         self.carry_out(id, effects)?;
         self.look_at(id)
     }
