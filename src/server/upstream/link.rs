@@ -248,6 +248,7 @@ impl Link {
     async fn stream_on(&mut self) -> Result<std::convert::Infallible, Failure> {
         let source = self.source()?;
         let mut feed = Feed::new(source.offset, source.db);
+        self.acknowledge(source.offset).await?; // what follows a copy is sent once its end was found
         loop {
             while let Some(batch) = feed.next(&mut self.input).map_err(Failure::Copy)? {
                 let commands = batch.commands();
