@@ -33,6 +33,7 @@ pub use observer::{Histogram, Observer, RowStats, Slow};
 pub use recovered::{LogGap, log_after};
 pub use status::{Glance, GroupStatus, PeerStatus};
 
+use crate::keyspace::CountingPace;
 use crate::limits;
 use crate::machine::Machine;
 use crate::wire::NodeId;
@@ -329,6 +330,16 @@ impl Group {
     /// The state machine, for reading what it holds.
     pub fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// Frees some of what a flush has put aside. Whether there is more.
+    pub fn release_flushed(&mut self, tables: usize) -> bool {
+        self.machine.release(tables)
+    }
+
+    /// How this node counts uses of keys.
+    pub fn set_counting_pace(&mut self, pace: CountingPace) {
+        self.machine.set_counting_pace(pace);
     }
 
     /// Whether [`Notice`]s are made of each key that changes.

@@ -16,6 +16,7 @@ mod deadlines;
 mod discard;
 mod edit;
 mod events;
+mod eviction;
 mod hash;
 mod partition;
 mod propagation;
@@ -26,6 +27,7 @@ mod size;
 mod slot;
 mod snapshot;
 mod swaps;
+mod usage;
 mod value;
 
 #[cfg(test)]
@@ -34,11 +36,13 @@ mod tests;
 pub use blob::Blob;
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
+pub use eviction::{Chooser, EvictionPolicy, Victim};
 pub use partition::{Item, PARTITIONS};
 pub use propagation::Call;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
+pub use usage::CountingPace;
 pub use value::{StringValue, Value, parse_i64};
 
 use crate::limits::DATABASES;
@@ -50,6 +54,7 @@ use hash::KeyHash;
 use propagation::Propagation;
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
+use usage::Counting;
 
 /// All keys of one group on one replica.
 #[derive(Debug)]
@@ -61,6 +66,7 @@ pub struct Keyspace {
     snapshot: Option<Box<Snapshot>>,
     discarded: Discarded,
     events: Events,
+    counting: Counting,
     propagation: Propagation,
     /// Not part of the state: see [`Keyspace::keep_expired`].
     keeps_expired: bool,
@@ -78,6 +84,7 @@ impl Keyspace {
             snapshot: None,
             discarded: Discarded::default(),
             events: Events::default(),
+            counting: Counting::default(),
             propagation: Propagation::default(),
             keeps_expired: false,
         }
@@ -148,13 +155,8 @@ impl Keyspace {
     /// The same, for a use of the key at `wall_ms` by the node's own clock.
     pub fn access(&self, db: usize, key: &[u8], now_ms: u64, wall_ms: u64) -> Option<&Item> {
         let entry = self.databases[db].find(self.hash(key), key)?;
-        entry.touch(wall_ms);
+        self.counting.note(&entry.usage, wall_ms);
         Some(&entry.item).filter(|item| !item.has_expired(now_ms) || self.keeps_expired)
-    }
-
-    /// Seconds since the key was last used, as this replica has seen it: not part of the state.
-    pub fn idle_s(&self, db: usize, key: &[u8], wall_ms: u64) -> Option<u64> {
-        Some(self.databases[db].find(self.hash(key), key)?.idle_s(wall_ms))
     }
 
     /// The key, for a write. One that has expired is removed here, which is a change.
@@ -260,6 +262,11 @@ impl Keyspace {
     /// this is for when there are none. Returns whether there is more.
     pub fn release(&mut self, tables: usize) -> bool {
         (0..tables).all(|_| self.discarded.release_some())
+    }
+
+    /// Tables that [`Keyspace::flush`] put aside and that are not freed yet.
+    pub fn unreleased(&self) -> usize {
+        self.discarded.len()
     }
 
     /// A hash of all keys, values, versions, revisions, deadlines and tombstones: equal on

@@ -206,6 +206,31 @@ pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 8;
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;
 
+/// Candidates for eviction that wait for their turn. Beyond: the least promising is forgotten.
+pub const EVICTION_POOL_KEYS: usize = 16;
+
+/// Keys that one unit of the log evicts, at most. What is still too much goes with the next one.
+pub const EVICTION_BATCH_KEYS: usize = 1024;
+
+/// Bytes of such a unit, at most, unless its only key is longer.
+pub const EVICTION_BATCH_BYTES: usize = 256 << 10;
+
+/// A node that was over its `maxmemory` and evicts goes on to this part of it below, so that not
+/// every write has to wait for an eviction of its own.
+pub const EVICTION_HEADROOM_PART: u64 = 200;
+
+/// The same in bytes, at most.
+pub const EVICTION_HEADROOM_BYTES: u64 = 1 << 20;
+
+/// A write waits for memory that long; then it is carried out as long as keys are being evicted.
+pub const EVICTION_PATIENCE_MS: u64 = 500;
+
+/// A batch is chosen for longer the further memory is over its bound, up to so many times as long.
+pub const EVICTION_HURRY_MOST: u64 = 20;
+
+/// Tables of flushed keys freed when memory is short, for each command that finds it so.
+pub const EVICTION_RELEASE_TABLES: usize = 256;
+
 /// Longest name of a client session of `ONCE`. Beyond: an error, nothing is done.
 pub const MAX_SESSION_NAME_BYTES: usize = 256;
 

@@ -2,6 +2,7 @@
 //! holds. It must never ask a clock or a random source, and never fail on what the log
 //! says: every replica comes to the same state and the same replies.
 
+mod evictions;
 mod members;
 mod migrate;
 mod rdb;
@@ -64,6 +65,7 @@ pub struct Machine {
     origins: BTreeMap<NodeId, Origin>,
     members: Members,
     expired_total: u64,
+    evicted_total: u64,
     /// Of reads: see [`ReadContext::lookups`].
     lookups: Cell<(u64, u64)>,
     /// A snapshot is being walked; its last chunk, made at its beginning.
@@ -90,6 +92,7 @@ impl Machine {
             origins: BTreeMap::new(),
             members: Members::default(),
             expired_total: 0,
+            evicted_total: 0,
             lookups: Cell::default(),
             walking: false,
             pending_end: None,
@@ -145,6 +148,7 @@ impl Machine {
             Unit::Register(register) => self.members.register(register),
             Unit::Membership(wish) => self.members.change(wish),
             Unit::Settings(settings) => self.change_settings(settings),
+            Unit::Evict(victims) => self.evict(victims),
             Unit::Upstream(unit) => self.follow(unit),
             Unit::Bootstrap { cluster_id, hash_key, voters, password } => {
                 self.bootstrap(cluster_id, hash_key, voters, password)
@@ -203,7 +207,12 @@ impl Machine {
 
     /// Frees some of the memory that a flush has put aside; not part of the state.
     pub fn release_some(&mut self) {
-        self.state.keyspace.release(limits::RELEASE_PER_TICK);
+        self.release(limits::RELEASE_PER_TICK);
+    }
+
+    /// The same, of so many tables. Whether there is more.
+    pub fn release(&mut self, tables: usize) -> bool {
+        self.state.keyspace.release(tables)
     }
 
     fn run(&mut self, command: &Command<'_>, seen: &mut Seen<'_>) -> Reply {

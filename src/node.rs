@@ -22,6 +22,7 @@ pub use start::NodeConfig;
 pub use status::{Clients, MemberStatus, NodeStatus, Role, SnapshotNews};
 
 use crate::group::{Group, Input, Job, Observer};
+use crate::keyspace::CountingPace;
 use crate::machine::{Machine, SnapshotError};
 use crate::storage::{DataDir, FirstMember, SnapshotStore, StoreError};
 use crate::transport::Transport;
@@ -216,6 +217,21 @@ impl Node {
     /// Whether [`Clients::notice`] is to hear of each key that changes.
     pub fn set_touches(&self, wanted: bool) {
         self.shared.group.borrow_mut().set_touches(wanted);
+    }
+
+    /// Memory of the log, about.
+    pub fn log_bytes(&self) -> usize {
+        self.shared.group.borrow().log().size_bytes()
+    }
+
+    /// Frees some of what a flush has put aside. Whether there is more.
+    pub fn release_flushed(&self, tables: usize) -> bool {
+        self.shared.group.borrow_mut().release_flushed(tables)
+    }
+
+    /// How this node counts uses of keys.
+    pub fn set_counting_pace(&self, pace: CountingPace) {
+        self.shared.group.borrow_mut().set_counting_pace(pace);
     }
 
     /// Whether [`Clients::notice`] is to hear what replicas of Redis's protocol have to carry out.

@@ -20,6 +20,7 @@ mod control_command;
 mod databases;
 mod debug;
 mod dispatch;
+mod eviction;
 mod exec;
 mod failovers;
 mod info;
@@ -52,6 +53,7 @@ pub use clients::ClientTable;
 use crate::command::{Acl, Reply};
 use crate::config::{DebugCommand, Redirect};
 use crate::group::{Consistency, Job, Observer};
+use crate::keyspace::CountingPace;
 use crate::machine::Machine;
 use crate::node::{NodeStatus, RdbParts, RdbRequest, Role};
 use crate::wire::NodeId;
@@ -82,6 +84,12 @@ pub trait Backend {
     fn reload(&self) -> Result<(), String>;
     /// Whether [`crate::node::Clients::notice`] is to hear of each key that changes.
     fn set_touches(&self, wanted: bool);
+    /// Memory of the log, about.
+    fn log_bytes(&self) -> usize;
+    /// Frees some of what a flush has put aside. Whether there is more.
+    fn release_flushed(&self, tables: usize) -> bool;
+    /// How this node counts uses of keys, where the policy goes by that.
+    fn set_counting_pace(&self, pace: CountingPace);
     /// Whether [`crate::node::Clients::notice`] is to hear what replicas of Redis's protocol have to
     /// carry out.
     fn set_propagates(&self, wanted: bool);
@@ -122,6 +130,18 @@ impl Backend for crate::node::Node {
 
     fn set_touches(&self, wanted: bool) {
         crate::node::Node::set_touches(self, wanted);
+    }
+
+    fn log_bytes(&self) -> usize {
+        crate::node::Node::log_bytes(self)
+    }
+
+    fn release_flushed(&self, tables: usize) -> bool {
+        crate::node::Node::release_flushed(self, tables)
+    }
+
+    fn set_counting_pace(&self, pace: CountingPace) {
+        crate::node::Node::set_counting_pace(self, pace);
     }
 
     fn set_propagates(&self, wanted: bool) {
@@ -190,12 +210,6 @@ impl Shared {
     /// Of what commands cost on this node.
     fn observer(&self) -> &Observer {
         &self.clients.stats().observer
-    }
-
-    /// Whether this node takes no command that may need more memory.
-    fn memory_is_full(&self) -> bool {
-        let max_bytes = self.parameters.max_memory_bytes.get();
-        max_bytes != 0 && self.clients.stats().memory().allocated_bytes as u64 > max_bytes as u64
     }
 }
 

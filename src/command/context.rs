@@ -40,6 +40,7 @@ impl State {
             self.keyspace.tell_user(b"default", UserChange::Changed { channels: None });
         }
         self.keyspace.set_event_classes(self.settings.notify);
+        self.keyspace.set_eviction_policy(self.settings.eviction);
         if self.upstream.is_followed() {
             self.tell_refusals();
         }

@@ -59,7 +59,7 @@ struct Options {
     absolute: bool,
     /// Seconds since the key was last used.
     idle_s: Option<u64>,
-    /// Of least-frequently-used eviction, which there is none of: it is checked, and forgotten.
+    /// Its counter of uses.
     frequency: Option<u8>,
 }
 
@@ -122,8 +122,11 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         return Ok(Reply::Ok);
     }
     put(context, context.db, key, value, deadline_ms.unwrap_or(0) as u64);
-    if let Some(idle_s) = options.idle_s {
-        context.edit(key).set_idle(idle_s);
+    // Each says something only under a policy that goes by it.
+    match (options.idle_s, options.frequency, context.state.settings.eviction.counts_uses()) {
+        (Some(idle_s), _, false) => context.edit(key).set_idle(idle_s),
+        (_, Some(frequency), true) => context.edit(key).set_frequency(frequency),
+        _ => {}
     }
     context.notify(EventClass::Generic, "restore", key);
     if let Some(deadline_ms) = deadline_ms.filter(|_| !options.absolute && context.propagates()) {

@@ -106,8 +106,8 @@ impl Machine {
         if copy.state_hash() != self.state_hash() {
             return Err("what was restored is not what was saved".to_owned());
         }
-        (copy.commands_run, copy.expired_total) = (self.commands_run, self.expired_total);
-        copy.lookups = self.lookups.clone();
+        copy.commands_run = self.commands_run;
+        copy.inherit(self);
         *self = copy;
         Ok(())
     }

@@ -39,7 +39,9 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
                     shared.clients.flush_told();
                 }
                 failovers.look(&shared);
+                shared.look_for_room();
             }
+            () = shared.clients.eviction.woken() => shared.look_for_room(),
             _ = housekeeping.tick() => keep_house(&shared),
             Some(_) = tasks.join_next() => {}
             () = sleep(ACCEPT_BACKOFF), if backoff => backoff = false,

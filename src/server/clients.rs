@@ -5,6 +5,7 @@
 use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
+use super::eviction::Eviction;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
 use super::replicas::Replicas;
@@ -19,13 +20,32 @@ use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::net::tcp::OwnedWriteHalf;
 
+/// Spreads the numbers that this node gives its clients: nobody else chooses them.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// All clients of a node, and its counters. What the node replies to.
 pub struct ClientTable {
-    clients: RefCell<HashMap<u64, Rc<Client>>>,
+    clients: RefCell<HashMap<u64, Rc<Client>, BuildHasherDefault<IdHasher>>>,
     touched: RefCell<Vec<Rc<Client>>>,
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
@@ -36,6 +56,7 @@ pub struct ClientTable {
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
+    pub(super) eviction: Eviction,
     pub(super) upstream: Upstream,
     stats: Rc<Stats>,
     logger: Logger,
@@ -56,6 +77,7 @@ impl ClientTable {
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
             pause: Pause::default(),
+            eviction: Eviction::default(),
             upstream: Upstream::default(),
             stats: Rc::default(),
             logger,
@@ -161,7 +183,7 @@ impl Clients for ClientTable {
     fn reply(&self, ticket: u64, reply: Reply) {
         let reply = self.pubsub.fill_in(reply);
         let clients = self.clients.borrow();
-        let Some(client) = clients.get(&ticket) else { return self.upstream.answer(ticket, reply) };
+        let Some(client) = clients.get(&ticket) else { return self.answer_nobody(ticket, reply) };
         if client.tracker.is_on() {
             let happened = !matches!(reply, Reply::NilArray);
             client.accept(reply);
@@ -199,6 +221,7 @@ impl Clients for ClientTable {
     fn flush(&self) {
         self.write_journal();
         self.broadcast();
+        self.eviction.after_turn(&self.stats);
         let mut touched = self.touched.take();
         for client in touched.drain(..) {
             client.touched.set(false);

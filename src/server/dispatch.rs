@@ -7,11 +7,11 @@ use super::acl_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
 use super::debug;
+use super::eviction::Room;
 use super::exec::Unfinished;
 use super::session::{Session, Transaction};
 use super::tracking::Tracking;
-use super::wait::Goal;
-use super::{admin_commands, control_command, local};
+use super::{control_command, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
@@ -69,6 +69,14 @@ impl Connection {
             self.shared.observer().reject(row);
             return self.refuse(&request, error, job);
         }
+        match self.room_for(row) {
+            Room::Enough => {}
+            Room::Making => return Flow::Hold(request),
+            Room::None => {
+                self.shared.observer().reject(row);
+                return self.refuse(&request, OUT_OF_MEMORY, job);
+            }
+        }
         if self.has_to_pause(row) {
             return Flow::Hold(request);
         }
@@ -114,18 +122,10 @@ impl Connection {
         {
             return Some(error);
         }
-        let needs_memory = || match row.handler {
-            Handler::Connection(Do::Exec) => {
-                self.session.multi.as_ref().is_some_and(Transaction::needs_memory)
-            }
-            _ => row.flags.has(Flags::DENYOOM),
-        };
-        let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
             .or_else(|| self.refused_by_upstream(row))
             .or_else(|| self.refused_while_subscribed(row))
             .or_else(|| self.refused_while_monitoring(row))
-            .or_else(|| full().then_some(OUT_OF_MEMORY))
     }
 
     /// An error before anything was carried out; it breaks a transaction.
@@ -329,12 +329,6 @@ impl Connection {
         self.shared.clients.untrack(&self.client);
         Tracking::settle(&self.shared);
         Reply::simple("RESET")
-    }
-
-    fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
-        let (number, timeout) = admin_commands::parse_wait(args)?;
-        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
-        Ok(())
     }
 
     /// The reply of a job that was for the connection itself.

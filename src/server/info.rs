@@ -25,8 +25,7 @@ const NO_SCRIPTS: &[&str] = &[
     "number_of_functions",
     "number_of_libraries",
 ];
-const NO_OTHER_MEMORY: &[&str] =
-    &["mem_not_counted_for_evict", "mem_clients_slaves", "mem_cluster_links", "active_defrag_running"];
+const NO_OTHER_MEMORY: &[&str] = &["mem_clients_slaves", "mem_cluster_links", "active_defrag_running"];
 const NO_FORKS: &[&str] = &[
     "async_loading",
     "rdb_last_cow_size",
@@ -35,10 +34,7 @@ const NO_FORKS: &[&str] = &[
     "module_fork_in_progress",
 ];
 const NOTHING_OF_THE_KIND: &[&str] = &[
-    "evicted_keys",
     "evicted_clients",
-    "total_eviction_exceeded_time",
-    "current_eviction_exceeded_time",
     "latest_fork_usec",
     "total_forks",
     "slave_expires_tracked_keys",
@@ -181,7 +177,7 @@ fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
 
 fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let all = shared.clients.all();
-    text.field("connected_clients", all.len());
+    text.field("connected_clients", all.iter().filter(|client| !client.replicates.get()).count());
     text.field("cluster_connections", 0);
     text.field("maxclients", shared.parameters.max_clients.get());
     let largest = |of: &dyn Fn(&super::client::Client) -> usize| all.iter().map(|client| of(client)).max();
@@ -218,8 +214,9 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("allocator_resident", memory.resident_bytes);
     text.size("total_system_memory", machine_memory_bytes());
     text.zeros(NO_SCRIPTS);
-    text.size("maxmemory", shared.parameters.max_memory_bytes.get() as u64);
-    text.field("maxmemory_policy", "noeviction");
+    text.size("maxmemory", shared.clients.eviction.max_memory_bytes.get() as u64);
+    let policy = super::parameters::find(b"maxmemory-policy").map(|row| row.value(shared));
+    text.field("maxmemory_policy", policy.unwrap_or_default());
     let (active, allocator_resident) = (memory.active_bytes as u64, memory.resident_bytes as u64);
     text.ratio("allocator_frag", active, used);
     text.ratio("allocator_rss", allocator_resident, active);
@@ -227,8 +224,12 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("mem_fragmentation_ratio", format_args!("{:.2}", resident as f64 / used.max(1) as f64));
     text.field("mem_fragmentation_bytes", resident as i64 - used as i64);
     text.field("mem_clients_normal", buffers);
+    text.field("mem_not_counted_for_evict", shared.not_counted_bytes());
     text.zeros(NO_OTHER_MEMORY);
     text.field("mem_allocator", "jemalloc");
+    let mut unreleased = 0;
+    shared.backend.look(&mut |machine| unreleased = machine.keyspace().unreleased());
+    text.field("lazyfree_pending_objects", unreleased);
 }
 
 fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
@@ -259,8 +260,12 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("instantaneous_input_kbps", format_args!("{:.2}", input / 1024.0));
     text.field("instantaneous_output_kbps", format_args!("{:.2}", output / 1024.0));
     text.field("rejected_connections", stats.connections_rejected.get());
-    let [expired, hits, misses] = super::stats::lookups(shared);
+    let [expired, hits, misses, evicted] = super::stats::lookups(shared);
     text.field("expired_keys", expired);
+    text.field("evicted_keys", evicted);
+    let [all, this_time] = shared.clients.eviction.times_over();
+    text.field("total_eviction_exceeded_time", all.as_millis());
+    text.field("current_eviction_exceeded_time", this_time.as_millis());
     text.field("keyspace_hits", hits);
     text.field("keyspace_misses", misses);
     let [channels, patterns, sharded] = shared.clients.pubsub().counts();

@@ -8,6 +8,7 @@ mod consistency;
 mod control;
 mod debug;
 mod discovery;
+mod eviction;
 mod limits;
 mod migrate;
 mod once;

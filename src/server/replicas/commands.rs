@@ -112,6 +112,9 @@ impl Connection {
         if what == ReplicaCommand::Replconf {
             return Err(self.session.replica.configure(args).unwrap_or_else(|error| error));
         }
+        if self.client.monitors.get() {
+            return Ok(Flow::Next); // it is another kind of replica already, and gets no answer
+        }
         if args.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"failover")) {
             return Err(Reply::error("ERR PSYNC FAILOVER can't be sent to a master."));
         }
@@ -138,6 +141,9 @@ impl Connection {
             return Err(Reply::error("ERR SYNC and PSYNC are invalid with pending output"));
         }
         let shared = &self.shared;
+        // Nothing that it has asked for before may come between.
+        shared.clients.pubsub().forget(&self.client);
+        shared.clients.untrack(&self.client);
         let replica = shared.clients.replicas.attach(&self.client, wishes, &shared.config.run_id)?;
         info!(shared.logger, "a replica asks for synchronization"; "client" => %replica.client.addr);
         Replicas::settle(shared);

@@ -3,6 +3,7 @@
 
 use crate::command::{Reply, Request, hash_password};
 use crate::group::{Consistency, Job, Notice, Step};
+use crate::keyspace::CountingPace;
 use crate::machine::{Machine, RdbWriter};
 use crate::node::{Clients, MemberStatus, NodeStatus, RdbPart, RdbParts, RdbRequest, Role};
 use crate::server::{Backend, ClientTable};
@@ -244,6 +245,18 @@ impl Backend for FakeBackend {
 
     fn reload(&self) -> Result<(), String> {
         self.machine.borrow_mut().reload()
+    }
+
+    fn log_bytes(&self) -> usize {
+        0
+    }
+
+    fn release_flushed(&self, tables: usize) -> bool {
+        self.machine.borrow_mut().release(tables)
+    }
+
+    fn set_counting_pace(&self, pace: CountingPace) {
+        self.machine.borrow_mut().set_counting_pace(pace);
     }
 
     fn set_touches(&self, wanted: bool) {

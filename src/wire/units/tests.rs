@@ -4,6 +4,8 @@ use super::*;
 use crate::wire::proto::entry as generated;
 use protobuf::Message;
 
+const VICTIMS: [Victim<'static>; 2] =
+    [Victim { key: b"old", revision: 900, db: 0 }, Victim { key: b"k", revision: 1, db: 15 }];
 fn upstream<'a>() -> Upstream<'a> {
     let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 2 };
     let key = LoadedKey { key: b"k", value: &[0; 300], deadline_ms: 1 << 40, db: 15 };
@@ -28,6 +30,7 @@ fn sample() -> Vec<u8> {
     );
     put_settings_unit(&mut body, &[("notify-keyspace-events", b"KEA"), ("x", b"y")]);
     put_upstream_unit(&mut body, &upstream());
+    put_evict_unit(&mut body, VICTIMS);
     body
 }
 
@@ -35,7 +38,7 @@ fn sample() -> Vec<u8> {
 fn the_generated_code_reads_the_same() {
     let body = sample();
     let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
-    assert_eq!(parsed.get_units().len(), 8);
+    assert_eq!(parsed.get_units().len(), 9);
     assert_eq!(parsed.get_units()[0].get_command().get_args()[2], b"");
     assert_eq!(parsed.get_units()[1].get_command().get_db(), 3);
     let transaction = parsed.get_units()[2].get_transaction();
@@ -49,6 +52,11 @@ fn the_generated_code_reads_the_same() {
     assert_eq!(parsed.get_units()[6].get_settings().get_settings()[0].get_value(), b"KEA");
     assert_eq!(parsed.get_units()[7].get_upstream().get_step(), Step::COMMANDS);
     assert_eq!(parsed.get_units()[7].get_upstream().get_keys()[0].get_deadline_ms(), 1 << 40);
+    let victims = parsed.get_units()[8].get_evict().get_victims();
+    assert_eq!(
+        (victims[0].get_key(), victims[0].get_revision(), victims[1].get_db()),
+        (&b"old"[..], 900, 15)
+    );
     assert_eq!(parsed.write_to_bytes().unwrap(), body);
 }
 
@@ -56,11 +64,12 @@ fn the_generated_code_reads_the_same() {
 fn what_was_put_is_read() {
     let body = sample();
     let units: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
-    assert_eq!(units.len(), 8);
+    assert_eq!(units.len(), 9);
     let Unit::Membership(membership) = &units[5] else { panic!("{:?}", units[5]) };
     assert_eq!((membership.change, membership.node, membership.peer_addr), (Change::REPLACE, 4, "a:2"));
     assert_eq!(units[6], Unit::Settings(vec![("notify-keyspace-events", b"KEA"), ("x", b"y")]));
     assert_eq!(units[7], Unit::Upstream(upstream()));
+    assert_eq!(units[8], Unit::Evict(VICTIMS.to_vec()));
     let Unit::Command(command) = &units[0] else { panic!("{:?}", units[0]) };
     assert_eq!(command.args.as_slice(), [b"SET".as_slice(), b"k", b""]);
     let Unit::Transaction(transaction) = &units[2] else { panic!("{:?}", units[2]) };
