@@ -120,7 +120,7 @@ impl<'a> ReadContext<'a> {
     fn missed(&mut self, db: usize, key: &[u8]) {
         self.lookups.1 += 1;
         self.state.keyspace.missed(db, key);
-        if !self.state.settings.active_expire {
+        if !self.state.settings.active_expire || self.state.upstream.is_followed() {
             // Nobody will remove what has expired, and tell of it then.
             self.state.tell_expired(db, key);
         }
