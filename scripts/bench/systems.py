@@ -104,6 +104,17 @@ class Redis(System):
     def await_node(self, node, patience_s=600):
         wait_for("redis-server", lambda: ask(self.port(node), "PING") == "PONG", patience_s, self.nodes)
 
+    def at_rest(self):
+        """No child writes a snapshot or a new log."""
+        told = info(self.port(0), "persistence")
+        return all(told[name] == "0" for name in
+                   ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"))
+
+    def snapshot(self):
+        """Until it is on disk. BGSAVE is refused while the log is being rewritten."""
+        wait_for("BGSAVE", lambda: ask(self.port(0), "BGSAVE") == "Background saving started", 600, self.nodes)
+        wait_for("the end of BGSAVE", self.at_rest, 600, self.nodes)
+
     def supports(self, point):
         if self.replicas and point["load"] in ("get", "ping", "mixed"):
             return False
@@ -152,6 +163,12 @@ class Bowline(System):
 
     def restart(self, node):
         self.nodes[node] = self.launch_node(node)
+
+    def snapshot(self):
+        """On the leader, until it is on disk."""
+        reply = ask(self.port(self.leader()), "RAFT", "SNAPSHOT", timeout_s=600)
+        if reply != "OK":
+            raise Failed(f"RAFT SNAPSHOT: {reply}")
 
     def supports(self, point):
         return self.count > 1 or point["entry"] == "leader"
