@@ -139,14 +139,11 @@ def run(args, place, generators, systems, store, header):
     for name in SCENARIOS:
         system = systems[REFERENCE if "redis" in name else MAIN]
         progress.say(f"{name}: starting, {keys} keys")
-        system.start(place)
-        try:
+        with progress.attempt(name), system.running(place):
             generators.fill(system, point(keys=keys, value_bytes=32))
             if isinstance(system, Redis):
                 wait_for("the end of AOF rewriting", system.at_rest, 600)
             progress.say(name)
             store.add("events", {"scenario": name, "system": system.name, **play(name, generators, system, keys, seconds)})
-        finally:
-            system.stop()
         progress.step(seconds + 3 + keys / 300_000)
-    progress.finish()
+    return progress.finish()

@@ -40,15 +40,17 @@ class Snapshots:
     """Takes one snapshot after the other while it is entered."""
 
     def __init__(self, system):
-        self.system, self.count, self.over, self.failed = system, 0, threading.Event(), None
+        self.system, self.count, self.over, self.errors = system, 0, threading.Event(), []
 
     def work(self):
-        try:
-            while not self.over.is_set():
+        while not self.over.is_set():
+            try:
                 self.system.snapshot()
                 self.count += 1
-        except (Failed, OSError) as error:
-            self.failed = error
+            except (Failed, OSError) as error:
+                # Another leader, perhaps: it is asked next.
+                self.errors.append(str(error))
+                self.over.wait(0.1)
 
     def __enter__(self):
         self.thread = threading.Thread(target=self.work, daemon=True)
@@ -74,9 +76,9 @@ def beside_snapshots(generators, system, keys, seconds):
     quiet = measured()
     with Snapshots(system) as snapshots:
         busy = measured()
-    if snapshots.failed:
-        raise Failed(f"{system.label}: a snapshot: {snapshots.failed}")
-    return {"quiet": quiet, "snapshots": busy, "snapshots_taken": snapshots.count}
+    if not snapshots.count:
+        raise Failed(f"no snapshot: {snapshots.errors[:1]}")
+    return {"quiet": quiet, "snapshots": busy, "snapshots_taken": snapshots.count, "snapshot_errors": snapshots.errors}
 
 
 def timed(start, ready=lambda: None):
@@ -178,10 +180,7 @@ def run(args, place, generators, systems, store, header):
     progress = Progress(len(plan))
     for system, measure in plan:
         progress.say(f"{system.label}: {keys} keys")
-        system.start(place)
-        try:
+        with progress.attempt(system.label), system.running(place):
             store.add("startup", {"system": system.name, "label": system.label, **measure(system)})
-        finally:
-            system.stop()
         progress.step(1)
-    progress.finish()
+    return progress.finish()

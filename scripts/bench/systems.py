@@ -1,4 +1,5 @@
 """What is compared: each system starts on an empty directory, says where clients go, and ends."""
+import contextlib
 import json
 import os
 import shutil
@@ -40,7 +41,7 @@ class System:
 
     def __init__(self, name, label):
         self.name, self.label = name, label
-        self.nodes = []
+        self.nodes, self.place = [], None
 
     def port(self, node):
         return self.place.base_port + node
@@ -51,8 +52,17 @@ class System:
         self.launch()
 
     def stop(self):
-        self.place.clear()
         self.nodes = []
+        self.place.clear()
+
+    @contextlib.contextmanager
+    def running(self, place):
+        """Whatever happens, it does not stay."""
+        try:
+            self.start(place)
+            yield self
+        finally:
+            self.stop()
 
     def leader(self):
         return 0
@@ -142,13 +152,13 @@ class Bowline(System):
         return info(self.port(node), "raft")
 
     def await_leader(self, patience_s=600):
-        """Every node that runs knows one, and has applied all that it knows to be committed."""
+        """Every node knows one, and has applied all that it knows to be committed."""
         def settled():
-            told = [self.raft(node) for node in range(len(self.nodes)) if self.nodes[node].runs()]
+            told = [self.raft(node) for node in range(len(self.nodes))]
             leaders = {one["raft_leader_id"] for one in told}
             behind = any(one["raft_applied_index"] != one["raft_commit_index"] for one in told)
             return len(leaders) == 1 and leaders != {"0"} and not behind
-        wait_for("a leader", settled, patience_s)
+        wait_for("a leader", settled, patience_s, self.nodes)
 
     def leader(self):
         def found():
