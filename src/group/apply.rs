@@ -109,6 +109,7 @@ impl Group {
     fn apply_own(&mut self, batch: &BatchRef<'_>, jobs: Vec<JobSteps>) -> Result<(), WireError> {
         let mut units = Units::new(batch.body);
         self.observer.begin();
+        self.effects.replies.reserve(jobs.iter().map(|job| job.steps.len()).sum());
         for job in jobs {
             for step in job.steps {
                 let reply = match step {
@@ -146,6 +147,8 @@ impl Group {
             KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
             KeyspaceEvent::Touched { .. }
             | KeyspaceEvent::TouchedAll
+            | KeyspaceEvent::Propagated(_)
+            | KeyspaceEvent::Refusals(_)
             | KeyspaceEvent::User { .. }
             | KeyspaceEvent::UsersReplaced => true,
         };
@@ -230,6 +233,7 @@ impl Group {
         let stale = matches!(job.consistency, Consistency::Stale { .. });
         let (mark, notices_mark) = (self.effects.replies.len(), self.effects.notices.len());
         let mut saw_expiring = false;
+        self.effects.replies.reserve(job.steps.len());
         for step in &job.steps {
             let (reply, expiring) = self.read_step_ref(step, ticket);
             saw_expiring |= expiring;
@@ -287,6 +291,9 @@ impl Group {
     }
 
     fn read_transaction(&self, transaction: &ReadTransaction, ticket: u64) -> (Reply, bool) {
+        if let Some(error) = self.machine.refuses_exec(transaction.commands.iter().map(Request::args)) {
+            return (error, false);
+        }
         let began_ns = self.observer.mark_ns();
         let mut watches = transaction.watches.iter().map(|(db, key, revision, seen_at)| Watch {
             key,

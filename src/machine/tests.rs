@@ -3,7 +3,9 @@
 mod databases;
 mod members;
 mod once;
+mod propagation;
 mod replicas;
+mod upstream;
 
 use super::{Machine, Restorer, Verdict};
 use crate::command::Reply;

@@ -3,8 +3,8 @@
 
 use super::disk::Written;
 use super::snapshots::{self, SnapshotEvent};
-use super::{Node, NodeError, Shared};
-use crate::group::{Effects, Event, Input};
+use super::{Node, NodeError, Shared, SnapshotNews};
+use crate::group::{Effects, Event, Input, LogWrite, Persist};
 use crate::limits;
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
@@ -113,18 +113,7 @@ impl Shared {
         {
             return self.stop_with(error.into());
         }
-        let disk = self.disk.borrow();
-        for persist in effects.persists {
-            self.sync_begins(persist.number);
-            disk.write(persist.number, self.group_id, persist.log);
-            if !persist.send_after.is_empty() {
-                self.promises.borrow_mut().push_back((persist.number, persist.send_after));
-            }
-        }
-        if let Some(through) = effects.compact {
-            disk.compact(self.group_id, through);
-        }
-        drop(disk);
+        let write_now = self.persist(effects.persists, effects.compact);
         self.send(effects.send_now);
         for (to, message) in effects.send_snapshots {
             self.send_snapshot(to, message);
@@ -133,6 +122,9 @@ impl Shared {
             transport.flush();
         }
         if let Some(clients) = self.clients.get() {
+            if effects.events.iter().any(|event| matches!(event, Event::SnapshotInstalled { .. })) {
+                clients.snapshot(SnapshotNews::Installed);
+            }
             let mut notices = effects.notices.into_iter().peekable();
             for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
                 while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
@@ -141,8 +133,15 @@ impl Shared {
                 clients.reply(ticket, reply);
             }
             notices.for_each(|notice| clients.notice(notice));
+            if effects.abort_snapshot {
+                clients.snapshot(SnapshotNews::Failed);
+            }
+            if let Some(begun) = &effects.start_snapshot {
+                clients.snapshot(SnapshotNews::Begun(begun.point.index));
+            }
             clients.flush();
         }
+        self.write_now(write_now);
         if effects.abort_snapshot {
             self.snapshot_thread.abort();
             self.walking_snapshot.set(false);
@@ -164,6 +163,43 @@ impl Shared {
             && let Some(transport) = self.transport.get()
         {
             transport.set_peers(&self.peers());
+        }
+    }
+
+    /// Gives the log's writes to the disk thread. What is returned is to be written in this
+    /// turn, once nothing else can wait for it.
+    fn persist(&self, persists: Vec<Persist>, compact: Option<u64>) -> Vec<(u64, LogWrite)> {
+        let disk = self.disk.borrow();
+        let is_quick = compact.is_none() && disk.is_quick(persists.iter().map(|persist| &persist.log));
+        let mut write_now = Vec::new();
+        for persist in persists {
+            self.sync_begins(persist.number);
+            if is_quick {
+                write_now.push((persist.number, persist.log));
+            } else {
+                disk.write(persist.number, self.group_id, persist.log);
+            }
+            if !persist.send_after.is_empty() {
+                self.promises.borrow_mut().push_back((persist.number, persist.send_after));
+            }
+        }
+        if let Some(through) = compact {
+            disk.compact(self.group_id, through);
+        }
+        write_now
+    }
+
+    fn write_now(&self, writes: Vec<(u64, LogWrite)>) {
+        if writes.is_empty() {
+            return;
+        }
+        let written = self.disk.borrow().write_now(self.group_id, writes.into_iter());
+        if let Some(written) = written {
+            self.written(written);
+            if let Some(transport) = self.transport.get() {
+                transport.flush();
+            }
+            self.wake.notify_one();
         }
     }
 
@@ -243,12 +279,14 @@ impl Shared {
             SnapshotEvent::Stored { index, size_bytes } => {
                 info!(self.log, "snapshot stored"; "index" => index, "bytes" => size_bytes);
                 self.last_snapshot_ms.set(self.clock.now().wall_ms);
+                self.tell_clients(SnapshotNews::Stored(index));
                 Input::SnapshotStored { index, size_bytes }
             }
             SnapshotEvent::Failed(error) => {
                 // The log is intact and goes on growing; the next attempt writes a new file.
                 error!(self.log, "the snapshot could not be written"; "error" => %error);
                 self.walking_snapshot.set(false);
+                self.tell_clients(SnapshotNews::Failed);
                 Input::SnapshotFailed
             }
             SnapshotEvent::Fetched { message, machine, size_bytes } => {
@@ -256,6 +294,12 @@ impl Shared {
             }
         };
         self.inbox.borrow_mut().push(input);
+    }
+
+    fn tell_clients(&self, news: SnapshotNews) {
+        if let Some(clients) = self.clients.get() {
+            clients.snapshot(news);
+        }
     }
 
     fn send_snapshot(self: &Rc<Self>, to: NodeId, message: Message) {

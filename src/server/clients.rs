@@ -5,34 +5,59 @@
 use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
+use super::eviction::Eviction;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
+use super::replicas::Replicas;
 use super::stats::Stats;
 use super::stop::Stop;
 use super::tracking::Tracking;
-use crate::command::Reply;
+use super::upstream::Upstream;
+use crate::command::{Refusals, Reply};
 use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
-use crate::node::Clients;
+use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::net::tcp::OwnedWriteHalf;
 
+/// Spreads the numbers that this node gives its clients: nobody else chooses them.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// All clients of a node, and its counters. What the node replies to.
 pub struct ClientTable {
-    clients: RefCell<HashMap<u64, Rc<Client>>>,
+    clients: RefCell<HashMap<u64, Rc<Client>, BuildHasherDefault<IdHasher>>>,
     touched: RefCell<Vec<Rc<Client>>>,
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,
     pubsub: PubSub,
     monitors: Monitors,
+    pub(super) replicas: Replicas,
     stop: Stop,
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
+    pub(super) eviction: Eviction,
+    pub(super) upstream: Upstream,
     stats: Rc<Stats>,
     logger: Logger,
 }
@@ -47,10 +72,13 @@ impl ClientTable {
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
+            replicas: Replicas::default(),
             stop: Stop::default(),
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
             pause: Pause::default(),
+            eviction: Eviction::default(),
+            upstream: Upstream::default(),
             stats: Rc::default(),
             logger,
         })
@@ -80,6 +108,7 @@ impl ClientTable {
         }
         self.pubsub.forget(client);
         self.monitors.remove(client);
+        self.replicas.remove(client);
         self.untrack(client);
     }
 
@@ -154,7 +183,7 @@ impl Clients for ClientTable {
     fn reply(&self, ticket: u64, reply: Reply) {
         let reply = self.pubsub.fill_in(reply);
         let clients = self.clients.borrow();
-        let Some(client) = clients.get(&ticket) else { return };
+        let Some(client) = clients.get(&ticket) else { return self.answer_nobody(ticket, reply) };
         if client.tracker.is_on() {
             let happened = !matches!(reply, Reply::NilArray);
             client.accept(reply);
@@ -179,13 +208,20 @@ impl Clients for ClientTable {
             }
             Event::Touched { key, .. } => self.touched(notice.ticket, &key),
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
+            Event::Refusals(bits) => self.upstream.refuse(Refusals::from_bits(bits)),
             Event::TouchedAll => self.touched_all(notice.ticket),
+            Event::Propagated(calls) => self.replicas.feed(&calls, touch),
         }
+    }
+
+    fn snapshot(&self, news: SnapshotNews) {
+        self.replicas.news(news);
     }
 
     fn flush(&self) {
         self.write_journal();
         self.broadcast();
+        self.eviction.after_turn(&self.stats);
         let mut touched = self.touched.take();
         for client in touched.drain(..) {
             client.touched.set(false);

@@ -8,6 +8,7 @@ mod consistency;
 mod control;
 mod debug;
 mod discovery;
+mod eviction;
 mod limits;
 mod migrate;
 mod once;
@@ -16,9 +17,11 @@ mod pipelines;
 mod pubsub;
 mod raft;
 mod redirect;
+mod replicas;
 mod slow;
 mod tracking;
 mod transactions;
+mod upstream;
 mod users;
 mod wakes;
 
@@ -51,6 +54,7 @@ fn config() -> ServerConfig {
         read_mode: Consistency::Linearizable,
         max_clients: 100,
         idle_timeout: None,
+        max_memory_bytes: 0,
         tcp_keepalive: Some(Duration::from_secs(300)),
         drain_timeout: Duration::from_secs(5),
         run_id: "0".repeat(40),
