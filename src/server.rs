@@ -35,6 +35,7 @@ mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
 mod redirect;
+mod save;
 mod sentinel_commands;
 mod session;
 mod slowlog_command;
