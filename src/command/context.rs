@@ -86,7 +86,9 @@ impl<'a> ReadContext<'a> {
             return None;
         };
         self.lookups.0 += 1;
-        self.saw_expiring |= item.has_expired(self.wall_ms);
+        if item.has_expired(self.wall_ms) {
+            self.expires(db, key);
+        }
         Some(item)
     }
 
@@ -97,15 +99,26 @@ impl<'a> ReadContext<'a> {
             return None;
         };
         self.lookups.0 += 1;
-        self.saw_expiring |= item.has_expired(self.wall_ms);
+        if item.has_expired(self.wall_ms) {
+            self.expires(self.db, key);
+        }
         Some(item)
+    }
+
+    fn expires(&mut self, db: usize, key: &[u8]) {
+        self.saw_expiring = true;
+        self.met_expired(db, key);
     }
 
     fn missed(&mut self, db: usize, key: &[u8]) {
         self.lookups.1 += 1;
         self.state.keyspace.missed(db, key);
+        self.met_expired(db, key);
+    }
+
+    /// Nobody would remove what has expired, and tell of it then.
+    fn met_expired(&self, db: usize, key: &[u8]) {
         if !self.state.settings.active_expire {
-            // Nobody will remove what has expired, and tell of it then.
             self.state.keyspace.met_expired(db, key);
         }
     }

@@ -179,12 +179,12 @@ impl Connection {
         if (local::is_barrier(what) || with_local || needs_news) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
+        self.show_local(what, &request);
         if needs_news {
             self.capture = Some(Capture::News(what, row, request));
             job.steps.push(Step::Watch(Request::from_args(&["WATCH"]))); // a read of nothing
             return Flow::Submit;
         }
-        self.show_local(what, &request);
         let args = request.args();
         let began_ns = self.shared.observer().begin();
         if what == Do::Migrate {
