@@ -27,7 +27,7 @@ die() {
 }
 
 # Those that kill nodes.
-NEED_CLUSTER=' t_failover.py t_sentinel.py t_cluster.py t_ioredis.sh t_application.py t_application.sh '
+NEED_CLUSTER=' t_failover.py t_upstream.py t_replica.py t_sentinel.py t_cluster.py t_ioredis.sh t_application.py t_application.sh '
 host='' port='' storage=() kill_nodes=yes tests=()
 while (($#)); do
     case $1 in

@@ -3,12 +3,12 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}/fuzz
-TARGETS=(resp frame entry log snapshot snapshot_file)
+TARGETS=(resp frame entry log rdb snapshot snapshot_file)
 MOST_BYTES=2048
 
 usage() {
     cat <<'TEXT'
-usage: scripts/fuzz.sh TARGET SECONDS     TARGET: resp, frame, entry, log,
+usage: scripts/fuzz.sh TARGET SECONDS     TARGET: resp, frame, entry, log, rdb,
                                           snapshot, snapshot_file, or all
        scripts/fuzz.sh --merge            keeps of tests/fuzz/corpus what reaches code that
                                           nothing smaller reaches, and adds what was found

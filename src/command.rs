@@ -33,9 +33,11 @@ mod observe;
 mod once;
 mod operations;
 mod parse;
+mod propagate;
 mod pubsub;
 mod ranges;
 mod rename;
+mod replication;
 mod reply;
 mod request;
 mod row;
@@ -49,6 +51,7 @@ mod sort;
 mod strings;
 mod table;
 mod transactions;
+mod upstream;
 mod versions;
 
 #[cfg(test)]
@@ -73,6 +76,7 @@ pub use observe::{LatencyCommand, SlowlogCommand};
 pub use operations::NodeCommand;
 pub use parse::{parse_i64, shown};
 pub use pubsub::{PubSubCommand, Subscription};
+pub use replication::ReplicaCommand;
 pub use reply::Reply;
 pub use request::Request;
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
@@ -80,6 +84,7 @@ pub use secrets::is_secret;
 pub use sessions::Sessions;
 pub use settings::Settings;
 pub use table::{all, commands, lookup};
+pub use upstream::{Refusals, Source, Stage, Upstream, followed};
 
 use crate::wire::units::Args;
 

@@ -34,6 +34,7 @@ pub use observer::{Histogram, Observer, RowStats, Slow};
 pub use recovered::{LogGap, log_after};
 pub use status::{Glance, GroupStatus, PeerStatus};
 
+use crate::keyspace::CountingPace;
 use crate::limits;
 use crate::machine::Machine;
 use crate::wire::NodeId;
@@ -88,6 +89,8 @@ pub struct Group {
     reads_served: Cell<u64>,
     /// Clients of this node want to hear of each key that changes.
     touches_wanted: bool,
+    /// Replicas of Redis's protocol have attached to this node.
+    propagates_wanted: bool,
     /// Of the commands of this node's clients.
     observer: Rc<Observer>,
     /// The end of the log that this node started with.
@@ -180,6 +183,7 @@ impl Group {
             entries_applied_total: 0,
             reads_served: Cell::new(0),
             touches_wanted: false,
+            propagates_wanted: false,
             observer: Rc::default(),
             old_log,
             replays: false,
@@ -329,10 +333,26 @@ impl Group {
         &self.machine
     }
 
+    /// Frees some of what a flush has put aside. Whether there is more.
+    pub fn release_flushed(&mut self, tables: usize) -> bool {
+        self.machine.release(tables)
+    }
+
+    /// How this node counts uses of keys.
+    pub fn set_counting_pace(&mut self, pace: CountingPace) {
+        self.machine.set_counting_pace(pace);
+    }
+
     /// Whether [`Notice`]s are made of each key that changes.
     pub fn set_touches(&mut self, wanted: bool) {
         self.touches_wanted = wanted;
         self.machine.set_touches(wanted);
+    }
+
+    /// Whether [`Notice`]s are made of what replicas of Redis's protocol have to carry out.
+    pub fn set_propagates(&mut self, wanted: bool) {
+        self.propagates_wanted = wanted;
+        self.machine.set_propagates(wanted);
     }
 
     /// Who hears of the cost of commands of this node's clients.

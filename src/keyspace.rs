@@ -16,8 +16,10 @@ mod deadlines;
 mod discard;
 mod edit;
 mod events;
+mod eviction;
 mod hash;
 mod partition;
+mod propagation;
 mod random;
 pub mod rdb;
 mod scan;
@@ -25,6 +27,7 @@ mod size;
 mod slot;
 mod snapshot;
 mod swaps;
+mod usage;
 mod value;
 
 #[cfg(test)]
@@ -33,10 +36,13 @@ mod tests;
 pub use blob::Blob;
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
+pub use eviction::{Chooser, EvictionPolicy, Victim};
 pub use partition::{Item, PARTITIONS};
+pub use propagation::Call;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
+pub use usage::CountingPace;
 pub use value::{StringValue, Value, parse_i64};
 
 use crate::limits::DATABASES;
@@ -45,8 +51,10 @@ use database::Database;
 use discard::Discarded;
 use events::Events;
 use hash::KeyHash;
+use propagation::Propagation;
 use siphasher::sip::SipHasher13;
 use snapshot::Snapshot;
+use usage::Counting;
 
 /// All keys of one group on one replica.
 #[derive(Debug)]
@@ -58,6 +66,10 @@ pub struct Keyspace {
     snapshot: Option<Box<Snapshot>>,
     discarded: Discarded,
     events: Events,
+    counting: Counting,
+    propagation: Propagation,
+    /// Not part of the state: see [`Keyspace::keep_expired`].
+    keeps_expired: bool,
 }
 
 impl Keyspace {
@@ -72,7 +84,21 @@ impl Keyspace {
             snapshot: None,
             discarded: Discarded::default(),
             events: Events::default(),
+            counting: Counting::default(),
+            propagation: Propagation::default(),
+            keeps_expired: false,
         }
+    }
+
+    /// Whether keys are there until they are removed, their deadlines notwithstanding: for what an
+    /// upstream says, which alone decides what has expired while it is followed.
+    pub fn keep_expired(&mut self, keeps: bool) {
+        self.keeps_expired = keeps;
+    }
+
+    /// See [`Keyspace::keep_expired`].
+    pub fn keeps_expired(&self) -> bool {
+        self.keeps_expired
     }
 
     /// Gives a keyspace that has never held a key its `hash_key`.
@@ -123,19 +149,14 @@ impl Keyspace {
     /// The key of a database as a client sees it at `now_ms`.
     pub fn get(&self, db: usize, key: &[u8], now_ms: u64) -> Option<&Item> {
         let entry = self.databases[db].find(self.hash(key), key)?;
-        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms) || self.keeps_expired)
     }
 
     /// The same, for a use of the key at `wall_ms` by the node's own clock.
     pub fn access(&self, db: usize, key: &[u8], now_ms: u64, wall_ms: u64) -> Option<&Item> {
         let entry = self.databases[db].find(self.hash(key), key)?;
-        entry.touch(wall_ms);
-        Some(&entry.item).filter(|item| !item.has_expired(now_ms))
-    }
-
-    /// Seconds since the key was last used, as this replica has seen it: not part of the state.
-    pub fn idle_s(&self, db: usize, key: &[u8], wall_ms: u64) -> Option<u64> {
-        Some(self.databases[db].find(self.hash(key), key)?.idle_s(wall_ms))
+        self.counting.note(&entry.usage, wall_ms);
+        Some(&entry.item).filter(|item| !item.has_expired(now_ms) || self.keeps_expired)
     }
 
     /// The key, for a write. One that has expired is removed here, which is a change.
@@ -234,12 +255,18 @@ impl Keyspace {
             database.flush(swap.revision, &mut self.discarded);
         }
         self.events.touched_all();
+        self.propagation.always();
     }
 
     /// Frees some of what [`Keyspace::flush`] put aside. Writes do so too, a little each;
     /// this is for when there are none. Returns whether there is more.
     pub fn release(&mut self, tables: usize) -> bool {
         (0..tables).all(|_| self.discarded.release_some())
+    }
+
+    /// Tables that [`Keyspace::flush`] put aside and that are not freed yet.
+    pub fn unreleased(&self) -> usize {
+        self.discarded.len()
     }
 
     /// A hash of all keys, values, versions, revisions, deadlines and tombstones: equal on

@@ -66,6 +66,25 @@ pub const SUBSCRIBER_SOFT_BUFFER_BYTES: usize = 8 << 20;
 /// See [`SUBSCRIBER_SOFT_BUFFER_BYTES`].
 pub const SUBSCRIBER_PATIENCE_S: u64 = 60;
 
+/// Replicas of Redis's protocol that are attached to a node at a time. Beyond: an error.
+pub const MAX_REDIS_REPLICAS: usize = 32;
+
+/// Bytes of commands held for a replica that does not read, or has not been sent the keys yet
+/// (`client-output-buffer-limit slave`). Beyond: closed; it begins anew.
+pub const MAX_REPLICA_BUFFER_BYTES: usize = 256 << 20;
+
+/// The same for a replica that stays above it for [`REPLICA_PATIENCE_S`].
+pub const REPLICA_SOFT_BUFFER_BYTES: usize = 64 << 20;
+
+/// See [`REPLICA_SOFT_BUFFER_BYTES`].
+pub const REPLICA_PATIENCE_S: u64 = 60;
+
+/// Between two signs of life to replicas of Redis's protocol, at first.
+pub const REPLICA_PING_PERIOD_S: i64 = 10;
+
+/// Silence of a replica that acknowledges, after which it is closed (`repl-timeout`).
+pub const REPLICA_TIMEOUT_S: u64 = 60;
+
 /// Subscriptions of all clients of a node. Beyond: an error, nothing is subscribed to.
 pub const MAX_SUBSCRIPTIONS: usize = 1_000_000;
 
@@ -78,6 +97,19 @@ pub const MAX_PATTERNS: usize = 10_000;
 
 /// Bytes held for a client in `MONITOR` that does not read. Beyond: closed.
 pub const MAX_MONITOR_OUTPUT_BYTES: usize = 32 << 20;
+
+/// Longest name of an upstream (`REPLICAOF`), as of any host. Beyond: an error, nothing is done.
+pub const MAX_UPSTREAM_HOST_BYTES: usize = 253;
+
+/// Bytes of keys or commands of an upstream that one unit of the log holds, about; the next is sent
+/// when it is applied. What waits meanwhile is left in the kernel's buffers.
+pub const UPSTREAM_BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of a transaction of an upstream's. Beyond: the link ends with an error, and begins anew.
+pub const MAX_UPSTREAM_TRANSACTION_BYTES: usize = 256 << 20;
+
+/// Longest line of an upstream's answers. Beyond: the link ends with an error.
+pub const MAX_UPSTREAM_LINE_BYTES: usize = 16 << 10;
 
 /// Longest `WAIT`; a timeout of 0 means this.
 pub const MAX_WAIT_MS: u64 = 60_000;
@@ -158,6 +190,10 @@ pub const LOG_CACHE_BYTES: usize = 64 << 20;
 /// The same while a snapshot is on its way to a follower.
 pub const LOG_CACHE_BYTES_DURING_SNAPSHOT: usize = 512 << 20;
 
+/// Pieces of an RDB file, each as long as a snapshot chunk, that a replica has not taken yet.
+/// Beyond: its reader waits.
+pub const RDB_PARTS_IN_FLIGHT: usize = 4;
+
 /// Log written since the last snapshot that makes a new one due, at least.
 pub const SNAPSHOT_MIN_LOG_BYTES: u64 = 64 << 20;
 
@@ -169,6 +205,28 @@ pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 8;
 
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;
+
+/// Candidates for eviction that wait for their turn. Beyond: the least promising is forgotten.
+pub const EVICTION_POOL_KEYS: usize = 16;
+
+/// Keys that one unit of the log evicts, at most. What is still too much goes with the next one.
+pub const EVICTION_BATCH_KEYS: usize = 1024;
+
+/// Bytes of such a unit, at most, unless its only key is longer.
+pub const EVICTION_BATCH_BYTES: usize = 256 << 10;
+
+/// A node that was over its `maxmemory` and evicts goes on to this part of it below, so that not
+/// every write has to wait for an eviction of its own.
+pub const EVICTION_HEADROOM_PART: u64 = 200;
+
+/// The same in bytes, at most.
+pub const EVICTION_HEADROOM_BYTES: u64 = 1 << 20;
+
+/// A write waits for memory that long; then it is carried out as long as keys are being evicted.
+pub const EVICTION_PATIENCE_MS: u64 = 500;
+
+/// Tables of flushed keys freed when memory is short, for each command that finds it so.
+pub const EVICTION_RELEASE_TABLES: usize = 256;
 
 /// Longest name of a client session of `ONCE`. Beyond: an error, nothing is done.
 pub const MAX_SESSION_NAME_BYTES: usize = 256;

@@ -2,25 +2,30 @@
 //! holds. It must never ask a clock or a random source, and never fail on what the log
 //! says: every replica comes to the same state and the same replies.
 
+mod evictions;
 mod members;
 mod migrate;
+mod rdb;
+mod reads;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use crate::command::{
-    self, Acl, ConnectionCommand, Handler, ReadContext, Reply, Sessions, Settings, State, WriteContext,
+    self, Acl, ConnectionCommand, Handler, Refusals, Reply, Sessions, Settings, State, Upstream, WriteContext,
 };
 use crate::keyspace::{Blob, Event, Keyspace};
 use crate::limits;
 use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
-use crate::wire::units::{Args, Command, Transaction, Unit, Watch};
+use crate::wire::units::{Args, Command, Transaction, Unit};
 use raft::eraftpb::ConfState;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 pub use members::{Member, Members, Wanted};
+pub use rdb::RdbWriter;
 pub use snapshot::{Restorer, SnapshotError};
 
 /// What becomes of a batch, by its number in its origin's stream.
@@ -60,6 +65,7 @@ pub struct Machine {
     origins: BTreeMap<NodeId, Origin>,
     members: Members,
     expired_total: u64,
+    evicted_total: u64,
     /// Of reads: see [`ReadContext::lookups`].
     lookups: Cell<(u64, u64)>,
     /// A snapshot is being walked; its last chunk, made at its beginning.
@@ -86,6 +92,7 @@ impl Machine {
             origins: BTreeMap::new(),
             members: Members::default(),
             expired_total: 0,
+            evicted_total: 0,
             lookups: Cell::default(),
             walking: false,
             pending_end: None,
@@ -132,22 +139,29 @@ impl Machine {
 
     /// The same, with somebody who looks on.
     pub fn execute_seen(&mut self, unit: &Unit<'_>, seen: &mut Seen<'_>) -> Reply {
-        match unit {
-            Unit::Command(command) => self.run(command, seen),
+        let reply = match unit {
+            Unit::Command(command) => match self.refuses(command) {
+                Some(error) => error,
+                None => self.run(command, seen),
+            },
             Unit::Transaction(transaction) => self.run_transaction(transaction, seen),
             Unit::Register(register) => self.members.register(register),
             Unit::Membership(wish) => self.members.change(wish),
             Unit::Settings(settings) => self.change_settings(settings),
+            Unit::Evict(victims) => self.evict(victims),
+            Unit::Upstream(unit) => self.follow(unit),
             Unit::Bootstrap { cluster_id, hash_key, voters, password } => {
                 self.bootstrap(cluster_id, hash_key, voters, password)
             }
-        }
+        };
+        self.state.keyspace.end_unit();
+        reply
     }
 
     /// Ends an entry: removes keys and sessions whose time has come, a bounded number of each.
     pub fn end_entry(&mut self) {
         self.state.sessions.end_idle(self.clock_ms, limits::SESSIONS_ENDED_PER_ENTRY);
-        if self.state.settings.active_expire {
+        if self.removes_due() {
             let removed = self.state.keyspace.expire_due(self.clock_ms, limits::EXPIRE_PER_ENTRY);
             self.expired_total += removed as u64;
         }
@@ -168,10 +182,16 @@ impl Machine {
         self.state.keyspace.set_touches(wanted);
     }
 
+    /// Whether what replicas of Redis's protocol have to carry out is among the events.
+    pub fn set_propagates(&mut self, wanted: bool) {
+        self.state.keyspace.set_propagates(wanted);
+    }
+
     /// Any key may be another than it was: the state itself was replaced.
     pub fn touch_all(&mut self) {
         self.state.keyspace.touch_all();
         self.state.keyspace.tell_users_replaced();
+        self.state.tell_refusals();
     }
 
     /// All of them, or none.
@@ -192,61 +212,12 @@ impl Machine {
 
     /// Frees some of the memory that a flush has put aside; not part of the state.
     pub fn release_some(&mut self) {
-        self.state.keyspace.release(limits::RELEASE_PER_TICK);
+        self.release(limits::RELEASE_PER_TICK);
     }
 
-    /// Answers a command that changes nothing. `wall_ms` is the node's own clock: the second
-    /// part of the answer is whether a key was met whose deadline lies between the two clocks,
-    /// so that the log's clock has to move before this answer may be given. `seed` is for
-    /// what is to look random.
-    pub fn read(&self, args: &Args<'_>, db: u32, wall_ms: u64, seed: u64) -> (Reply, bool) {
-        self.read_seen(args, db, wall_ms, seed, true, &mut |_, _, _| {})
-    }
-
-    /// The same, with somebody who looks on; `touches`: keys that are read count as used.
-    pub fn read_seen(
-        &self,
-        args: &Args<'_>,
-        db: u32,
-        wall_ms: u64,
-        seed: u64,
-        touches: bool,
-        seen: &mut Seen<'_>,
-    ) -> (Reply, bool) {
-        let command = match command::resolve(args) {
-            Ok(command) => command,
-            Err(error) => return (error, false),
-        };
-        let Handler::Read(read) = &command.handler else {
-            return (Reply::error("ERR not a command that reads"), false);
-        };
-        let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
-        context.touches = touches;
-        let reply = read(&mut context, args);
-        let (hits, misses) = self.lookups.get();
-        self.lookups.set((hits + context.lookups.0, misses + context.lookups.1));
-        seen(command, args, &reply);
-        (reply, context.saw_expiring)
-    }
-
-    /// What `WATCH` keeps of each key: its revision (0: not there) and the group's, flat. For
-    /// `wall_ms` and the second part of the answer see [`Machine::read`].
-    pub fn watch(&self, db: u32, keys: &[&[u8]], wall_ms: u64) -> (Reply, bool) {
-        let mut pairs = Vec::with_capacity(2 * keys.len());
-        let mut saw_expiring = false;
-        for key in keys {
-            let item = self.state.keyspace.get(db as usize, key, self.clock_ms);
-            saw_expiring |= item.is_some_and(|item| item.has_expired(wall_ms));
-            let (revision, seen_at) = self.state.keyspace.watch(db as usize, key, self.clock_ms);
-            pairs.push(Reply::Int(revision as i64));
-            pairs.push(Reply::Int(seen_at as i64));
-        }
-        (Reply::Array(pairs), saw_expiring)
-    }
-
-    /// Whether nothing that was watched has changed.
-    pub fn watches_hold(&self, watches: &[Watch<'_>]) -> bool {
-        watches.iter().all(|watch| self.state.keyspace.watch_holds(watch, self.clock_ms))
+    /// The same, of so many tables. Whether there is more.
+    pub fn release(&mut self, tables: usize) -> bool {
+        self.state.keyspace.release(tables)
     }
 
     fn run(&mut self, command: &Command<'_>, seen: &mut Seen<'_>) -> Reply {
@@ -257,12 +228,15 @@ impl Machine {
                     self.commands_run += 1;
                     let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
                     let (state, db) = (&mut self.state, command.db as usize);
+                    state.keyspace.begin_command();
                     let reply = write(&mut WriteContext { state, db, now_ms, seed }, &command.args);
+                    self.state.keyspace.end_command(db, &command.args[resolved.wraps..]);
                     seen(resolved, &command.args, &reply);
                     reply
                 }
                 Handler::Read(_) => {
-                    self.read_seen(&command.args, command.db, self.clock_ms, self.index, true, seen).0
+                    let how = (command.db, self.clock_ms, self.index, true);
+                    self.read_as(resolved, &command.args, how, seen).0
                 }
                 Handler::Connection(ConnectionCommand::Debug) => {
                     let (now_ms, seed) = (self.clock_ms, self.index);
@@ -276,6 +250,9 @@ impl Machine {
     }
 
     fn run_transaction(&mut self, transaction: &Transaction<'_>, seen: &mut Seen<'_>) -> Reply {
+        if let Some(error) = self.refuses_exec(transaction.commands.iter().map(|it| it.args.clone())) {
+            return error;
+        }
         if !self.watches_hold(&transaction.watches) {
             return Reply::NilArray;
         }
@@ -334,7 +311,7 @@ impl Machine {
 
     /// The earliest deadline of any key that an entry would remove.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.state.keyspace.next_deadline().filter(|_| self.state.settings.active_expire)
+        self.state.keyspace.next_deadline().filter(|_| self.removes_due())
     }
 
     /// What is configured for the whole cluster.
@@ -345,6 +322,16 @@ impl Machine {
     /// The keys.
     pub fn keyspace(&self) -> &Keyspace {
         &self.state.keyspace
+    }
+
+    /// Which Redis is followed.
+    pub fn upstream(&self) -> &Upstream {
+        &self.state.upstream
+    }
+
+    /// What clients may not do now.
+    pub fn refusals(&self) -> Refusals {
+        self.state.refusals()
     }
 
     /// The users, and what they may do.
@@ -362,11 +349,6 @@ impl Machine {
         self.expired_total
     }
 
-    /// How many keys reads have found, and how many they have not; not part of the state.
-    pub fn lookups(&self) -> (u64, u64) {
-        self.lookups.get()
-    }
-
     /// Equal on all replicas at equal applied indexes.
     pub fn state_hash(&self) -> u64 {
         let mut text = format!("{:?} {} {:?}", self.cluster_id, self.clock_ms, self.hash_key).into_bytes();
@@ -375,6 +357,7 @@ impl Machine {
         }
         text.extend_from_slice(format!("{:?}", self.members).as_bytes());
         text.extend_from_slice(format!("{:?}", self.state.settings).as_bytes());
+        text.extend_from_slice(format!("{:?}", self.state.upstream).as_bytes());
         text.extend_from_slice(&self.state.acl.state_hash().to_le_bytes());
         text.extend_from_slice(&self.state.sessions.state_hash().to_le_bytes());
         let around = u64::from(crc32c::crc32c(&text));

@@ -7,6 +7,7 @@ mod disk;
 mod driver;
 mod inbound;
 mod join;
+mod rdb;
 mod recover;
 mod snapshots;
 mod start;
@@ -14,12 +15,14 @@ mod status;
 mod strangers;
 
 pub use join::{Admission, JoinRequest, join};
+pub use rdb::{RdbPart, RdbParts, RdbRequest};
 pub use recover::recover;
 pub use snapshots::{conf_state_of, meta_of};
 pub use start::NodeConfig;
-pub use status::{Clients, MemberStatus, NodeStatus, Role};
+pub use status::{Clients, MemberStatus, NodeStatus, Role, SnapshotNews};
 
 use crate::group::{Group, Input, Job, Observer};
+use crate::keyspace::CountingPace;
 use crate::machine::{Machine, SnapshotError};
 use crate::storage::{DataDir, FirstMember, SnapshotStore, StoreError};
 use crate::transport::Transport;
@@ -216,6 +219,33 @@ impl Node {
     /// Whether [`Clients::notice`] is to hear of each key that changes.
     pub fn set_touches(&self, wanted: bool) {
         self.shared.group.borrow_mut().set_touches(wanted);
+    }
+
+    /// Memory of the log, about.
+    pub fn log_bytes(&self) -> usize {
+        self.shared.group.borrow().log().size_bytes()
+    }
+
+    /// Frees some of what a flush has put aside. Whether there is more.
+    pub fn release_flushed(&self, tables: usize) -> bool {
+        self.shared.group.borrow_mut().release_flushed(tables)
+    }
+
+    /// How this node counts uses of keys.
+    pub fn set_counting_pace(&self, pace: CountingPace) {
+        self.shared.group.borrow_mut().set_counting_pace(pace);
+    }
+
+    /// Whether [`Clients::notice`] is to hear what replicas of Redis's protocol have to carry out.
+    pub fn set_propagates(&self, wanted: bool) {
+        self.shared.group.borrow_mut().set_propagates(wanted);
+    }
+
+    /// The snapshot on disk as an RDB file.
+    pub fn rdb(&self, request: RdbRequest) -> RdbParts {
+        let (store, group) = (self.shared.snapshot_store.clone(), self.shared.group_id);
+        let directory = self.shared.data_dir.borrow().path().to_owned();
+        rdb::start(store, group, directory, request)
     }
 
     /// Makes the state anew from a snapshot of it, while everything else waits: for tests.

@@ -20,6 +20,7 @@ mod control_command;
 mod databases;
 mod debug;
 mod dispatch;
+mod eviction;
 mod exec;
 mod failovers;
 mod info;
@@ -35,6 +36,7 @@ mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
 mod redirect;
+mod replicas;
 mod save;
 mod sentinel_commands;
 mod session;
@@ -44,6 +46,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod tracking;
+mod upstream;
 mod wait;
 
 pub use clients::ClientTable;
@@ -51,8 +54,9 @@ pub use clients::ClientTable;
 use crate::command::{Acl, Reply};
 use crate::config::{DebugCommand, Redirect};
 use crate::group::{Consistency, Job, Observer};
+use crate::keyspace::CountingPace;
 use crate::machine::Machine;
-use crate::node::{NodeStatus, Role};
+use crate::node::{NodeStatus, RdbParts, RdbRequest, Role};
 use crate::wire::NodeId;
 use migrate::Sockets;
 use parameters::Parameters;
@@ -81,6 +85,17 @@ pub trait Backend {
     fn reload(&self) -> Result<(), String>;
     /// Whether [`crate::node::Clients::notice`] is to hear of each key that changes.
     fn set_touches(&self, wanted: bool);
+    /// Memory of the log, about.
+    fn log_bytes(&self) -> usize;
+    /// Frees some of what a flush has put aside. Whether there is more.
+    fn release_flushed(&self, tables: usize) -> bool;
+    /// How this node counts uses of keys, where the policy goes by that.
+    fn set_counting_pace(&self, pace: CountingPace);
+    /// Whether [`crate::node::Clients::notice`] is to hear what replicas of Redis's protocol have to
+    /// carry out.
+    fn set_propagates(&self, wanted: bool);
+    /// The snapshot on disk as an RDB file.
+    fn rdb(&self, request: RdbRequest) -> RdbParts;
     /// Whether the node leads, which is asked before every command when others are redirected.
     fn leads(&self) -> bool {
         self.status().role == Role::Leader
@@ -116,6 +131,26 @@ impl Backend for crate::node::Node {
 
     fn set_touches(&self, wanted: bool) {
         crate::node::Node::set_touches(self, wanted);
+    }
+
+    fn log_bytes(&self) -> usize {
+        crate::node::Node::log_bytes(self)
+    }
+
+    fn release_flushed(&self, tables: usize) -> bool {
+        crate::node::Node::release_flushed(self, tables)
+    }
+
+    fn set_counting_pace(&self, pace: CountingPace) {
+        crate::node::Node::set_counting_pace(self, pace);
+    }
+
+    fn set_propagates(&self, wanted: bool) {
+        crate::node::Node::set_propagates(self, wanted);
+    }
+
+    fn rdb(&self, request: RdbRequest) -> RdbParts {
+        crate::node::Node::rdb(self, request)
     }
 
     fn leads(&self) -> bool {
@@ -177,12 +212,6 @@ impl Shared {
     fn observer(&self) -> &Observer {
         &self.clients.stats().observer
     }
-
-    /// Whether this node takes no command that may need more memory.
-    fn memory_is_full(&self) -> bool {
-        let max_bytes = self.parameters.max_memory_bytes.get();
-        max_bytes != 0 && self.clients.stats().memory().allocated_bytes as u64 > max_bytes as u64
-    }
 }
 
 impl Server {
@@ -211,7 +240,9 @@ impl Server {
             warned_of_password,
             migrations: Rc::default(),
         });
+        let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
         accept::run(listener, shutdown, shared).await;
+        link.abort();
     }
 }
 

@@ -8,6 +8,8 @@ mod harness;
 mod command_line;
 #[path = "cluster/disk.rs"]
 mod disk;
+#[path = "cluster/eviction.rs"]
+mod eviction;
 #[path = "cluster/identity.rs"]
 mod identity;
 #[path = "cluster/join.rs"]

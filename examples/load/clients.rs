@@ -303,8 +303,8 @@ fn connect(poll: &Poll, address: SocketAddr, number: usize, patience: Duration) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::loads::Pattern;
     use super::*;
-    use crate::loads::Pattern;
     use serde_json::Value;
     use std::io::{BufRead, BufReader};
     use std::net::TcpListener;

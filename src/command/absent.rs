@@ -12,7 +12,6 @@ pub struct Absent {
 
 const REPLICATION: &str = "nodes replicate by Raft, whose members RAFT ADD and RAFT REMOVE change";
 const FAILOVER: &str = "RAFT TRANSFER hands leadership over, and elections do the rest";
-const STREAM: &str = "it belongs to the replication of Redis, and nodes speak Raft to each other";
 const SLOTS: &str = "every node has every slot: there is nothing to assign or to move";
 const GOSSIP: &str = "members are those of the Raft group, which RAFT ADD and RAFT REMOVE change";
 const EPOCHS: &str = "terms of Raft take the place of epochs, and are on disk at all times";
@@ -41,11 +40,6 @@ pub static ABSENT: &[Absent] = &[
     absent("cluster|setslot", SLOTS),
     absent("failover", FAILOVER),
     absent("module", "code that is loaded at run time could differ from replica to replica"),
-    absent("psync", STREAM),
-    absent("replconf", STREAM),
-    absent("replicaof", REPLICATION),
-    absent("slaveof", REPLICATION),
-    absent("sync", STREAM),
 ];
 
 /// Why there is no command of that name, if that is deliberate; what is asked for is a name, or

@@ -2,7 +2,7 @@
 //! that is not the same on every replica, but for reads, which leave no trace.
 
 use super::settings::REQUIREPASS;
-use super::{Acl, Reply, Sessions, Settings};
+use super::{Acl, Reply, Sessions, Settings, Upstream};
 use crate::keyspace::{Edit, EventClass, Item, Keyspace, UserChange};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
@@ -16,6 +16,8 @@ pub struct State {
     pub acl: Acl,
     /// What is configured for the whole cluster.
     pub settings: Settings,
+    /// Which Redis is followed.
+    pub upstream: Upstream,
 }
 
 impl State {
@@ -26,6 +28,7 @@ impl State {
             sessions: Sessions::default(),
             acl: Acl::default(),
             settings: Settings::default(),
+            upstream: Upstream::default(),
         }
     }
 
@@ -37,7 +40,20 @@ impl State {
             self.keyspace.tell_user(b"default", UserChange::Changed { channels: None });
         }
         self.keyspace.set_event_classes(self.settings.notify);
+        self.keyspace.set_eviction_policy(self.settings.eviction);
+        if self.upstream.is_followed() {
+            self.tell_refusals();
+        }
         Ok(())
+    }
+
+    /// A key was met that may have expired and be there still, and that nothing removes: whoever
+    /// has cached it hears of it, and replicas do unless it is an upstream's to say so.
+    pub fn tell_expired(&self, db: usize, key: &[u8]) {
+        self.keyspace.met_expired(db, key);
+        if !self.upstream.is_followed() {
+            self.keyspace.propagate_expired(db, key);
+        }
     }
 }
 
@@ -107,7 +123,9 @@ impl<'a> ReadContext<'a> {
 
     fn expires(&mut self, db: usize, key: &[u8]) {
         self.saw_expiring = true;
-        self.met_expired(db, key);
+        if !self.state.settings.active_expire {
+            self.state.keyspace.met_expired(db, key);
+        }
     }
 
     fn missed(&mut self, db: usize, key: &[u8]) {
@@ -119,7 +137,7 @@ impl<'a> ReadContext<'a> {
     /// Nobody would remove what has expired, and tell of it then.
     fn met_expired(&self, db: usize, key: &[u8]) {
         if !self.state.settings.active_expire {
-            self.state.keyspace.met_expired(db, key);
+            self.state.tell_expired(db, key);
         }
     }
 }
@@ -148,6 +166,12 @@ impl WriteContext<'_> {
         self.state.keyspace.edit(db, key, self.now_ms)
     }
 
+    /// Whether what ends then has ended. What an upstream says ends when the upstream says so: its
+    /// clock may be behind the log's, and it may still change the key.
+    pub fn has_passed(&self, deadline_ms: u64) -> bool {
+        deadline_ms <= self.now_ms && !self.state.keyspace.keeps_expired()
+    }
+
     /// The key as a client sees it, for a look that may be all there is.
     pub fn get(&self, key: &[u8]) -> Option<&Item> {
         self.get_in(self.db, key)
@@ -164,7 +188,11 @@ impl WriteContext<'_> {
 
     /// The key in another database.
     pub fn get_in(&self, db: usize, key: &[u8]) -> Option<&Item> {
-        self.state.keyspace.access(db, key, self.now_ms, self.now_ms)
+        let item = self.state.keyspace.access(db, key, self.now_ms, self.now_ms);
+        if item.is_none() {
+            self.state.keyspace.propagate_expired(db, key);
+        }
+        item
     }
 
     /// Tells whoever listens to keyspace events what was done; `name` as Redis calls it. That a

@@ -4,6 +4,7 @@
 
 use super::context::{Outcome, reply};
 use super::parse::parse_i64;
+use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler};
 use super::{Reply, WriteContext};
 use crate::keyspace::Value;
@@ -49,6 +50,7 @@ fn run(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
                 value.resize(size_bytes, 0);
             }
             edit.set(Value::text(&value), 0);
+            context.propagate_set(&key, &value, Expires::Never);
         }
     }
     Ok(Reply::Ok)

@@ -59,7 +59,7 @@ struct Options {
     absolute: bool,
     /// Seconds since the key was last used.
     idle_s: Option<u64>,
-    /// Of least-frequently-used eviction, which there is none of: it is checked, and forgotten.
+    /// Its counter of uses.
     frequency: Option<u8>,
 }
 
@@ -113,17 +113,26 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         // What overflows lies in the past, in Redis too.
         _ => Some(ttl_ms.wrapping_add_unsigned(context.now_ms)),
     };
-    let has_expired = |&deadline_ms: &i64| deadline_ms < 0 || deadline_ms as u64 <= context.now_ms;
+    let has_expired = |&deadline_ms: &i64| deadline_ms < 0 || context.has_passed(deadline_ms as u64);
     if deadline_ms.as_ref().is_some_and(has_expired) {
         if context.edit(key).remove() {
             context.notify(EventClass::Generic, "del", key);
+            context.propagate_deletion(key);
         }
         return Ok(Reply::Ok);
     }
     put(context, context.db, key, value, deadline_ms.unwrap_or(0) as u64);
-    if let Some(idle_s) = options.idle_s {
-        context.edit(key).set_idle(idle_s);
+    // Each says something only under a policy that goes by it.
+    match (options.idle_s, options.frequency, context.state.settings.eviction.counts_uses()) {
+        (Some(idle_s), _, false) => context.edit(key).set_idle(idle_s),
+        (_, Some(frequency), true) => context.edit(key).set_frequency(frequency),
+        _ => {}
     }
     context.notify(EventClass::Generic, "restore", key);
+    if let Some(deadline_ms) = deadline_ms.filter(|_| !options.absolute && context.propagates()) {
+        let deadline = deadline_ms.to_string();
+        let told = [&[args[0], key, deadline.as_bytes(), payload], &args[4..], &[b"ABSTTL"]];
+        context.propagate(&told.concat());
+    }
     Ok(Reply::Ok)
 }

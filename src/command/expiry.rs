@@ -164,26 +164,26 @@ fn expire(
     unit_ms: i64,
     name: &str,
 ) -> Outcome {
-    let (key, now_ms) = (args[1], context.now_ms);
+    let key = args[1];
     let conditions = Conditions::read(&args[3..])?;
     let deadline_ms = integer(args[2])?
         .checked_mul(unit_ms)
         .and_then(|ms| ms.checked_add_unsigned(base_ms))
         .ok_or_else(|| invalid_expire(name))?;
+    let has_passed = u64::try_from(deadline_ms).map_or(true, |deadline_ms| context.has_passed(deadline_ms));
     let mut edit = context.edit(key);
     let Some(item) = edit.item() else { return Ok(Reply::Int(0)) };
     if !conditions.hold(item.deadline_ms, deadline_ms) {
         return Ok(Reply::Int(0));
     }
-    let event = match u64::try_from(deadline_ms) {
-        Ok(deadline_ms) if deadline_ms > now_ms => {
-            edit.set_deadline(deadline_ms);
-            "expire"
-        }
-        _ => {
-            edit.remove();
-            "del"
-        }
+    let event = if has_passed {
+        edit.remove();
+        context.propagate_deletion(key);
+        "del"
+    } else {
+        edit.set_deadline(deadline_ms as u64);
+        context.propagate_deadline(key, deadline_ms as u64, &args[3..]);
+        "expire"
     };
     context.notify(EventClass::Generic, event, key);
     Ok(Reply::Int(1))

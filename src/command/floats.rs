@@ -2,6 +2,7 @@
 
 use super::context::{Outcome, reply};
 use super::long_double::{Finite, LongDouble};
+use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::strings::string;
 use super::{Reply, WriteContext};
@@ -43,5 +44,6 @@ fn incrbyfloat(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         edit.set(value, 0);
     }
     context.notify(EventClass::String, "incrbyfloat", args[1]);
+    context.propagate_set(args[1], sum.as_bytes(), Expires::AsBefore);
     Ok(Reply::bulk(sum))
 }

@@ -3,6 +3,7 @@
 
 use super::parse::{SYNTAX, is};
 use super::row::{Arg, Category, Command, Flags, Handler, KeySpec};
+use super::scan;
 use super::{ReadContext, Reply, WriteContext};
 use crate::keyspace::EventClass;
 use crate::wire::units::Args;
@@ -129,6 +130,10 @@ fn touch(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
 
 fn randomkey(context: &mut ReadContext<'_>, _: &Args<'_>) -> Reply {
     let Some((key, item)) = context.state.keyspace.random(context.db, context.seed, context.now_ms) else {
+        if !context.state.settings.active_expire {
+            // All that there may be has expired, and nothing else tells of it.
+            scan::tell_expired(context);
+        }
         return Reply::Nil;
     };
     context.saw_expiring |= item.has_expired(context.wall_ms);

@@ -54,12 +54,14 @@ fn getdel(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
     };
     edit.remove();
     context.notify(EventClass::Generic, "del", args[1]);
+    context.propagate_deletion(args[1]);
     Reply::Bulk(value)
 }
 
 fn getex(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (expiry, persist) = options(&args[2..])?;
     let (key, now_ms) = (args[1], context.now_ms);
+    let keeps_expired = context.state.keyspace.keeps_expired();
     let mut edit = context.edit(key);
     let Some(item) = edit.item() else {
         context.notify(EventClass::KeyMiss, "keymiss", key);
@@ -71,16 +73,19 @@ fn getex(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let told = match expiry {
         Expiry::At { unit, .. } => {
             let deadline_ms = expiry.deadline_ms(now_ms, "getex")?.unwrap_or_default();
-            if matches!(unit, Unit::ExAt | Unit::PxAt) && deadline_ms <= now_ms {
+            if matches!(unit, Unit::ExAt | Unit::PxAt) && deadline_ms <= now_ms && !keeps_expired {
                 edit.remove();
+                context.propagate_deletion(key);
                 "del"
             } else {
                 edit.set_deadline(deadline_ms);
+                context.propagate_deadline(key, deadline_ms, &[]);
                 "expire"
             }
         }
         _ if persist && had_deadline => {
             edit.set_deadline(0);
+            context.propagate(&[b"PERSIST", key]);
             "persist"
         }
         _ => return Ok(value),

@@ -206,6 +206,7 @@ pub fn remove_migrated(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply
 fn remove(context: &mut WriteContext<'_>, pairs: &[&[u8]]) -> Outcome {
     let revisions: Result<Vec<u64>, Reply> = pairs.chunks_exact(2).map(|pair| version(pair[1])).collect();
     let mut found = Vec::with_capacity(pairs.len() / 2);
+    let mut told: Vec<&[u8]> = vec![b"DEL"];
     for (pair, revision) in pairs.chunks_exact(2).zip(revisions?) {
         let mut edit = context.edit(pair[0]);
         found.push(match edit.item().map(|item| item.revision) {
@@ -214,9 +215,14 @@ fn remove(context: &mut WriteContext<'_>, pairs: &[&[u8]]) -> Outcome {
             Some(_) => {
                 edit.remove();
                 context.notify(EventClass::Generic, "del", pair[0]);
+                context.propagate_deletion(pair[0]);
+                told.push(pair[0]);
                 Removal::Removed
             }
         });
+    }
+    if told.len() > 1 {
+        context.propagate(&told);
     }
     Ok(Reply::Array(found.into_iter().map(|removal| Reply::Int(removal as i64)).collect()))
 }

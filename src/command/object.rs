@@ -14,6 +14,11 @@ const NO_FREQUENCY: Reply = Reply::error(
      switching between policies at runtime LRU and LFU data will take some time to adjust.",
 );
 
+const NO_IDLE_TIME: Reply = Reply::error(
+    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
+     policies at runtime LRU and LFU data will take some time to adjust.",
+);
+
 const fn row(full_name: &'static str, name: &'static str, handler: Handler) -> Command {
     Command {
         full_name,
@@ -38,13 +43,17 @@ pub(super) static OBJECT: Command = Command {
         },
         Command {
             since: "4.0.0",
-            summary: "An error: there is no policy under which the frequency of use is counted",
+            summary: "How often this node saw the key used, as a logarithmic counter: only under an LFU policy",
             ..row("object|freq", "freq", Handler::Read(|context, args| reply(freq(context, args))))
         },
         help_row("object|help", "6.2.0", "generic", CATEGORIES),
         Command {
             summary: "Seconds since this node last read or wrote the key for a client",
-            ..row("object|idletime", "idletime", Handler::Read(idletime))
+            ..row(
+                "object|idletime",
+                "idletime",
+                Handler::Read(|context, args| reply(idletime(context, args))),
+            )
         },
         Command {
             summary: "1, or of the numbers that Redis shares 2147483647",
@@ -69,17 +78,24 @@ fn refcount(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
     look(context, args[2]).map_or(Reply::Nil, |item| Reply::Int(item.references()))
 }
 
-fn idletime(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
+fn idletime(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     if look(context, args[2]).is_none() {
-        return Reply::Nil;
+        return Ok(Reply::Nil);
+    }
+    if context.state.settings.eviction.counts_uses() {
+        return Err(NO_IDLE_TIME);
     }
     let idle_s = context.state.keyspace.idle_s(context.db, args[2], context.wall_ms);
-    Reply::Int(idle_s.unwrap_or(0) as i64)
+    Ok(Reply::Int(idle_s.unwrap_or(0) as i64))
 }
 
 fn freq(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
-    match look(context, args[2]) {
-        Some(_) => Err(NO_FREQUENCY),
-        None => Ok(Reply::Nil),
+    if look(context, args[2]).is_none() {
+        return Ok(Reply::Nil);
     }
+    if !context.state.settings.eviction.counts_uses() {
+        return Err(NO_FREQUENCY);
+    }
+    let frequency = context.state.keyspace.frequency(context.db, args[2], context.wall_ms);
+    Ok(Reply::Int(frequency.unwrap_or(0).into()))
 }

@@ -36,8 +36,8 @@ const FULL: Reply = Reply::error(
 
 /// Each node has its own answer to them: the order of its tables, when it last saw a key used,
 /// what a value takes there. Replies are kept on every node, and must be the same there.
-const ANSWERED_BY_EACH_NODE: [&str; 6] =
-    ["cluster|getkeysinslot", "keys", "memory|usage", "object|idletime", "randomkey", "scan"];
+const ANSWERED_BY_EACH_NODE: [&str; 7] =
+    ["cluster|getkeysinslot", "keys", "memory|usage", "object|freq", "object|idletime", "randomkey", "scan"];
 
 pub(super) static ONCE: Command = Command {
     since: "0.1.0",

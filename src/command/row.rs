@@ -17,6 +17,7 @@ use super::memory::MemoryCommand;
 use super::observe::{LatencyCommand, SlowlogCommand};
 use super::operations::NodeCommand;
 use super::pubsub::PubSubCommand;
+use super::replication::ReplicaCommand;
 use crate::wire::units::Args;
 
 /// What is known of a command.
@@ -119,6 +120,7 @@ pub enum ConnectionCommand {
     PubSub(PubSubCommand),
     Sentinel(SentinelCommand),
     Node(NodeCommand),
+    Replica(ReplicaCommand),
 }
 
 /// An argument as `COMMAND DOCS` describes it.

@@ -5,7 +5,7 @@ use super::glob;
 use super::parse::{SYNTAX, integer, is};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler};
 use super::{ReadContext, Reply};
-use crate::keyspace::Scanned;
+use crate::keyspace::{Blob, Scanned};
 use crate::wire::units::Args;
 
 pub(super) static KEYS: Command = Command {
@@ -62,13 +62,20 @@ fn scan(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     Ok(Reply::Array(vec![Reply::bulk(scanned.cursor.to_string()), Reply::Array(keys)]))
 }
 
+/// Tells of all keys of the database that have expired and are there still.
+pub(super) fn tell_expired(context: &mut ReadContext<'_>) {
+    walk(context, 0, &Wanted { pattern: None, type_name: None, count: usize::MAX });
+}
+
 fn not_all(pattern: &[u8]) -> Option<&[u8]> {
     Some(pattern).filter(|&pattern| pattern != b"*")
 }
 
 fn walk(context: &mut ReadContext<'_>, cursor: u64, wanted: &Wanted<'_>) -> (Scanned, Vec<Reply>) {
     let (now_ms, wall_ms) = (context.now_ms, context.wall_ms);
-    let mut saw_expiring = false;
+    let (mut saw_expiring, mut expired) = (false, Vec::new());
+    // While nothing removes what has expired, whoever meets it tells of it.
+    let tells = !context.state.settings.active_expire;
     let mut found = Vec::new();
     let scanned = context.state.keyspace.scan(context.db, cursor, wanted.count, |key, item| {
         let matches = !item.has_expired(now_ms)
@@ -77,8 +84,12 @@ fn walk(context: &mut ReadContext<'_>, cursor: u64, wanted: &Wanted<'_>) -> (Sca
         if matches {
             saw_expiring |= item.has_expired(wall_ms);
             found.push(Reply::bulk(key));
+        } else if tells && item.has_expired(now_ms) {
+            expired.push(Blob::new(key));
         }
     });
+    expired.sort_unstable(); // replicas have tables of another order
+    expired.iter().for_each(|key| context.state.tell_expired(context.db, key));
     context.saw_expiring |= saw_expiring;
     (scanned, found)
 }

@@ -99,7 +99,7 @@ const ADDRESS: Arg = Arg::new("host:port[@peerport]", ArgKind::String);
 
 /// Everything but STATUS: what it asks for goes through the group, and takes its time.
 const fn raft_row(name: &'static str, full_name: &'static str, arity: i32, what: Do) -> Command {
-    let flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::NO_MULTI).and(Flags::BLOCKING);
+    let flags = ANYTIME.and(Flags::ADMIN).and(Flags::NOSCRIPT).and(Flags::NO_MULTI).and(Flags::BLOCKING);
     Command {
         full_name,
         since: "0.1.0",

@@ -3,6 +3,7 @@
 
 use super::context::{Outcome, reply};
 use super::parse::{Expiry, SYNTAX, Unit, is};
+use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::strings::string;
 use super::{Reply, WriteContext};
@@ -185,8 +186,24 @@ fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     if holds {
         edit.set(Value::string(args[2]), deadline_ms);
         tell_set(context, args[1], matches!(options.expiry, Expiry::At { .. }));
+        if args.len() > 3 {
+            tell_replicas(context, args, &options, deadline_ms);
+        }
     }
     Ok(answer)
+}
+
+/// What was asked for on top of a plain SET, as Redis tells it.
+fn tell_replicas(context: &mut WriteContext<'_>, args: &Args<'_>, options: &Options<'_>, deadline_ms: u64) {
+    let (key, value) = (args[1], args[2]);
+    let is_ours = matches!(options.condition, Condition::Equals(_));
+    if is_ours || matches!(options.expiry, Expiry::At { .. }) {
+        context.propagate_set(key, value, Expires::of(options.expiry, deadline_ms));
+    } else if options.get && context.propagates() {
+        let kept = args[3..].iter().filter(|option| !is(option, "GET"));
+        let call: Vec<&[u8]> = [&b"SET"[..], key, value].iter().chain(kept).copied().collect();
+        context.propagate(&call);
+    }
 }
 
 /// Sets a string, and tells of it. `expires`: the command gave it the deadline.
@@ -214,6 +231,7 @@ fn setex(context: &mut WriteContext<'_>, args: &Args<'_>, unit: Unit, name: &str
     let expiry = Expiry::At { unit, number: args[2] };
     let deadline_ms = expiry.deadline_ms(context.now_ms, name)?.unwrap_or_default();
     put(context, args[1], args[3], deadline_ms, true);
+    context.propagate_set(args[1], args[3], Expires::At(deadline_ms));
     Ok(Reply::Ok)
 }
 
@@ -223,5 +241,6 @@ fn getset(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
         context.notify(EventClass::KeyMiss, "keymiss", args[1]);
     }
     put(context, args[1], args[2], 0, false);
+    context.propagate_set(args[1], args[2], Expires::Never);
     old.map_or(Reply::Nil, Reply::Bulk)
 }

@@ -3,7 +3,7 @@
 //! stand here.
 
 use super::Reply;
-use crate::keyspace::EventClasses;
+use crate::keyspace::{EventClasses, EvictionPolicy};
 
 /// See the module. The names are those of `CONFIG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +12,16 @@ pub struct Settings {
     pub notify: EventClasses,
     /// `acl-pubsub-default`: whether new users may listen to all channels.
     pub acl_pubsub_default: bool,
+    /// `masteruser`; empty: the user `default`.
+    pub master_user: String,
+    /// `masterauth`; empty: the upstream needs none.
+    pub master_password: String,
+    /// `replica-serve-stale-data`: whether reads are answered while the link to the upstream is down.
+    pub serve_stale: bool,
     /// Whether entries remove keys that are due. Off in tests only (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
+    /// `maxmemory-policy`: which keys a node that is short of memory may have removed.
+    pub eviction: EvictionPolicy,
 }
 
 const NOTIFY: &str = "notify-keyspace-events";
@@ -21,27 +29,57 @@ const ACL_PUBSUB_DEFAULT: &str = "acl-pubsub-default";
 /// Not kept here: it is the password of the user `default`, as its hash.
 pub(super) const REQUIREPASS: &str = "requirepass";
 const ACTIVE_EXPIRE: &str = "active-expire";
+const EVICTION: &str = "maxmemory-policy";
+const MASTER_USER: &str = "masteruser";
+const MASTER_PASSWORD: &str = "masterauth";
+const SERVE_STALE: &str = "replica-serve-stale-data";
+/// The same, as it was once called.
+const SERVE_STALE_OF_OLD: &str = "slave-serve-stale-data";
+
+const UNKNOWN: Reply = Reply::error("ERR no such setting, or no such value of it");
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { notify: EventClasses::default(), acl_pubsub_default: false, active_expire: true }
+        Self {
+            notify: EventClasses::default(),
+            acl_pubsub_default: false,
+            master_user: String::new(),
+            master_password: String::new(),
+            serve_stale: true,
+            active_expire: true,
+            eviction: EvictionPolicy::default(),
+        }
     }
 }
 
 impl Settings {
     /// Whether there is a setting of this name.
     pub fn has(name: &str) -> bool {
-        [NOTIFY, ACL_PUBSUB_DEFAULT, REQUIREPASS, ACTIVE_EXPIRE].contains(&name)
+        let all = [
+            NOTIFY,
+            ACL_PUBSUB_DEFAULT,
+            REQUIREPASS,
+            ACTIVE_EXPIRE,
+            EVICTION,
+            MASTER_USER,
+            MASTER_PASSWORD,
+            SERVE_STALE,
+        ];
+        all.contains(&name)
     }
 
     /// All of them, by name, as they are written in snapshots.
-    pub fn pairs(&self) -> [(&'static str, String); 3] {
+    pub fn pairs(&self) -> [(&'static str, String); 7] {
         let active_expire = if self.active_expire { "yes" } else { "no" };
         let channels = if self.acl_pubsub_default { "allchannels" } else { "resetchannels" };
         [
             (NOTIFY, self.notify.to_string()),
             (ACL_PUBSUB_DEFAULT, channels.to_owned()),
             (ACTIVE_EXPIRE, active_expire.to_owned()),
+            (EVICTION, self.eviction.name().to_owned()),
+            (MASTER_USER, self.master_user.clone()),
+            (MASTER_PASSWORD, self.master_password.clone()),
+            (SERVE_STALE, if self.serve_stale { "yes" } else { "no" }.to_owned()),
         ]
     }
 
@@ -55,9 +93,14 @@ impl Settings {
             (ACL_PUBSUB_DEFAULT, b"allchannels") => self.acl_pubsub_default = true,
             (ACL_PUBSUB_DEFAULT, b"resetchannels") => self.acl_pubsub_default = false,
             (REQUIREPASS, value) if super::acl::is_hash_or_empty(value) => {}
+            (MASTER_USER, value) => self.master_user = String::from_utf8_lossy(value).into_owned(),
+            (MASTER_PASSWORD, value) => self.master_password = String::from_utf8_lossy(value).into_owned(),
+            (SERVE_STALE | SERVE_STALE_OF_OLD, b"yes") => self.serve_stale = true,
+            (SERVE_STALE | SERVE_STALE_OF_OLD, b"no") => self.serve_stale = false,
             (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
             (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
-            _ => return Err(Reply::error("ERR no such setting, or no such value of it")),
+            (EVICTION, value) => self.eviction = EvictionPolicy::parse(value).ok_or(UNKNOWN)?,
+            _ => return Err(UNKNOWN),
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
     getex, hyperloglog, introspect, lcs, lolwut, memory, migrate, object, observe, once, operations, pubsub,
-    ranges, rename, scan, server, set, sort, strings, transactions, versions,
+    ranges, rename, replication, scan, server, set, sort, strings, transactions, upstream, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -82,6 +82,7 @@ static COMMANDS: &[&Command] = &[
     &connection::PING,
     &set::PSETEX,
     &pubsub::PSUBSCRIBE,
+    &replication::PSYNC,
     &expiry::PTTL,
     &pubsub::PUBLISH,
     &pubsub::PUBSUB,
@@ -93,6 +94,8 @@ static COMMANDS: &[&Command] = &[
     &connection::READWRITE,
     &rename::RENAME,
     &rename::RENAMENX,
+    &replication::REPLCONF,
+    &upstream::REPLICAOF,
     &connection::RESET,
     &dump::RESTORE,
     &migrate::RESTORE_ASKING,
@@ -107,6 +110,7 @@ static COMMANDS: &[&Command] = &[
     &set::SETNX,
     &ranges::SETRANGE,
     &operations::SHUTDOWN,
+    &upstream::SLAVEOF,
     &observe::SLOWLOG,
     &sort::SORT,
     &sort::SORT_RO,
@@ -117,6 +121,7 @@ static COMMANDS: &[&Command] = &[
     &ranges::SUBSTR,
     &pubsub::SUNSUBSCRIBE,
     &databases::SWAPDB,
+    &replication::SYNC,
     &server::TIME,
     &generic::TOUCH,
     &expiry::TTL,
@@ -234,11 +239,12 @@ mod tests {
             assert_eq!(command.name, name.rsplit('|').next().unwrap(), "{name}");
             assert_eq!(command.name, command.name.to_ascii_lowercase());
             let is_write = matches!(command.handler, super::super::Handler::Write(_));
-            // What is published goes through the log, but changes no key.
-            let is_published = is_write && (command.group == "pubsub" || name.starts_with("acl|"));
+            // What is published goes through the log, but changes no key; what administrators do, too.
+            let is_admins = command.flags.has(super::super::Flags::ADMIN);
+            let changes_no_key = is_write && (command.group == "pubsub" || is_admins);
             // The server moves keys, by writes of its own.
             let writes = is_write || name == "migrate";
-            assert_eq!(writes, command.flags.has(super::super::Flags::WRITE) || is_published, "{name}");
+            assert_eq!(writes, command.flags.has(super::super::Flags::WRITE) || changes_no_key, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
             let is_marked = !["acl|", "cluster|"].iter().any(|container| name.starts_with(container));
             assert_eq!(is_read && is_marked, command.flags.has(super::super::Flags::READONLY), "{name}");

@@ -168,6 +168,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("sort", include_str!("testscripts/sort.script")),
     ("strings", include_str!("testscripts/strings.script")),
     ("time", include_str!("testscripts/time.script")),
+    ("upstream", include_str!("testscripts/upstream.script")),
     ("versions", include_str!("testscripts/versions.script")),
 ];
 

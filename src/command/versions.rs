@@ -2,6 +2,7 @@
 
 use super::context::{Outcome, reply};
 use super::parse::{Expiry, SYNTAX, version};
+use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::set::EXPIRATION;
 use super::strings::string;
@@ -100,6 +101,7 @@ fn cas(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     if matches!(expiry, Expiry::At { .. }) {
         context.notify(EventClass::Generic, "expire", args[1]);
     }
+    context.propagate_set(args[1], args[3], Expires::of(expiry, deadline_ms));
     Ok(Reply::Int(version as i64))
 }
 
@@ -112,6 +114,7 @@ fn cad(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     check_version(edit.item(), expected)?;
     edit.remove();
     context.notify(EventClass::Generic, "del", args[1]);
+    context.propagate_deletion(args[1]);
     Ok(Reply::Int(1))
 }
 
@@ -121,6 +124,7 @@ fn delifeq(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
     let removed = equal && edit.remove();
     if removed {
         context.notify(EventClass::Generic, "del", args[1]);
+        context.propagate_deletion(args[1]);
     }
     Reply::Int(i64::from(removed))
 }

@@ -147,6 +147,8 @@ impl Group {
             KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
             KeyspaceEvent::Touched { .. }
             | KeyspaceEvent::TouchedAll
+            | KeyspaceEvent::Propagated(_)
+            | KeyspaceEvent::Refusals(_)
             | KeyspaceEvent::User { .. }
             | KeyspaceEvent::UsersReplaced => true,
         };
@@ -289,6 +291,9 @@ impl Group {
     }
 
     fn read_transaction(&self, transaction: &ReadTransaction, ticket: u64) -> (Reply, bool) {
+        if let Some(error) = self.machine.refuses_exec(transaction.commands.iter().map(Request::args)) {
+            return (error, false);
+        }
         let began_ns = self.observer.mark_ns();
         let mut watches = transaction.watches.iter().map(|(db, key, revision, seen_at)| Watch {
             key,

@@ -106,8 +106,10 @@ impl Group {
         if self.snapshots.is_walking() {
             self.effects.abort_snapshot = true;
         }
-        self.machine = machine;
+        let before = std::mem::replace(&mut self.machine, machine);
+        self.machine.inherit(&before);
         self.machine.set_touches(self.touches_wanted);
+        self.machine.set_propagates(self.propagates_wanted);
         self.machine.touch_all();
         self.note_events(0);
         self.snapshots.installed(point.index, self.machine.keyspace().revision(), size_bytes);

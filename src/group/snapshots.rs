@@ -133,6 +133,7 @@ impl Group {
         self.note_events(0);
         self.machine.reload()?;
         self.machine.set_touches(self.touches_wanted);
+        self.machine.set_propagates(self.propagates_wanted);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 use super::hash::KeyHash;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 /// (deadline, hash) of every key that has a deadline. Two keys that share both share a row.
 #[derive(Debug, Default)]
@@ -19,6 +20,11 @@ impl Deadlines {
 
     pub(super) fn first(&self) -> Option<(u64, KeyHash)> {
         self.rows.first().copied()
+    }
+
+    /// The rows behind this place, in order.
+    pub(super) fn after(&self, place: Bound<(u64, KeyHash)>) -> impl Iterator<Item = (u64, KeyHash)> {
+        self.rows.range((place, Bound::Unbounded)).copied()
     }
 
     /// Nothing when `deadline_ms` is 0.

@@ -30,6 +30,11 @@ impl Discarded {
         self.tables.is_empty() && self.deadlines.is_empty()
     }
 
+    /// Tables and indexes that wait.
+    pub(super) fn len(&self) -> usize {
+        self.tables.len() + self.deadlines.len()
+    }
+
     /// Frees a table, and some deadlines. Whether there is more.
     pub(super) fn release_some(&mut self) -> bool {
         self.tables.pop();

@@ -37,10 +37,11 @@ impl<'a, 'k> Edit<'a, 'k> {
         let position = database.partitions.get(partition).and_then(|found| found.position(hash, key));
         let mut edit = Self { keyspace, db, key, hash, partition, now_ms, position };
         if let Some(entry) = edit.entry() {
-            entry.touch(now_ms);
-            if entry.item.has_expired(now_ms) {
+            edit.keyspace.counting.note(&entry.usage, now_ms);
+            if entry.item.has_expired(now_ms) && !edit.keyspace.keeps_expired {
                 edit.remove();
                 edit.keyspace.events.named(EventClass::Expired, "expired", db, key);
+                edit.keyspace.propagation.expired(db, key);
             }
         }
         edit
@@ -59,7 +60,14 @@ impl<'a, 'k> Edit<'a, 'k> {
     /// Lets the key count as last used so many seconds ago: not part of the state.
     pub fn set_idle(&self, idle_s: u64) {
         if let Some(entry) = self.entry() {
-            entry.touch(self.now_ms.saturating_sub(idle_s.saturating_mul(1000)));
+            entry.usage.set_idle(self.now_ms, idle_s);
+        }
+    }
+
+    /// Lets the key count as used that often: not part of the state.
+    pub fn set_frequency(&self, frequency: u8) {
+        if let Some(entry) = self.entry() {
+            entry.usage.set_frequency(self.now_ms, frequency);
         }
     }
 

@@ -2,7 +2,7 @@
 //! them, in one order. Events are not state: they must never have an influence on it, and a
 //! replica for which nobody asks makes none.
 
-use super::Blob;
+use super::{Blob, Call};
 use crate::limits;
 use std::cell::RefCell;
 use std::fmt;
@@ -140,8 +140,12 @@ pub enum Event {
     User { name: Blob, change: UserChange },
     /// Any number of users are not what they were.
     UsersReplaced,
+    /// What clients may not do is another than it was; its bits.
+    Refusals(u8),
     /// `PUBLISH` or `SPUBLISH`.
     Message { channel: Blob, message: Blob, sharded: bool },
+    /// What replicas of Redis's protocol have to carry out, all at once.
+    Propagated(Vec<Call>),
 }
 
 /// What is wanted, and what has happened since it was last taken.
@@ -201,6 +205,7 @@ impl super::Keyspace {
     pub fn publish(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
         let (channel, message) = (Blob::new(channel), Blob::new(message));
         self.events.list.get_mut().push(Event::Message { channel, message, sharded });
+        self.propagation.always();
     }
 
     /// A user is not what it was.
@@ -211,6 +216,11 @@ impl super::Keyspace {
     /// Any user may be another than it was.
     pub fn tell_users_replaced(&mut self) {
         self.events.list.get_mut().push(Event::UsersReplaced);
+    }
+
+    /// Something that only the caller has to know of.
+    pub fn tell(&mut self, event: Event) {
+        self.events.list.get_mut().push(event);
     }
 
     /// A read has not found the key.
@@ -229,7 +239,7 @@ impl super::Keyspace {
             return;
         }
         let mut met = self.events.met_expired.borrow_mut();
-        if met.len() < limits::MAX_MET_EXPIRED {
+        if met.len() < limits::MAX_MET_EXPIRED && !self.keeps_expired {
             met.push((db as u32, Blob::new(key)));
         }
         if self.events.touches {
@@ -245,6 +255,7 @@ impl super::Keyspace {
 
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
+        self.end_each();
         std::mem::take(self.events.list.get_mut())
     }
 }

@@ -2,9 +2,9 @@
 //! depends on the order of its table.
 
 use super::hash::{KeyHash, table_hash};
+use super::usage::Usage;
 use super::{Blob, Swap, Value};
 use hashbrown::HashTable;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Partitions of a keyspace; also the granularity of snapshots and of `SCAN`.
 pub const PARTITIONS: usize = 1 << 14;
@@ -29,12 +29,11 @@ impl Item {
     }
 }
 
-/// A key in its table. With its hash, which saves hashing it again when the table grows, and
-/// the time when it was last used *here*: this is not state, and no change may rest on it.
+/// A key in its table. With its hash, which saves hashing it again when the table grows.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) hash: u32,  // KeyHash::kept
-    accessed_s: AtomicU32, // Unix time; atomic, so that reading a key may set it
+    pub(super) hash: u32, // KeyHash::kept
+    pub(super) usage: Usage,
     pub(super) key: Blob,
     pub(super) item: Item,
 }
@@ -52,23 +51,8 @@ pub(super) struct Partition {
 
 impl Entry {
     pub(super) fn new(hash: KeyHash, key: Blob, item: Item, now_ms: u64) -> Self {
-        Self { hash: hash.kept(), accessed_s: AtomicU32::new(seconds(now_ms)), key, item }
+        Self { hash: hash.kept(), usage: Usage::new(now_ms), key, item }
     }
-
-    /// Takes note of a use.
-    pub(super) fn touch(&self, now_ms: u64) {
-        self.accessed_s.store(seconds(now_ms), Ordering::Relaxed);
-    }
-
-    /// Seconds since it was last used.
-    pub(super) fn idle_s(&self, now_ms: u64) -> u64 {
-        u64::from(seconds(now_ms).saturating_sub(self.accessed_s.load(Ordering::Relaxed)))
-    }
-}
-
-/// Unix time up to the year 2106.
-fn seconds(now_ms: u64) -> u32 {
-    u32::try_from(now_ms / 1000).unwrap_or(u32::MAX)
 }
 
 impl Partition {

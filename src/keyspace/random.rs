@@ -3,23 +3,38 @@
 
 use super::Keyspace;
 use super::database::Database;
-use super::partition::{Item, Occupied, Partition};
+use super::partition::{Entry, Item, Occupied, Partition};
 
 /// Draws until the last, which is taken wherever it falls.
 const DRAWS: usize = 64;
 
 /// A well mixed number from each step of a counter (Steele, Lea, Flood: "Fast Splittable
 /// Pseudorandom Number Generators", 2014).
-struct SplitMix(u64);
+#[derive(Debug)]
+pub(super) struct SplitMix(u64);
 
 impl SplitMix {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// What goes on from here is got from a new one with this seed.
+    pub(super) fn state(&self) -> u64 {
+        self.0
+    }
+
     /// Below `bound`, which is not 0.
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        self.below_u64(bound as u64) as usize
+    }
+
+    /// The same.
+    pub(super) fn below_u64(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
+        (z ^ (z >> 31)) % bound
     }
 }
 
@@ -30,12 +45,12 @@ pub(super) fn draw<'a>(
     len: usize,
     seed: u64,
     wanted: impl Fn(&Item) -> bool,
-) -> Option<(&'a [u8], &'a Item)> {
+) -> Option<&'a Entry> {
     let filled = occupied.count();
     if filled == 0 {
         return None;
     }
-    let mut random = SplitMix(seed);
+    let mut random = SplitMix::new(seed);
     // Few partitions hold more than twice the mean and a few more.
     let places = 4 + 2 * len / filled;
     for draw in 1..=DRAWS {
@@ -44,20 +59,21 @@ pub(super) fn draw<'a>(
         let place = random.below(if draw < DRAWS { places.max(keys) } else { keys });
         let found = partition.table.iter().nth(place).filter(|entry| wanted(&entry.item));
         if let Some(entry) = found {
-            return Some((&entry.key, &entry.item));
+            return Some(entry);
         }
     }
     // Nearly all have expired and wait for their removal.
     let all = (0..filled).filter_map(|n| occupied.nth(n));
     let mut entries = all.flat_map(|partition| partitions[partition].table.iter());
-    entries.find(|entry| wanted(&entry.item)).map(|entry| (&*entry.key, &entry.item))
+    entries.find(|entry| wanted(&entry.item)).map(|entry| &**entry)
 }
 
 impl Keyspace {
     /// A key that a client sees at `now_ms`, another with each `seed`.
     pub fn random(&self, db: usize, seed: u64, now_ms: u64) -> Option<(&[u8], &Item)> {
         let Database { partitions, occupied, len, .. } = &self.databases[db];
-        draw(partitions, occupied, *len, seed, |item| !item.has_expired(now_ms))
+        let entry = draw(partitions, occupied, *len, seed, |item| !item.has_expired(now_ms))?;
+        Some((&*entry.key, &entry.item))
     }
 }
 

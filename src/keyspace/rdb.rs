@@ -1,9 +1,16 @@
 //! Values in Redis's own serialization (RDB, version 10), as `DUMP` and `RESTORE` exchange them:
-//! a byte for the type, the value, two bytes of version, a CRC64 of all that. What is read comes
-//! from anybody: it must never panic, nor take more memory than [`MAX_BULK_BYTES`] a string.
+//! a byte for the type, the value, two bytes of version, a CRC64 of all that; and whole files of
+//! them (`reader`, [`FileWriter`]). What is read comes from anybody: it must never panic, nor take more
+//! memory than [`MAX_BULK_BYTES`] a string.
 
 mod crc64;
+mod extent;
+mod file;
 mod lzf;
+pub mod opcode;
+mod reader;
+#[cfg(test)]
+mod reader_tests;
 mod strings;
 
 #[cfg(test)]
@@ -11,8 +18,11 @@ mod tests;
 
 use super::Value;
 use super::value::IntBytes;
+pub use file::FileWriter;
 use strings::Reader;
 use thiserror::Error;
+
+pub use reader::{RdbError, RdbItem, RdbReader};
 
 /// The version that is written, and the newest that is read.
 const VERSION: u16 = 10;
@@ -34,17 +44,25 @@ pub enum PayloadError {
 
 /// The payload of a value.
 pub fn dump(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
-    match value {
-        Value::String(value) => {
-            out.push(STRING);
-            strings::put(&mut out, value.bytes(&mut IntBytes::default()));
-        }
-    }
+    let mut out = vec![type_of(value)];
+    put_value(&mut out, value);
     out.extend_from_slice(&VERSION.to_le_bytes());
     let checksum = crc64::checksum(&out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
+}
+
+fn type_of(value: &Value) -> u8 {
+    match value {
+        Value::String(_) => STRING,
+    }
+}
+
+/// Appends a value without its type.
+fn put_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
+    }
 }
 
 /// Whether the payload is whole, and of a version that is known here. Returns what is before
@@ -62,7 +80,12 @@ pub fn check(payload: &[u8]) -> Result<&[u8], PayloadError> {
 
 /// The value of a payload.
 pub fn restore(payload: &[u8]) -> Result<Value, PayloadError> {
-    let mut reader = Reader::new(check(payload)?);
+    value_of(check(payload)?)
+}
+
+/// A value as it stands in a file or a payload: its type's byte, and what follows.
+pub fn value_of(bytes: &[u8]) -> Result<Value, PayloadError> {
+    let mut reader = Reader::new(bytes);
     match reader.byte() {
         Some(STRING) => reader.string().map(|bytes| Value::string(&bytes)),
         _ => None,

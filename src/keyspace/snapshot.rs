@@ -157,6 +157,12 @@ impl Keyspace {
         self.snapshot = None;
     }
 
+    /// Memory that a snapshot under way takes for what was written before its turn.
+    pub fn snapshot_bytes(&self) -> usize {
+        let pending = self.snapshot.iter().flat_map(|snapshot| &snapshot.pending);
+        pending.map(|chunk| chunk.rows.capacity()).sum()
+    }
+
     /// Adds the keys and tombstones of one piece of a snapshot to a keyspace that holds
     /// nothing but earlier pieces of it; `now_ms` is when the keys count as used. After an error
     /// the keyspace is of no use.

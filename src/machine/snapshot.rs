@@ -10,9 +10,9 @@ use crate::wire::entry::{next_field, put_len_field};
 use crate::wire::proto::snapshot as proto;
 use protobuf::Message as _;
 
-const STATE: u32 = 1; // Chunk.state
-const KEYS: u32 = 2; // Chunk.keys
-const END: u32 = 3; // Chunk.end
+pub(super) const STATE: u32 = 1; // Chunk.state
+pub(super) const KEYS: u32 = 2; // Chunk.keys
+pub(super) const END: u32 = 3; // Chunk.end
 const SESSIONS: u32 = 4; // Chunk.sessions
 
 /// Why chunks do not make a machine.
@@ -57,6 +57,7 @@ impl Machine {
             state.mut_settings().push(proto::Setting { name: name.to_owned(), value, ..Default::default() });
         }
         state.set_users(self.state.acl.to_snapshot().into());
+        state.set_upstream(super::upstream::to_snapshot(&self.state.upstream));
         for (db, swap) in self.state.keyspace.swaps() {
             state.mut_swaps().push(proto::Swap {
                 db: db as u32,
@@ -105,8 +106,8 @@ impl Machine {
         if copy.state_hash() != self.state_hash() {
             return Err("what was restored is not what was saved".to_owned());
         }
-        (copy.commands_run, copy.expired_total) = (self.commands_run, self.expired_total);
-        copy.lookups = self.lookups.clone();
+        copy.commands_run = self.commands_run;
+        copy.inherit(self);
         *self = copy;
         Ok(())
     }
@@ -191,6 +192,7 @@ fn read_state(bytes: &[u8]) -> Result<Machine, SnapshotError> {
         set.map_err(|_| SnapshotError::Incoherent("a setting that this version does not know"))?;
     }
     machine.state.acl = crate::command::Acl::from_snapshot(state.get_users());
+    machine.state.upstream = super::upstream::from_snapshot(state.get_upstream())?;
     for swap in state.get_swaps() {
         let [db, with] = [swap.get_db() as usize, swap.get_with() as usize];
         if db.max(with) >= DATABASES {

@@ -4,6 +4,7 @@ mod databases;
 mod members;
 mod once;
 mod replicas;
+mod upstream;
 
 use super::{Machine, Restorer, Verdict};
 use crate::command::Reply;

@@ -3,7 +3,7 @@
 
 use super::disk::Written;
 use super::snapshots::{self, SnapshotEvent};
-use super::{Node, NodeError, Shared};
+use super::{Node, NodeError, Shared, SnapshotNews};
 use crate::group::{Effects, Event, Input};
 use crate::limits;
 use crate::wire::NodeId;
@@ -133,6 +133,9 @@ impl Shared {
             transport.flush();
         }
         if let Some(clients) = self.clients.get() {
+            if effects.events.iter().any(|event| matches!(event, Event::SnapshotInstalled { .. })) {
+                clients.snapshot(SnapshotNews::Installed);
+            }
             let mut notices = effects.notices.into_iter().peekable();
             for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
                 while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
@@ -141,6 +144,12 @@ impl Shared {
                 clients.reply(ticket, reply);
             }
             notices.for_each(|notice| clients.notice(notice));
+            if effects.abort_snapshot {
+                clients.snapshot(SnapshotNews::Failed);
+            }
+            if let Some(begun) = &effects.start_snapshot {
+                clients.snapshot(SnapshotNews::Begun(begun.point.index));
+            }
             clients.flush();
         }
         if effects.abort_snapshot {
@@ -244,6 +253,7 @@ impl Shared {
                 info!(self.log, "snapshot stored"; "index" => index, "bytes" => size_bytes);
                 self.last_snapshot_ms.set(self.clock.now().wall_ms);
                 self.snapshots_failed.set((self.snapshots_failed.get().0, false));
+                self.tell_clients(SnapshotNews::Stored(index));
                 Input::SnapshotStored { index, size_bytes }
             }
             SnapshotEvent::Failed(error) => {
@@ -251,6 +261,7 @@ impl Shared {
                 error!(self.log, "the snapshot could not be written"; "error" => %error);
                 self.walking_snapshot.set(false);
                 self.snapshots_failed.set((self.snapshots_failed.get().0 + 1, true));
+                self.tell_clients(SnapshotNews::Failed);
                 Input::SnapshotFailed
             }
             SnapshotEvent::Fetched { message, machine, size_bytes } => {
@@ -258,6 +269,12 @@ impl Shared {
             }
         };
         self.inbox.borrow_mut().push(input);
+    }
+
+    fn tell_clients(&self, news: SnapshotNews) {
+        if let Some(clients) = self.clients.get() {
+            clients.snapshot(news);
+        }
     }
 
     fn send_snapshot(self: &Rc<Self>, to: NodeId, message: Message) {

@@ -116,12 +116,27 @@ pub struct NodeStatus {
     pub messages_received_total: u64,
 }
 
+/// What becomes of this node's snapshots, each by its last entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotNews {
+    /// It holds what is applied now, and nothing of what is told after this.
+    Begun(u64),
+    /// It is on disk.
+    Stored(u64),
+    /// The one that was begun will not be.
+    Failed,
+    /// A leader's has taken the place of the node's state.
+    Installed,
+}
+
 /// Who holds the clients of a node: the server.
 pub trait Clients {
     /// The answer to the next step of the job of `ticket`. A ticket that is gone is ignored.
     fn reply(&self, ticket: u64, reply: Reply);
     /// Something happened that clients which listen want to hear.
     fn notice(&self, notice: Notice);
+    /// Something became of this node's snapshots, in its place among replies and notices.
+    fn snapshot(&self, news: SnapshotNews);
     /// No more replies in this turn: everything touched may be written out.
     fn flush(&self);
 }

@@ -40,7 +40,9 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
                     shared.clients.flush_told();
                 }
                 failovers.look(&shared);
+                shared.look_for_room();
             }
+            () = shared.clients.eviction.woken() => shared.look_for_room(),
             _ = housekeeping.tick() => keep_house(&shared),
             Some(_) = tasks.join_next() => {}
             () = sleep(ACCEPT_BACKOFF), if backoff => backoff = false,
@@ -103,7 +105,8 @@ fn keep_house(shared: &Shared) {
     let idle_s = shared.parameters.timeout_s.get() as u64;
     for client in shared.clients.all() {
         let silent = now.duration_since(client.active.get());
-        let busy = client.awaiting() > 0 || client.blocked.get() || client.subscribed.get();
+        let listens = client.subscribed.get() || client.replicates.get();
+        let busy = client.awaiting() > 0 || client.blocked.get() || listens;
         if idle_s > 0 && silent >= Duration::from_secs(idle_s) && !busy {
             client.close("idle timeout");
         } else if silent >= SHRINK_AFTER

@@ -49,6 +49,8 @@ pub struct Client {
     pub(super) subscriptions: RefCell<Option<Box<Subscriptions>>>,
     /// Is shown what others send.
     pub monitors: Cell<bool>,
+    /// Is a replica of Redis's protocol.
+    pub replicates: Cell<bool>,
     pub input_len: Cell<usize>,
     pub input_capacity: Cell<usize>,
     /// The connection's task has something to do once the job under way is answered.
@@ -101,6 +103,7 @@ impl Client {
             access: Access::default(),
             subscriptions: RefCell::default(),
             monitors: Cell::default(),
+            replicates: Cell::default(),
             input_len: Cell::default(),
             input_capacity: Cell::default(),
             resume: Cell::default(),

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 const SYNTAX: Reply = Reply::error("ERR syntax error");
 
-/// Of a connection. Peers have a port of their own, so there are no masters and replicas here.
+/// Of a connection. Replicas are those of Redis's protocol: peers have a port of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Normal,
@@ -36,7 +36,11 @@ impl Kind {
     }
 
     pub fn of(client: &Client) -> Self {
-        if client.subscribed.get() { Self::Subscriber } else { Self::Normal }
+        match client.subscribed.get() {
+            _ if client.replicates.get() => Self::Replica,
+            true => Self::Subscriber,
+            false => Self::Normal,
+        }
     }
 }
 
@@ -90,6 +94,7 @@ fn sent_bytes(args: &Args<'_>) -> usize {
 fn flags(client: &Client) -> String {
     let has = |(flag, set): (char, bool)| set.then_some(flag);
     let before = [
+        ('S', client.replicates.get()),
         ('O', client.monitors.get()),
         ('P', client.subscribed.get()),
         ('x', client.queued.get().is_some()),

@@ -5,15 +5,18 @@
 use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
+use super::eviction::Eviction;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
+use super::replicas::Replicas;
 use super::stats::Stats;
 use super::stop::Stop;
 use super::tracking::Tracking;
-use crate::command::Reply;
+use super::upstream::Upstream;
+use crate::command::{Refusals, Reply};
 use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
-use crate::node::Clients;
+use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -29,10 +32,13 @@ pub struct ClientTable {
     shutting_down: Cell<bool>,
     pubsub: PubSub,
     monitors: Monitors,
+    pub(super) replicas: Replicas,
     stop: Stop,
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
     pub(super) pause: Pause,
+    pub(super) eviction: Eviction,
+    pub(super) upstream: Upstream,
     stats: Rc<Stats>,
     logger: Logger,
 }
@@ -47,10 +53,13 @@ impl ClientTable {
             shutting_down: Cell::new(false),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
+            replicas: Replicas::default(),
             stop: Stop::default(),
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
             pause: Pause::default(),
+            eviction: Eviction::default(),
+            upstream: Upstream::default(),
             stats: Rc::default(),
             logger,
         })
@@ -80,6 +89,7 @@ impl ClientTable {
         }
         self.pubsub.forget(client);
         self.monitors.remove(client);
+        self.replicas.remove(client);
         self.untrack(client);
     }
 
@@ -154,7 +164,7 @@ impl Clients for ClientTable {
     fn reply(&self, ticket: u64, reply: Reply) {
         let reply = self.pubsub.fill_in(reply);
         let clients = self.clients.borrow();
-        let Some(client) = clients.get(&ticket) else { return };
+        let Some(client) = clients.get(&ticket) else { return self.answer_nobody(ticket, reply) };
         if client.tracker.is_on() {
             let happened = !matches!(reply, Reply::NilArray);
             client.accept(reply);
@@ -179,13 +189,20 @@ impl Clients for ClientTable {
             }
             Event::Touched { key, .. } => self.touched(notice.ticket, &key),
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
+            Event::Refusals(bits) => self.upstream.refuse(Refusals::from_bits(bits)),
             Event::TouchedAll => self.touched_all(notice.ticket),
+            Event::Propagated(calls) => self.replicas.feed(&calls, touch),
         }
+    }
+
+    fn snapshot(&self, news: SnapshotNews) {
+        self.replicas.news(news);
     }
 
     fn flush(&self) {
         self.write_journal();
         self.broadcast();
+        self.eviction.after_turn(&self.stats);
         let mut touched = self.touched.take();
         for client in touched.drain(..) {
             client.touched.set(false);

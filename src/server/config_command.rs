@@ -78,6 +78,7 @@ fn apply(shared: &Shared, changes: &Changes) {
     for (row, value) in changes {
         row.set(shared, value);
     }
+    shared.parameters_changed();
 }
 
 fn of_cluster(changes: &Changes) -> Vec<(&str, &[u8])> {

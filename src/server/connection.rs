@@ -2,11 +2,14 @@
 //! submits it as one job, and parses on when the job has been answered. Replies do not
 //! pass through it (see `client`). This module must never hold more input than its bounds.
 
+mod link;
+
 use super::client::Client;
 use super::config_command::Changes;
 use super::control::Unblock;
 use super::dispatch::Flow;
 use super::migrate::Moving;
+use super::replicas::{Replicas, Wishes};
 use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
 use super::wait::{MemberGoal, Wait};
@@ -50,6 +53,8 @@ pub enum Capture {
     Member(MemberGoal),
     /// Parameters of the whole cluster.
     Settings(Changes),
+    /// A replica's beginning, once this node has applied what was committed when it asked.
+    Sync(Wishes),
     /// Keys on their way to another server.
     Migrate(Box<Moving>),
 }
@@ -63,6 +68,8 @@ pub struct Connection {
     pub(super) wait: Option<Wait>,
     /// A command waits until then for the users of the cluster to be known.
     pub(super) users_by: Option<Instant>,
+    /// A command waits since then for memory.
+    pub(super) awaits_room_since: Option<Instant>,
     /// Where in the log the last write is, at most; None: it wrote since somebody asked.
     pub(super) wrote_until: Cell<Option<u64>>,
     /// Keys that the steps of the job at hand read, if the client tracks.
@@ -90,6 +97,7 @@ impl Connection {
             capture: None,
             wait: None,
             users_by: None,
+            awaits_room_since: None,
             wrote_until: Cell::new(Some(0)),
             step_keys: Vec::new(),
             quitting: false,
@@ -116,6 +124,9 @@ impl Connection {
         let client = Rc::clone(&self.client);
         loop {
             self.advance();
+            if client.replicates.get() {
+                return self.serve_replica(read).await;
+            }
             let held_back = !self.may_parse();
             self.shared.clients.flush_monitors();
             let unsent = client.flush();
@@ -187,8 +198,10 @@ impl Connection {
     fn may_parse(&self) -> bool {
         self.client.awaiting() == 0
             && !self.quitting
+            && !self.client.replicates.get()
             && self.wait.is_none()
             && !self.is_paused()
+            && !self.client.control.awaits_room.get()
             && !self.waits_for_users()
             && self.client.closing().is_none()
             && self.client.unsent() < limits::OUTPUT_HIGH_WATER_BYTES
@@ -305,6 +318,7 @@ impl Connection {
         let waits = self.client.awaiting() > 0
             || self.wait.is_some()
             || self.is_paused()
+            || self.client.control.awaits_room.get()
             || self.waits_for_users()
             || self.client.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES;
         !self.eof && !self.quitting && (!waits || self.input.len() < limits::READ_AHEAD_BYTES)
@@ -367,6 +381,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.clients.remove(&self.client);
         Tracking::settle(&self.shared);
+        Replicas::settle(&self.shared);
     }
 }
 

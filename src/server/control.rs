@@ -33,6 +33,8 @@ pub struct Control {
     pub reply: Cell<ReplyMode>,
     /// A command of it waits for the end of a pause.
     pub paused: Cell<bool>,
+    /// A command of it waits for keys to be evicted.
+    pub awaits_room: Cell<bool>,
     pub unblock: Cell<Option<Unblock>>,
     /// The database that it works in, as others see it.
     pub db: Cell<u32>,

@@ -7,11 +7,11 @@ use super::acl_commands;
 use super::connection::{Capture, Connection};
 use super::databases;
 use super::debug;
+use super::eviction::Room;
 use super::exec::Unfinished;
 use super::session::{Session, Transaction};
 use super::tracking::Tracking;
-use super::wait::Goal;
-use super::{admin_commands, config_command, control_command, local};
+use super::{config_command, control_command, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
@@ -69,6 +69,14 @@ impl Connection {
             self.shared.observer().reject(row);
             return self.refuse(&request, error, job);
         }
+        match self.room_for(row) {
+            Room::Enough => {}
+            Room::Making => return Flow::Hold(request),
+            Room::None => {
+                self.shared.observer().reject(row);
+                return self.refuse(&request, OUT_OF_MEMORY, job);
+            }
+        }
         if self.has_to_pause(row) {
             return Flow::Hold(request);
         }
@@ -114,17 +122,10 @@ impl Connection {
         {
             return Some(error);
         }
-        let needs_memory = || match row.handler {
-            Handler::Connection(Do::Exec) => {
-                self.session.multi.as_ref().is_some_and(Transaction::needs_memory)
-            }
-            _ => row.flags.has(Flags::DENYOOM),
-        };
-        let full = || needs_memory() && self.shared.memory_is_full();
         self.redirected(request, row)
+            .or_else(|| self.refused_by_upstream(row))
             .or_else(|| self.refused_while_subscribed(row))
             .or_else(|| self.refused_while_monitoring(row))
-            .or_else(|| full().then_some(OUT_OF_MEMORY))
     }
 
     /// An error before anything was carried out; it breaks a transaction.
@@ -263,6 +264,7 @@ impl Connection {
             Do::Debug => self.start_debug(args, began_ns, job),
             Do::ConfigSet => self.start_config_set(args, job),
             Do::Node(what) => self.start_node_command(what, args),
+            Do::Replica(what) => self.start_replica_command(what, args, job),
             _ if local::asks_the_group(what) => self.start_raft(what, args, job),
             _ => return None,
         })
@@ -331,12 +333,6 @@ impl Connection {
         Reply::simple("RESET")
     }
 
-    fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
-        let (number, timeout) = admin_commands::parse_wait(args)?;
-        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
-        Ok(())
-    }
-
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
@@ -354,6 +350,10 @@ impl Connection {
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {
                 Some(reply) => reply,
                 None => return, // it is answered when the wish is in effect
+            },
+            (Capture::Sync(wishes), reply) => match self.become_replica(wishes, &reply) {
+                Ok(()) => return, // what it is sent from now on are no replies
+                Err(error) => error,
             },
             (Capture::Settings(changes), reply) => self.settings_taken(&changes, reply),
             (Capture::Watch(keys), Reply::Array(pairs)) if pairs.len() == 2 * keys.len() => {

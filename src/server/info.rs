@@ -1,6 +1,7 @@
 //! `INFO`: Redis's sections and field names where there is something true to say under
 //! them, and a section about Raft. This module must never make up a value.
 
+mod attached;
 mod statistics;
 
 use super::Shared;
@@ -24,8 +25,7 @@ const NO_SCRIPTS: &[&str] = &[
     "number_of_functions",
     "number_of_libraries",
 ];
-const NO_OTHER_MEMORY: &[&str] =
-    &["mem_not_counted_for_evict", "mem_clients_slaves", "mem_cluster_links", "active_defrag_running"];
+const NO_OTHER_MEMORY: &[&str] = &["mem_clients_slaves", "mem_cluster_links", "active_defrag_running"];
 const NO_FORKS: &[&str] = &[
     "async_loading",
     "rdb_last_cow_size",
@@ -34,10 +34,7 @@ const NO_FORKS: &[&str] = &[
     "module_fork_in_progress",
 ];
 const NOTHING_OF_THE_KIND: &[&str] = &[
-    "evicted_keys",
     "evicted_clients",
-    "total_eviction_exceeded_time",
-    "current_eviction_exceeded_time",
     "latest_fork_usec",
     "total_forks",
     "slave_expires_tracked_keys",
@@ -45,7 +42,6 @@ const NOTHING_OF_THE_KIND: &[&str] = &[
     "active_defrag_misses",
     "active_defrag_key_hits",
     "active_defrag_key_misses",
-    "sync_full",
     "sync_partial_ok",
     "sync_partial_err",
 ];
@@ -93,14 +89,14 @@ pub fn run(shared: &Shared, wanted: &[&[u8]]) -> Reply {
     Reply::Verbatim(text.0.into())
 }
 
-struct Text(String);
+pub(super) struct Text(String);
 
 impl Text {
     fn line(&mut self, line: impl Display) {
         write!(self.0, "{line}\r\n").expect("a String grows");
     }
 
-    fn field(&mut self, name: &str, value: impl Display) {
+    pub(super) fn field(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("{name}:{value}"));
     }
 
@@ -181,7 +177,7 @@ fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
 
 fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let all = shared.clients.all();
-    text.field("connected_clients", all.len());
+    text.field("connected_clients", all.iter().filter(|client| !client.replicates.get()).count());
     text.field("cluster_connections", 0);
     text.field("maxclients", shared.parameters.max_clients.get());
     let largest = |of: &dyn Fn(&super::client::Client) -> usize| all.iter().map(|client| of(client)).max();
@@ -218,8 +214,9 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("allocator_resident", memory.resident_bytes);
     text.size("total_system_memory", machine_memory_bytes());
     text.zeros(NO_SCRIPTS);
-    text.size("maxmemory", shared.parameters.max_memory_bytes.get() as u64);
-    text.field("maxmemory_policy", "noeviction");
+    text.size("maxmemory", shared.clients.eviction.max_memory_bytes.get() as u64);
+    let policy = super::parameters::find(b"maxmemory-policy").map(|row| row.value(shared));
+    text.field("maxmemory_policy", policy.unwrap_or_default());
     let (active, allocator_resident) = (memory.active_bytes as u64, memory.resident_bytes as u64);
     text.ratio("allocator_frag", active, used);
     text.ratio("allocator_rss", allocator_resident, active);
@@ -227,13 +224,17 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("mem_fragmentation_ratio", format_args!("{:.2}", resident as f64 / used.max(1) as f64));
     text.field("mem_fragmentation_bytes", resident as i64 - used as i64);
     text.field("mem_clients_normal", buffers);
+    text.field("mem_not_counted_for_evict", shared.not_counted_bytes());
     text.zeros(NO_OTHER_MEMORY);
     text.field("mem_allocator", "jemalloc");
+    let mut unreleased = 0;
+    shared.backend.look(&mut |machine| unreleased = machine.keyspace().unreleased());
+    text.field("lazyfree_pending_objects", unreleased);
 }
 
-fn persistence(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     let durable = u8::from(status.storage != "memory");
-    text.field("loading", 0);
+    text.field("loading", u8::from(shared.clients.upstream.is_loading()));
     text.field("rdb_changes_since_last_save", status.unsaved_changes);
     text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
     text.field("rdb_saves", status.snapshots_total);
@@ -260,8 +261,12 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("instantaneous_input_kbps", format_args!("{:.2}", input / 1024.0));
     text.field("instantaneous_output_kbps", format_args!("{:.2}", output / 1024.0));
     text.field("rejected_connections", stats.connections_rejected.get());
-    let [expired, hits, misses] = super::stats::lookups(shared);
+    let [expired, hits, misses, evicted] = super::stats::lookups(shared);
     text.field("expired_keys", expired);
+    text.field("evicted_keys", evicted);
+    let [all, this_time] = shared.clients.eviction.times_over();
+    text.field("total_eviction_exceeded_time", all.as_millis());
+    text.field("current_eviction_exceeded_time", this_time.as_millis());
     text.field("keyspace_hits", hits);
     text.field("keyspace_misses", misses);
     let [channels, patterns, sharded] = shared.clients.pubsub().counts();
@@ -269,6 +274,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("pubsub_patterns", patterns);
     text.field("pubsubshard_channels", sharded);
     text.zeros(NOTHING_OF_THE_KIND);
+    text.field("sync_full", shared.clients.replicas.full_syncs());
     text.field("migrate_cached_sockets", shared.migrations.len());
     let tracking = &shared.clients.tracking;
     text.field("tracking_total_keys", tracking.total_keys());
@@ -279,7 +285,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 
-fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
+fn replication(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     if leads(status) {
         text.field("role", "master");
         text.field("connected_slaves", peers(status).filter(|member| member.connected).count());
@@ -305,6 +311,8 @@ fn replication(text: &mut Text, _: &Shared, status: &NodeStatus) {
         text.field("connected_slaves", 0);
         text.field("slave_repl_offset", status.applied_index);
     }
+    attached::attached(text, shared);
+    super::upstream::info(text, shared);
     let id = status.cluster_id.map_or(0, u128::from_be_bytes);
     text.field("master_failover_state", "no-failover");
     text.field("master_replid", format_args!("{id:040x}"));

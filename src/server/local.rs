@@ -5,7 +5,7 @@ use super::access::NO_USERS_YET;
 use super::connection::Connection;
 use super::{
     acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
-    debug, info, latency_command, memory_command, operations, pubsub_commands, sentinel_commands,
+    debug, info, latency_command, memory_command, operations, pubsub_commands, replicas, sentinel_commands,
     slowlog_command,
 };
 use crate::command::{self, ConnectionCommand as Do, Reply, parse_i64};
@@ -29,6 +29,7 @@ pub fn is_barrier(what: Do) -> bool {
             | Do::Slowlog(_)
             | Do::Quit
             | Do::Readonly
+            | Do::Replica(_)
             | Do::Readwrite
             | Do::Reset
             | Do::Wait
@@ -78,6 +79,7 @@ pub fn run(connection: &mut Connection, what: Do, args: &Args<'_>) -> Reply {
         Do::Ping => pubsub_commands::ping(&connection.client, args),
         Do::PubSub(what) => pubsub_commands::run(connection, what, args),
         Do::Node(what) => operations::run_in_exec(connection, what, args),
+        Do::Replica(what) => replicas::run_in_exec(connection, what, args),
         Do::Memory(what) => memory_command::run(&connection.shared, what),
         Do::PfSelfTest => command::hyperloglog_selftest(),
         Do::RaftStatus => admin_commands::raft_status(&connection.shared.backend.status()),

@@ -71,10 +71,10 @@ pub struct Parameters {
     pub timeout_s: Cell<i64>,
     /// Silence before the kernel probes the other end; 0: never.
     pub tcp_keepalive_s: Cell<i64>,
-    /// Memory above which this node takes no command that needs more; 0: no bound.
-    pub max_memory_bytes: Cell<i64>,
     /// What `INFO latencystats` shows of it.
     pub latency_percentiles: RefCell<Vec<f64>>,
+    /// Between two signs of life to replicas of Redis's protocol.
+    pub repl_ping_period_s: Cell<i64>,
     /// Entries of `ACL LOG`.
     pub acllog_max_len: Cell<i64>,
     /// `save`
@@ -91,8 +91,8 @@ impl Parameters {
             max_clients: Cell::new(config.max_clients as i64),
             timeout_s: seconds(config.idle_timeout),
             tcp_keepalive_s: seconds(config.tcp_keepalive),
-            max_memory_bytes: Cell::new(0),
             latency_percentiles: RefCell::new(vec![50.0, 99.0, 99.9]),
+            repl_ping_period_s: Cell::new(limits::REPLICA_PING_PERIOD_S),
             acllog_max_len: Cell::new(limits::ACL_LOG_ENTRIES),
             save: SavePoints::default(),
             hints: RefCell::default(),
@@ -170,6 +170,7 @@ fn cluster_value(shared: &Shared, name: &str) -> String {
             value = shown_requirepass(machine.acl());
             return;
         }
+        let name = if name == "slave-serve-stale-data" { "replica-serve-stale-data" } else { name };
         let pairs = machine.settings().pairs();
         value = pairs.into_iter().find(|pair| pair.0 == name).map_or(String::new(), |pair| pair.1);
     });

@@ -1,6 +1,7 @@
 //! [`Session`]: what a connection remembers between commands: `MULTI`, `WATCH`, `READONLY`.
 //! This module must never run anything.
 
+use super::replicas::Wishes;
 use crate::command::{Command as Row, ConnectionCommand, Flags, Handler, Reply, Request};
 use crate::group::{Consistency, Job, ReadTransaction, Step};
 use crate::limits;
@@ -22,6 +23,8 @@ pub struct Session {
     pub db: u32,
     /// `READONLY`, `CLIENT CONSISTENCY`; None: as the node is set.
     pub consistency: Option<Consistency>,
+    /// What it has said of itself as a replica (`REPLCONF`).
+    pub replica: Wishes,
 }
 
 /// What was queued since `MULTI`.

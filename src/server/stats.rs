@@ -8,9 +8,12 @@ use rustix::time::{ClockId, clock_gettime};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 
 const SAMPLES: usize = 16;
-const MEMORY_REFRESH: Duration = Duration::from_millis(100);
+const MEMORY_REFRESH: Duration = Duration::from_millis(1);
+/// Bytes that a thread has ever allocated, and freed.
+type ThreadCounts = [ThreadLocal<u64>; 2];
 /// Linux tells processor time in ticks of USER_HZ, which is 100 on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -25,13 +28,18 @@ pub struct Stats {
     pub memory_peak_bytes: Cell<usize>,
     pub memory_startup_bytes: Cell<usize>,
     /// What [`lookups`] counted when it was last set back.
-    lookups_before: Cell<[u64; 3]>,
+    lookups_before: Cell<[u64; 4]>,
     /// Of what commands cost.
     pub observer: Rc<Observer>,
     /// Of what took long.
     pub journal: Journal,
     rates: RefCell<Rates>,
-    memory: Cell<Option<(Instant, Memory)>>,
+    /// As it was measured last, and the balance of this thread then.
+    memory: Cell<Option<(Instant, Memory, u64)>>,
+    thread: Option<ThreadCounts>,
+    /// What tests take for the allocator's count.
+    #[cfg(test)]
+    pub pretended: RefCell<Option<Box<dyn Fn() -> usize>>>,
 }
 
 /// Bytes, by the allocator's own count.
@@ -67,6 +75,9 @@ impl Default for Stats {
             journal: Journal::default(),
             rates: RefCell::new(Rates { at: now, counts: [0; 3], per_second: [[0.0; SAMPLES]; 3], next: 0 }),
             memory: Cell::default(),
+            thread: allocatedp::read().and_then(|all| Ok([all, deallocatedp::read()?])).ok(),
+            #[cfg(test)]
+            pretended: RefCell::default(),
         }
     }
 }
@@ -91,6 +102,7 @@ impl Stats {
             counter.set(0);
         }
         self.observer.reset();
+        shared.clients.eviction.reset();
         let mut rates = self.rates.borrow_mut();
         rates.counts = [0; 3];
         rates.per_second = [[0.0; SAMPLES]; 3];
@@ -116,18 +128,42 @@ impl Stats {
         self.rates.borrow().per_second.map(|samples| samples.iter().sum::<f64>() / SAMPLES as f64)
     }
 
-    /// The allocator's counts, at most a tenth of a second old.
+    /// The allocator's counts, at most a millisecond old.
     pub fn memory(&self) -> Memory {
         let now = Instant::now();
-        if let Some((at, memory)) = self.memory.get()
+        if let Some((at, memory, _)) = self.memory.get()
             && now.duration_since(at) < MEMORY_REFRESH
         {
             return memory;
         }
         let memory = read_memory().unwrap_or_default();
-        self.memory.set(Some((now, memory)));
+        self.memory.set(Some((now, memory, self.thread_balance())));
         self.memory_peak_bytes.set(self.memory_peak_bytes.get().max(memory.allocated_bytes));
         memory
+    }
+
+    /// Bytes in use, for a few instructions: as they were measured last, and what this thread, which
+    /// holds nearly everything, has allocated since. The sampling measures now and then.
+    pub fn allocated_estimate(&self) -> usize {
+        #[cfg(test)]
+        if let Some(pretended) = &*self.pretended.borrow() {
+            return pretended();
+        }
+        let (base_bytes, before) = match self.memory.get() {
+            Some((_, memory, balance)) => (memory.allocated_bytes, balance),
+            None => (self.memory().allocated_bytes, self.thread_balance()),
+        };
+        base_bytes.saturating_add_signed(self.thread_balance().wrapping_sub(before) as isize)
+    }
+
+    /// The same, measured within the last millisecond.
+    pub fn allocated_bytes(&self) -> usize {
+        self.memory();
+        self.allocated_estimate()
+    }
+
+    fn thread_balance(&self) -> u64 {
+        self.thread.as_ref().map_or(0, |[all, freed]| all.get().wrapping_sub(freed.get()))
     }
 }
 
@@ -138,17 +174,17 @@ fn monotonic_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Keys that have expired, reads that found a key, and reads that did not.
-pub(super) fn lookups(shared: &Shared) -> [u64; 3] {
+/// Keys that have expired, reads that found a key, reads that did not, and keys that were evicted.
+pub(super) fn lookups(shared: &Shared) -> [u64; 4] {
     let (now, before) = (all_lookups(shared), shared.clients.stats().lookups_before.get());
-    [0, 1, 2].map(|i| now[i].saturating_sub(before[i]))
+    [0, 1, 2, 3].map(|i| now[i].saturating_sub(before[i]))
 }
 
-fn all_lookups(shared: &Shared) -> [u64; 3] {
-    let mut all = [0; 3];
+fn all_lookups(shared: &Shared) -> [u64; 4] {
+    let mut all = [0; 4];
     shared.backend.look(&mut |machine| {
         let (hits, misses) = machine.lookups();
-        all = [machine.expired_total(), hits, misses];
+        all = [machine.expired_total(), hits, misses, machine.evicted_total()];
     });
     all
 }

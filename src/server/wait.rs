@@ -2,7 +2,8 @@
 //! looks for again and again, while other connections go on. This module must never claim more
 //! than the status shows.
 
-use super::admin_commands::{holders, leader};
+use super::admin_commands::{holders, leader, parse_wait};
+use super::connection::Connection;
 use super::exec::Unfinished;
 use super::migrate::Transfer;
 use super::operations::Waited;
@@ -10,7 +11,7 @@ use super::stop::{Ending, NOT_STOPPED};
 use crate::command::{Reply, Request};
 use crate::node::NodeStatus;
 use crate::wire::NodeId;
-use crate::wire::units::Change;
+use crate::wire::units::{Args, Change};
 use std::time::Instant;
 
 /// As Redis says it; why is in the node's log.
@@ -133,6 +134,15 @@ impl MemberGoal {
         };
         let node = self.node;
         Reply::Simple(format!("ACCEPTED node {node} is {what}: RAFT STATUS shows how far it is").into())
+    }
+}
+
+impl Connection {
+    /// Begins `WAIT`. Err: the reply.
+    pub(super) fn start_wait(&mut self, args: &Args<'_>) -> Result<(), Reply> {
+        let (number, timeout) = parse_wait(args)?;
+        self.wait_for(Goal::Holders { number, index: self.last_write() }, timeout);
+        Ok(())
     }
 }
 

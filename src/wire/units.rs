@@ -2,6 +2,13 @@
 //! command on every node, so both are done by hand, without allocation beyond the
 //! caller's buffer. The bytes are protobuf's; the tests hold them against the generated code.
 
+mod evict;
+mod settings;
+mod upstream;
+
+pub use evict::{Victim, put_evict_unit};
+pub use settings::put_settings_unit;
+
 use super::WireError;
 use super::entry::{field_bytes, field_varint, put_len_field, put_varint_field, varint_len};
 use crate::limits::DATABASES;
@@ -34,10 +41,14 @@ pub enum Unit<'a> {
     Membership(Membership<'a>),
     /// Parameters of the whole cluster take these values.
     Settings(Vec<(&'a str, &'a [u8])>),
+    /// A node is short of memory: these keys go, each unless it was changed.
+    Evict(Vec<Victim<'a>>),
+    /// What comes from the Redis that the cluster follows.
+    Upstream(Upstream<'a>),
 }
 
 /// A command and the database that it works in.
-#[derive(Debug, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Command<'a> {
     /// Name and arguments.
     pub args: Args<'a>,
@@ -96,6 +107,7 @@ pub struct Membership<'a> {
 }
 
 pub use super::proto::entry::Change;
+pub use upstream::{LoadedKey, Step, Upstream, put_upstream_unit};
 
 const UNIT: u32 = 1; // Body.units
 const COMMAND: u32 = 1; // Unit.command
@@ -104,6 +116,7 @@ const REGISTER: u32 = 3;
 const BOOTSTRAP: u32 = 4;
 const MEMBERSHIP: u32 = 5;
 const SETTINGS: u32 = 6;
+const EVICT: u32 = 7;
 
 fn sized(len: usize) -> usize {
     1 + varint_len(len as u64) + len
@@ -208,19 +221,6 @@ pub fn put_membership_unit(out: &mut Vec<u8>, membership: &Membership<'_>) {
     put_wrapped(out, MEMBERSHIP, &inner);
 }
 
-/// Appends values of parameters of the whole cluster to a body.
-pub fn put_settings_unit(out: &mut Vec<u8>, settings: &[(&str, &[u8])]) {
-    let mut inner = Vec::new();
-    for (name, value) in settings {
-        put_len_field(&mut inner, 1, sized(name.len()) + sized(value.len()));
-        for (field, bytes) in [(1, name.as_bytes()), (2, *value)] {
-            put_len_field(&mut inner, field, bytes.len());
-            inner.extend_from_slice(bytes);
-        }
-    }
-    put_wrapped(out, SETTINGS, &inner);
-}
-
 fn put_wrapped(out: &mut Vec<u8>, kind: u32, inner: &[u8]) {
     put_len_field(out, UNIT, sized(inner.len()));
     put_len_field(out, kind, inner.len());
@@ -266,7 +266,9 @@ fn read_unit(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
         REGISTER => Ok(Unit::Register(read_register(inner)?)),
         BOOTSTRAP => read_bootstrap(inner),
         MEMBERSHIP => Ok(Unit::Membership(read_membership(inner)?)),
-        SETTINGS => read_settings(inner),
+        SETTINGS => settings::read_settings(inner),
+        EVICT => evict::read_evict(inner),
+        Upstream::FIELD => Ok(Unit::Upstream(Upstream::read(inner)?)),
         _ => Err(WireError::new("kind of unit")),
     }
 }
@@ -290,17 +292,6 @@ fn read_command(mut bytes: &[u8]) -> Result<Command<'_>, WireError> {
 
 fn database(number: u64) -> Result<u32, WireError> {
     u32::try_from(number).ok().filter(|&db| db < DATABASES as u32).ok_or(WireError::new("database"))
-}
-
-fn read_settings(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
-    let mut settings = Vec::new();
-    while !bytes.is_empty() {
-        let mut setting = field_bytes(&mut bytes, 1, "setting")?;
-        let name = std::str::from_utf8(field_bytes(&mut setting, 1, "setting")?);
-        let value = field_bytes(&mut setting, 2, "setting")?;
-        settings.push((name.map_err(|_| WireError::new("setting"))?, value));
-    }
-    Ok(Unit::Settings(settings))
 }
 
 fn read_transaction(mut bytes: &[u8]) -> Result<Transaction<'_>, WireError> {

@@ -78,6 +78,11 @@ fn logs() {
 }
 
 #[test]
+fn copies_of_an_upstream() {
+    replay("rdb", 20_000);
+}
+
+#[test]
 fn snapshots() {
     replay("snapshot", 500);
 }

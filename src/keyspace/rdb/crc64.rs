@@ -33,8 +33,13 @@ const fn tables() -> [[u64; 256]; 8] {
 }
 
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
+    update(0, bytes)
+}
+
+/// The checksum of what came before and `bytes`.
+pub(super) fn update(crc: u64, bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let crc = words.iter().fold(0, |crc, word| {
+    let crc = words.iter().fold(crc, |crc, word| {
         let mixed = (crc ^ u64::from_le_bytes(*word)).to_le_bytes();
         (0..8).fold(0, |crc, i| crc ^ TABLES[7 - i][usize::from(mixed[i])])
     });
@@ -57,6 +62,7 @@ mod tests {
         for len in 0..bytes.len() {
             let step = |crc: u64, &byte: &u8| (crc >> 8) ^ TABLES[0][usize::from(crc as u8 ^ byte)];
             assert_eq!(checksum(&bytes[..len]), bytes[..len].iter().fold(0, step), "{len}");
+            assert_eq!(update(checksum(&bytes[..len]), &bytes[len..]), checksum(&bytes), "cut at {len}");
         }
     }
 }

@@ -27,7 +27,7 @@ const MAX_PLAIN_BYTES: usize = 20;
 /// What compression has to save.
 const LEAST_SAVED_BYTES: usize = 4;
 
-fn put_len(out: &mut Vec<u8>, len: usize) {
+pub(super) fn put_len(out: &mut Vec<u8>, len: usize) {
     match len {
         0..0x40 => out.push(len as u8 | LEN_6 << 6),
         0x40..0x4000 => out.extend_from_slice(&[(len >> 8) as u8 | LEN_14 << 6, len as u8]),

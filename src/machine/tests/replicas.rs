@@ -1,13 +1,17 @@
 //! Replicas stay the same, whatever the log holds: one that has applied every entry, one that
 //! is again and again restored from a snapshot taken while entries went on, and one that
-//! applies all of them anew.
+//! applies all of them anew. And one that hears only what is propagated to replicas of Redis's
+//! protocol holds the same keys.
 
 mod calls;
+pub mod follower;
 
 use super::*;
-use crate::command::Handler;
-use crate::keyspace::Event;
+use crate::command::{Handler, Stage};
+use crate::keyspace::{Chooser, Event, EvictionPolicy};
+use crate::wire::units::{LoadedKey, Step, Upstream};
 use calls::Calls;
+use follower::Follower;
 use rand::Rng;
 use std::collections::BTreeSet;
 
@@ -18,10 +22,7 @@ const DATABASES_USED: u32 = 3;
 /// What each replica answers for itself, with its own table's order or its own clock of uses:
 /// only its own client gets the reply.
 const ANSWERED_FOR_ITSELF: &[&str] =
-    &["cluster|getkeysinslot", "keys", "memory|usage", "object|idletime", "randomkey", "scan"];
-
-/// No call of them is answered by anything but an error.
-const NEVER_ANSWERED: &[&str] = &["object|freq"];
+    &["cluster|getkeysinslot", "keys", "memory|usage", "object|freq", "object|idletime", "randomkey", "scan"];
 
 /// An entry with one batch.
 struct Logged {
@@ -62,6 +63,7 @@ fn carry_out(machine: &mut Machine, entry: &Logged) -> Outcome {
 /// A new replica that somebody listens to.
 fn listened_to(mut machine: Machine) -> Machine {
     machine.set_touches(true);
+    machine.set_propagates(true);
     machine.take_events();
     machine
 }
@@ -100,6 +102,7 @@ struct Pair {
     calls: Calls,
     steady: Machine,
     other: Machine,
+    follower: Follower,
     log: Vec<Logged>,
     /// Of a snapshot under way: how long the log was at its beginning, and its chunks.
     snapshot: Option<(usize, Vec<Vec<u8>>)>,
@@ -116,6 +119,7 @@ impl Pair {
             calls: Calls::new(seed, neighbours.to_vec()),
             steady: begun(),
             other: begun(),
+            follower: Follower::new(),
             log: Vec::new(),
             snapshot: None,
             watched: Vec::new(),
@@ -137,7 +141,41 @@ impl Pair {
         self.calls.rng.random_range(0..DATABASES_USED)
     }
 
+    /// What a link tells, mostly in its turn.
+    fn put_upstream(&mut self, body: &mut Vec<u8>) {
+        let Some(source) = self.steady.upstream().source() else { return };
+        let (mut session, mut from) = (source.session, source.offset);
+        if self.calls.rng.random_bool(0.1) {
+            return units::put_command_unit(body, &[b"REPLICAOF", b"no", b"one"], 0);
+        }
+        if self.calls.rng.random_bool(0.1) {
+            (session, from) = (session - 1, from + 1);
+        }
+        let step = match (source.stage, self.calls.rng.random_range(0..10)) {
+            (_, 0) => Step::DOWN,
+            (_, 1) => Step::TAKE,
+            (_, 2) => Step::CONTINUE,
+            (Stage::Loading, 3..8) => Step::KEYS,
+            (Stage::Loading, _) => Step::LOADED,
+            (Stage::Following, 3..) => Step::COMMANDS,
+            _ => Step::LOAD,
+        };
+        if source.stage == Stage::Loading {
+            from = source.loaded;
+        }
+        let (call, name) = (self.calls.any(), self.calls.one_of(&["s0", "s1", "n0"]));
+        let commands = vec![units::Command { args: call.iter().map(Vec::as_slice).collect(), db: 1 }];
+        let deadline_ms = self.calls.now_ms;
+        let keys = vec![LoadedKey { key: &name, value: b"\x00\x01v", deadline_ms, db: 2 }];
+        let to = from + 7;
+        let unit = Upstream { step, session, text: "text", from, to, db: 1, commands, keys };
+        units::put_upstream_unit(body, &unit);
+    }
+
     fn put_unit(&mut self, body: &mut Vec<u8>) {
+        if self.steady.upstream().is_followed() && self.calls.rng.random_bool(0.5) {
+            return self.put_upstream(body);
+        }
         match self.calls.rng.random_range(0..100) {
             0..3 => self.put_settings(body),
             3 => {
@@ -145,8 +183,9 @@ impl Pair {
                 let register = Register { node, incarnation: &[9; 16], client_addr: "c", peer_addr: "p" };
                 units::put_register_unit(body, &register);
             }
+            5..8 => self.put_evict(body),
             4 => units::put_command_unit(body, &[b"DEBUG", b"POPULATE", b"5", b"w_", b"9"], 1),
-            5..20 => self.put_transaction(body),
+            8..20 => self.put_transaction(body),
             _ => {
                 let (call, db) = (self.calls.any(), self.database());
                 units::put_command_unit(body, &call.iter().map(Vec::as_slice).collect::<Vec<_>>(), db);
@@ -156,14 +195,31 @@ impl Pair {
 
     fn put_settings(&mut self, body: &mut Vec<u8>) {
         let hash = "5".repeat(64);
-        let (name, values) = match self.calls.rng.random_range(0..4) {
+        let (name, values) = match self.calls.rng.random_range(0..5) {
             0 => ("notify-keyspace-events", ["AKE", "", "KEg$xmn", "?"]),
             1 => ("acl-pubsub-default", ["allchannels", "resetchannels", "allchannels", "x"]),
-            2 => ("active-expire", ["yes", "yes", "no", "x"]),
+            2 => ("maxmemory-policy", ["allkeys-lru", "volatile-lfu", "noeviction", "x"]),
+            3 => ("active-expire", ["yes", "yes", "no", "x"]),
             _ => ("requirepass", ["", &*hash, &*hash, "x"]),
         };
         let value = self.calls.one_of(&values);
         units::put_settings_unit(body, &[(name, &value)]);
+    }
+
+    /// What one replica has chosen, of which some was changed since or was never there.
+    fn put_evict(&mut self, body: &mut Vec<u8>) {
+        let mut chooser = Chooser::new(self.calls.rng.random());
+        let policy = [EvictionPolicy::AllkeysLru, EvictionPolicy::VolatileLfu, EvictionPolicy::AllkeysRandom];
+        chooser.begin(policy[self.calls.rng.random_range(0..3)]);
+        let chosen = std::iter::from_fn(|| chooser.next(self.other.keyspace(), 3, self.calls.now_ms));
+        let victims: Vec<_> = chosen.take(self.calls.rng.random_range(0..3)).collect();
+        let stale = u64::from(self.calls.rng.random_bool(0.2));
+        let victims = victims.iter().map(|victim| units::Victim {
+            key: &victim.key,
+            revision: victim.revision - stale,
+            db: victim.db,
+        });
+        units::put_evict_unit(body, victims);
     }
 
     fn put_transaction(&mut self, body: &mut Vec<u8>) {
@@ -217,7 +273,13 @@ impl Pair {
         assert_eq!(carry_out(&mut self.other, &entry), entry.outcome, "entry {index}");
         let answered = entry.outcome.seen.iter().filter(|(_, reply)| !reply.is_error());
         self.reached.extend(answered.map(|(name, _)| *name));
+        self.follower.hear(&entry.outcome.events);
         self.log.push(entry);
+    }
+
+    fn check_follower(&self) {
+        let when = format!("after entry {}", self.log.len() + 1);
+        self.follower.check(&self.steady, self.steady.clock_ms(), &when);
     }
 
     /// Takes a snapshot of the other replica a little further, or begins one; when it is
@@ -264,8 +326,9 @@ impl Pair {
             }
         }
         assert_eq!(self.steady.state_hash(), hash, "reads have changed the state");
-        self.steady.take_events();
+        self.follower.hear(&self.steady.take_events());
         self.other.take_events();
+        self.check_follower();
     }
 }
 
@@ -278,6 +341,7 @@ fn replicas_stay_the_same_whatever_the_log_holds() {
     let neighbours = neighbours();
     let mut reached = BTreeSet::new();
     let mut restored = 0;
+    let mut told = (0, 0);
     for seed in 0..SEEDS {
         println!("seed {seed}");
         let mut pair = Pair::new(seed, &neighbours);
@@ -297,9 +361,11 @@ fn replicas_stay_the_same_whatever_the_log_holds() {
         assert_eq!(anew.state_hash(), pair.steady.state_hash(), "all entries anew");
         reached.extend(pair.reached);
         restored += pair.restored;
+        told = (told.0 + pair.follower.told, told.1 + pair.follower.told_together);
     }
     assert!(restored >= SEEDS, "only {restored} snapshots were restored");
-    for row in calls::rows().filter(|row| !NEVER_ANSWERED.contains(&row.full_name)) {
+    assert!(told.0 > 1000 && told.1 > 100, "{told:?} commands were told to the replica");
+    for row in calls::rows() {
         let what = if matches!(row.handler, Handler::Write(_)) { "write" } else { "read" };
         let name = row.full_name;
         assert!(reached.contains(name), "no {what} of '{name}' was answered: draw its arguments in calls.rs");

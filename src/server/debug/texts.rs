@@ -87,12 +87,20 @@ pub fn object(machine: &Machine, db: usize, key: &[u8]) -> Reply {
     let Some(item) = keyspace.get(db, key, 0) else { return NO_SUCH_KEY };
     let now_ms = machine.clock_ms();
     let idle_s = keyspace.idle_s(db, key, now_ms).unwrap_or(0);
-    let used_s = (now_ms / 1000).saturating_sub(idle_s) % LRU_CLOCK_SECONDS;
+    let used_s = (now_ms / 1000).saturating_sub(idle_s);
+    // The same 24 bits hold minutes and a counter under the policies that count.
+    let used = match machine.settings().eviction.counts_uses() {
+        true => {
+            let frequency = keyspace.frequency(db, key, now_ms).unwrap_or(0);
+            ((used_s / 60) << 8 | u64::from(frequency)) % LRU_CLOCK_SECONDS
+        }
+        false => used_s % LRU_CLOCK_SECONDS,
+    };
     let length = dump(&item.value).len() - FRAME_BYTES;
     let (encoding, references) = (item.encoding(), item.references());
     Reply::Simple(
         format!(
-            "Value at:{item:p} refcount:{references} encoding:{encoding} serializedlength:{length} lru:{used_s} \
+            "Value at:{item:p} refcount:{references} encoding:{encoding} serializedlength:{length} lru:{used} \
              lru_seconds_idle:{idle_s}"
         )
         .into(),

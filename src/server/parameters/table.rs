@@ -3,14 +3,15 @@
 
 use super::{Grammar, Holder, Row, Source};
 use crate::limits;
-use crate::server::{Shared, consistency, info};
+use crate::server::{Shared, consistency, info, upstream};
 
 const NOT_HERE: &str = "bowline has nothing that it would concern";
+const COPY: &str = "a copy that clients change is none: REPLICAOF NO ONE ends it first";
 const RAFT: &str = "bowline replicates by Raft, which has no such parameter";
 const MAJORITY: &str = "a majority of the nodes holds every write before it is answered, always";
 const LOG: &str = "bowline's log is synced before every reply, and nothing weaker can be chosen";
 const SNAPSHOTS: &str = "bowline takes snapshots by itself, as its log grows";
-const EVICTION: &str = "bowline never evicts keys";
+const FOLLOWING: &str = "a cluster that follows another Redis keeps what that one keeps";
 const CLIENTS: &str = "the memory of each client is bounded, that of all together is not";
 const DEFRAG: &str =
     "DISABLED: bowline leaves memory where it is, and gives back what its allocator finds free";
@@ -84,7 +85,12 @@ fn output_buffer(_: &Shared) -> String {
     let hard = limits::MAX_OUTPUT_BUFFER_BYTES;
     let (most, soft) = (limits::MAX_SUBSCRIBER_BUFFER_BYTES, limits::SUBSCRIBER_SOFT_BUFFER_BYTES);
     let seconds = limits::SUBSCRIBER_PATIENCE_S;
-    format!("normal {hard} 0 0 slave {hard} 0 0 pubsub {most} {soft} {seconds}")
+    let [of_replicas, soft_of_replicas] =
+        [limits::MAX_REPLICA_BUFFER_BYTES, limits::REPLICA_SOFT_BUFFER_BYTES];
+    let patience = limits::REPLICA_PATIENCE_S;
+    format!(
+        "normal {hard} 0 0 slave {of_replicas} {soft_of_replicas} {patience} pubsub {most} {soft} {seconds}"
+    )
 }
 
 fn percentiles(shared: &Shared) -> String {
@@ -202,22 +208,22 @@ pub static ROWS: &[Row] = &[
     row("lazyfree-lazy-server-del", Grammar::YesNo, Holder::Hint("yes")),
     row("lazyfree-lazy-user-del", Grammar::YesNo, Holder::Hint("yes")),
     row("lazyfree-lazy-user-flush", Grammar::YesNo, Holder::Hint("yes")),
-    row("lfu-decay-time", Grammar::Int(0, i32::MAX as i64), Holder::Hint("1")),
-    row("lfu-log-factor", Grammar::Int(0, i32::MAX as i64), Holder::Hint("10")),
+    row("lfu-decay-time", Grammar::Int(0, i32::MAX as i64), Holder::Number(|node| &node.clients.eviction.decay_minutes)),
+    row("lfu-log-factor", Grammar::Int(0, i32::MAX as i64), Holder::Number(|node| &node.clients.eviction.log_factor)),
     row("list-compress-depth", Grammar::Int(0, i32::MAX as i64), Holder::Hint("0")),
     row("list-max-listpack-size", Grammar::Int(i32::MIN as i64, i32::MAX as i64), Holder::Hint("-2")),
     row("list-max-ziplist-size", Grammar::Int(i32::MIN as i64, i32::MAX as i64), Holder::Hint("-2")),
     row("logfile", Grammar::Text, Holder::Immutable(Source::Text(""))),
     row("loglevel", Grammar::OneOf(&["debug", "verbose", "notice", "warning"]), Holder::Fixed(Source::Text("notice"), LOGLEVEL)),
     row("lua-time-limit", Grammar::Int(0, i64::MAX), Holder::Hint("5000")),
-    row("masterauth", Grammar::Text, Holder::Fixed(Source::Text(""), RAFT)),
-    row("masteruser", Grammar::Text, Holder::Fixed(Source::Text(""), RAFT)),
+    row("masterauth", Grammar::Text, Holder::Cluster),
+    row("masteruser", Grammar::Text, Holder::Cluster),
     row("maxclients", Grammar::Int(1, u32::MAX as i64), Holder::Number(|node| &node.parameters.max_clients)),
-    row("maxmemory", Grammar::Size(0, u64::MAX), Holder::Number(|node| &node.parameters.max_memory_bytes)),
+    row("maxmemory", Grammar::Size(0, u64::MAX), Holder::Number(|node| &node.clients.eviction.max_memory_bytes)),
     row("maxmemory-clients", Grammar::MemoryOrPercent, Holder::Fixed(Source::Text("0"), CLIENTS)),
-    row("maxmemory-eviction-tenacity", Grammar::Int(0, 100), Holder::Hint("10")),
-    row("maxmemory-policy", Grammar::OneOf(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), Holder::Fixed(Source::Text("noeviction"), EVICTION)),
-    row("maxmemory-samples", Grammar::Int(1, i32::MAX as i64), Holder::Hint("5")),
+    row("maxmemory-eviction-tenacity", Grammar::Int(0, 100), Holder::Number(|node| &node.clients.eviction.tenacity)),
+    row("maxmemory-policy", Grammar::OneOf(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), Holder::Cluster),
+    row("maxmemory-samples", Grammar::Int(1, i32::MAX as i64), Holder::Number(|node| &node.clients.eviction.samples)),
     row("min-replicas-max-lag", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("10"), MAJORITY)),
     row("min-replicas-to-write", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("0"), MAJORITY)),
     row("min-slaves-max-lag", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("10"), MAJORITY)),
@@ -245,19 +251,19 @@ pub static ROWS: &[Row] = &[
     row("repl-diskless-sync", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), RAFT)),
     row("repl-diskless-sync-delay", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("5"), RAFT)),
     row("repl-diskless-sync-max-replicas", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("0"), RAFT)),
-    row("repl-ping-replica-period", Grammar::Int(1, i32::MAX as i64), Holder::Fixed(Source::Text("10"), RAFT)),
-    row("repl-ping-slave-period", Grammar::Int(1, i32::MAX as i64), Holder::Fixed(Source::Text("10"), RAFT)),
+    row("repl-ping-replica-period", Grammar::Int(1, i32::MAX as i64), Holder::Number(|node| &node.parameters.repl_ping_period_s)),
+    row("repl-ping-slave-period", Grammar::Int(1, i32::MAX as i64), Holder::Number(|node| &node.parameters.repl_ping_period_s)),
     row("repl-timeout", Grammar::Int(1, i32::MAX as i64), Holder::Fixed(Source::Text("60"), RAFT)),
     row("replica-announce-ip", Grammar::Text, Holder::Fixed(Source::Text(""), ADDRESSES)),
     row("replica-announce-port", Grammar::Int(0, 65535), Holder::Fixed(Source::Text("0"), ADDRESSES)),
     row("replica-announced", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), RAFT)),
     row("replica-ignore-disk-write-errors", Grammar::YesNo, Holder::Fixed(Source::Text("no"), LOG)),
-    row("replica-ignore-maxmemory", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), RAFT)),
+    row("replica-ignore-maxmemory", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), FOLLOWING)),
     row("replica-lazy-flush", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), RAFT)),
     row("replica-priority", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("100"), RAFT)),
-    row("replica-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
-    row("replica-serve-stale-data", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
-    row("replicaof", Grammar::Text, Holder::Immutable(Source::Text(""))),
+    row("replica-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), COPY)),
+    row("replica-serve-stale-data", Grammar::YesNo, Holder::Cluster),
+    row("replicaof", Grammar::Text, Holder::Immutable(Source::Of(upstream::place))),
     row("requirepass", Grammar::Text, Holder::Cluster),
     row("sanitize-dump-payload", Grammar::OneOf(&["no", "yes", "clients"]), Holder::Fixed(Source::Text("yes"), SANITIZED)),
     row("save", Grammar::Save, Holder::Own { get: |node| node.parameters.save.text(), set: |node, value| node.parameters.save.set(value) }),
@@ -269,12 +275,12 @@ pub static ROWS: &[Row] = &[
     row("shutdown-timeout", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Of(shutdown_timeout), DRAIN)),
     row("slave-announce-ip", Grammar::Text, Holder::Fixed(Source::Text(""), ADDRESSES)),
     row("slave-announce-port", Grammar::Int(0, 65535), Holder::Fixed(Source::Text("0"), ADDRESSES)),
-    row("slave-ignore-maxmemory", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), RAFT)),
+    row("slave-ignore-maxmemory", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), FOLLOWING)),
     row("slave-lazy-flush", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), RAFT)),
     row("slave-priority", Grammar::Int(0, i32::MAX as i64), Holder::Fixed(Source::Text("100"), RAFT)),
-    row("slave-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
-    row("slave-serve-stale-data", Grammar::YesNo, Holder::Fixed(Source::Text("no"), RAFT)),
-    row("slaveof", Grammar::Text, Holder::Immutable(Source::Text(""))),
+    row("slave-read-only", Grammar::YesNo, Holder::Fixed(Source::Text("yes"), COPY)),
+    row("slave-serve-stale-data", Grammar::YesNo, Holder::Cluster),
+    row("slaveof", Grammar::Text, Holder::Immutable(Source::Of(upstream::place))),
     row("slowlog-log-slower-than", Grammar::Int(-1, i64::MAX), Holder::Number(|node| &node.observer().slower_than_us)),
     row("slowlog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.clients.stats().journal.slow.max_len)),
     row("socket-mark-id", Grammar::Text, Holder::Immutable(Source::Text("0"))),

@@ -3,8 +3,9 @@
 
 use crate::command::{Reply, Request, hash_password};
 use crate::group::{Consistency, Job, Notice, Step};
-use crate::machine::Machine;
-use crate::node::{Clients, MemberStatus, NodeStatus, Role};
+use crate::keyspace::CountingPace;
+use crate::machine::{Machine, RdbWriter};
+use crate::node::{Clients, MemberStatus, NodeStatus, RdbPart, RdbParts, RdbRequest, Role};
 use crate::server::{Backend, ClientTable};
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Unit, Units};
@@ -118,7 +119,9 @@ impl FakeBackend {
                     // The id 9 is nobody; who is added without one becomes 4.
                     Unit::Membership(it) if it.node == 9 => Reply::error("ERR there is no node 9"),
                     Unit::Membership(it) => Reply::Int(if it.node == 0 { 4 } else { it.node as i64 }),
-                    unit @ Unit::Settings(_) => self.machine.borrow_mut().execute(&unit),
+                    unit @ (Unit::Settings(_) | Unit::Upstream(_)) => {
+                        self.machine.borrow_mut().execute(&unit)
+                    }
                     unit => panic!("{unit:?}"),
                 },
             };
@@ -226,7 +229,7 @@ impl FakeBackend {
                 self.put(args[1], (old + 1).to_string().into_bytes());
                 Reply::Int(old + 1)
             }
-            b"acl" | b"once" | b"publish" | b"spublish" => {
+            b"acl" | b"once" | b"publish" | b"replicaof" | b"spublish" => {
                 let command = Command { args: args.clone(), db: 0 };
                 self.machine.borrow_mut().execute(&Unit::Command(command))
             }
@@ -244,9 +247,44 @@ impl Backend for FakeBackend {
         self.machine.borrow_mut().reload()
     }
 
+    fn log_bytes(&self) -> usize {
+        0
+    }
+
+    fn release_flushed(&self, tables: usize) -> bool {
+        self.machine.borrow_mut().release(tables)
+    }
+
+    fn set_counting_pace(&self, pace: CountingPace) {
+        self.machine.borrow_mut().set_counting_pace(pace);
+    }
+
     fn set_touches(&self, wanted: bool) {
         self.touches.set(wanted);
         self.machine.borrow_mut().set_touches(wanted);
+    }
+
+    fn set_propagates(&self, wanted: bool) {
+        self.machine.borrow_mut().set_propagates(wanted);
+    }
+
+    /// Of the machine as it is now, whatever snapshot is asked for.
+    fn rdb(&self, request: RdbRequest) -> RdbParts {
+        let (mut machine, mut bytes) = (self.machine.borrow_mut(), Vec::new());
+        let mut writer = RdbWriter::new(request.with_keys);
+        writer.chunk(&machine.snapshot_begin(), &mut bytes).unwrap();
+        while let Some(chunk) = machine.snapshot_next(100) {
+            writer.chunk(&chunk, &mut bytes).unwrap();
+        }
+        writer.finish(&mut bytes).unwrap();
+        let (parts, receiver) = tokio::sync::mpsc::channel(9);
+        let mut all =
+            vec![RdbPart::Bytes(bytes[..9].to_vec()), RdbPart::Bytes(bytes[9..].to_vec()), RdbPart::End];
+        if request.sized {
+            all.insert(0, RdbPart::SizeBytes(bytes.len() as u64));
+        }
+        all.into_iter().for_each(|part| parts.try_send(Ok(part)).unwrap());
+        receiver
     }
 
     fn submit(&self, job: Job) -> Result<(), Job> {

@@ -4,6 +4,15 @@ use super::*;
 use crate::wire::proto::entry as generated;
 use protobuf::Message;
 
+const VICTIMS: [Victim<'static>; 2] =
+    [Victim { key: b"old", revision: 900, db: 0 }, Victim { key: b"k", revision: 1, db: 15 }];
+fn upstream<'a>() -> Upstream<'a> {
+    let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 2 };
+    let key = LoadedKey { key: b"k", value: &[0; 300], deadline_ms: 1 << 40, db: 15 };
+    let (commands, keys) = (vec![command], vec![key, LoadedKey { deadline_ms: 0, db: 0, ..key }]);
+    Upstream { step: Step::COMMANDS, session: 7, text: "why", from: 300, to: 1 << 50, db: 3, commands, keys }
+}
+
 fn sample() -> Vec<u8> {
     let mut body = Vec::new();
     put_command_unit(&mut body, &[b"SET", b"k", b""], 0);
@@ -20,6 +29,8 @@ fn sample() -> Vec<u8> {
         &Membership { change: Change::REPLACE, node: 4, old: 2, client_addr: "a:1", peer_addr: "a:2" },
     );
     put_settings_unit(&mut body, &[("notify-keyspace-events", b"KEA"), ("x", b"y")]);
+    put_upstream_unit(&mut body, &upstream());
+    put_evict_unit(&mut body, VICTIMS);
     body
 }
 
@@ -27,7 +38,7 @@ fn sample() -> Vec<u8> {
 fn the_generated_code_reads_the_same() {
     let body = sample();
     let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
-    assert_eq!(parsed.get_units().len(), 7);
+    assert_eq!(parsed.get_units().len(), 9);
     assert_eq!(parsed.get_units()[0].get_command().get_args()[2], b"");
     assert_eq!(parsed.get_units()[1].get_command().get_db(), 3);
     let transaction = parsed.get_units()[2].get_transaction();
@@ -39,6 +50,13 @@ fn the_generated_code_reads_the_same() {
     assert_eq!(parsed.get_units()[4].get_bootstrap().get_password(), "ab");
     assert_eq!(parsed.get_units()[5].get_membership().get_old(), 2);
     assert_eq!(parsed.get_units()[6].get_settings().get_settings()[0].get_value(), b"KEA");
+    assert_eq!(parsed.get_units()[7].get_upstream().get_step(), Step::COMMANDS);
+    assert_eq!(parsed.get_units()[7].get_upstream().get_keys()[0].get_deadline_ms(), 1 << 40);
+    let victims = parsed.get_units()[8].get_evict().get_victims();
+    assert_eq!(
+        (victims[0].get_key(), victims[0].get_revision(), victims[1].get_db()),
+        (&b"old"[..], 900, 15)
+    );
     assert_eq!(parsed.write_to_bytes().unwrap(), body);
 }
 
@@ -46,10 +64,12 @@ fn the_generated_code_reads_the_same() {
 fn what_was_put_is_read() {
     let body = sample();
     let units: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
-    assert_eq!(units.len(), 7);
+    assert_eq!(units.len(), 9);
     let Unit::Membership(membership) = &units[5] else { panic!("{:?}", units[5]) };
     assert_eq!((membership.change, membership.node, membership.peer_addr), (Change::REPLACE, 4, "a:2"));
     assert_eq!(units[6], Unit::Settings(vec![("notify-keyspace-events", b"KEA"), ("x", b"y")]));
+    assert_eq!(units[7], Unit::Upstream(upstream()));
+    assert_eq!(units[8], Unit::Evict(VICTIMS.to_vec()));
     let Unit::Command(command) = &units[0] else { panic!("{:?}", units[0]) };
     assert_eq!(command.args.as_slice(), [b"SET".as_slice(), b"k", b""]);
     let Unit::Transaction(transaction) = &units[2] else { panic!("{:?}", units[2]) };

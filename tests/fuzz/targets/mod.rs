@@ -6,6 +6,7 @@
 mod entry;
 mod frame;
 mod log;
+mod rdb;
 mod resp;
 mod snapshot;
 mod snapshot_file;
@@ -19,6 +20,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frame", frame::run),                 // messages of peers
     ("entry", entry::run),                 // the replicated entry, and the units in it
     ("log", log::run),                     // segments and records on disk
+    ("rdb", rdb::run),                     // the copy that an upstream sends
     ("snapshot", snapshot::run),           // a state in chunks
     ("snapshot_file", snapshot_file::run), // the file that holds them
 ];

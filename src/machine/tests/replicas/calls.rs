@@ -84,6 +84,8 @@ impl Calls {
         // What empties everything comes too often otherwise, and what fills it too seldom.
         match row.full_name {
             "flushall" | "flushdb" if self.rng.random_bool(0.8) => self.any(),
+            // Writes are refused while one is followed.
+            "replicaof" | "slaveof" if self.rng.random_bool(0.9) => self.any(),
             _ if self.rng.random_bool(0.1) => self.call_named("set"),
             _ if self.rng.random_bool(0.1) => self.call_named("once"),
             _ => self.call(row),
@@ -165,6 +167,7 @@ impl Calls {
             }
             (ArgKind::Double, _) => self.one_of(&["0.5", "-1.25", "3", "1e2", "x"]),
             (ArgKind::Pattern, _) => self.one_of(PATTERNS),
+            (_, "host") => self.one_of(&["up", "down"]),
             (_, "db" | "destination-db" | "index1" | "index2") => {
                 self.one_of(&["0", "1", "2", "0", "1", "2", "16"])
             }

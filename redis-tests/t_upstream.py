@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+"""The cluster follows a redis-server under load, while its leader is killed, the connection is cut and
+the redis-server starts anew without its data; then both hold the same, and the cluster is let go."""
+import contextlib
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import resp
+from nodes import Nodes, wait
+
+NODES = Nodes()
+DATABASES = 4  # that random commands work in
+POPULATED, COUNTERS = "7", "9"
+WRITERS = 3
+WRITES_BETWEEN = 1500
+SEED = int(os.environ.get("BOWLINE_SEED", random.randrange(1 << 32)))
+PASSWORD = "a secret"
+
+
+class Upstream:
+    """A redis-server of our own, which keeps nothing on disk."""
+
+    def __init__(self, directory):
+        self.directory, self.process = directory, None
+        with socket.socket() as probe:
+            probe.bind((resp.HOST, 0))
+            self.port = probe.getsockname()[1]
+
+    def start(self):
+        log = open(os.path.join(self.directory, "redis.log"), "ab")
+        flags = ["--port", str(self.port), "--bind", resp.HOST, "--dir", self.directory, "--save", "", "--enable-debug-command", "yes",
+                 "--repl-diskless-sync-delay", "0", "--repl-backlog-size", "256mb", "--requirepass", PASSWORD]
+        self.process = subprocess.Popen(["redis-server", *flags], stdout=log, stderr=log)
+        wait("redis-server", self.answers)
+
+    def answers(self):
+        with contextlib.suppress(OSError, resp.Closed):
+            return self.client().ask("PING") == "PONG"
+        return False
+
+    def client(self):
+        client = resp.Client(self.port)
+        client.ask("AUTH", PASSWORD)
+        return client
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
+class Writer(threading.Thread):
+    """Random commands on strings, in several databases, alone and in transactions."""
+
+    def __init__(self, upstream, seed):
+        super().__init__(daemon=True)
+        self.upstream, self.random, self.errors = upstream, random.Random(seed), []
+        self.count, self.stopped = 0, threading.Event()
+
+    def key(self):
+        return f"k{self.random.randrange(200)}"
+
+    def command(self):
+        draw, key = self.random, self.key()
+        value = draw.choice(["12", "text", "x" * 50, "long " * 200, str(draw.randrange(1 << 40)), ""])
+        soon, late = str(draw.randrange(1, 900)), str(draw.randrange(7_200_000, 9_000_000))
+        return draw.choice([
+            ("SET", key, value), ("SET", key, value, "PX", soon), ("SET", key, value, "PX", late),
+            ("SET", key, value, "KEEPTTL"), ("SETNX", key, value), ("GETSET", key, value), ("GETDEL", key),
+            ("GETEX", key, "PX", late), ("GETEX", key, "PERSIST"), ("PEXPIRE", key, soon), ("PERSIST", key),
+            ("PEXPIRE", key, late), ("EXPIRE", key, "-1"), ("DEL", key, self.key()), ("UNLINK", key),
+            ("SET", f"n{key}", "5"), ("INCR", f"n{key}"), ("INCRBY", f"n{key}", "-7"),
+            ("INCRBYFLOAT", f"n{key}", "1"), ("SET", f"n{key}", "1", "PX", soon), ("INCR", f"n{key}"),
+            ("APPEND", key, "tail"), ("SETRANGE", key, str(draw.randrange(300)), "patch"),
+            ("SETBIT", key, str(draw.randrange(3000)), "1"), ("BITOP", "XOR", key, self.key(), self.key()),
+            ("BITFIELD", key, "INCRBY", "u8", "#3", "77"), ("RENAME", key, self.key()),
+            ("COPY", key, self.key(), "REPLACE"), ("COPY", key, key, "DB", "2", "REPLACE"), ("MOVE", key, "1"),
+            ("MSET", key, "1", self.key(), value), ("PUBLISH", "news", value), ("SETEX", key, "9000", value),
+        ] + [("SWAPDB", "1", "2")] * draw.randrange(2) + [("FLUSHDB",)] * (draw.random() < 0.005))
+
+    def run(self):
+        client = None
+        while not self.stopped.is_set():
+            try:
+                client = client or self.upstream.client()
+                batch = [("SELECT", str(self.random.randrange(DATABASES)))]
+                batch += [self.command() for _ in range(10)]
+                if self.random.random() < 0.5:
+                    batch = [("MULTI",), *batch, ("EXEC",)]
+                # Whoever sees one of them alone sees a part of a transaction.
+                batch += [("SELECT", COUNTERS), ("MULTI",), ("INCR", "one"), ("INCR", "two"), ("EXEC",)]
+                client.send_raw(b"".join(resp.encode(*words) for words in batch))
+                replies = [client.read() for _ in batch]
+                if replies[-1] != [replies[-1][0]] * 2:
+                    self.errors.append(replies[-1])
+                self.count += len(batch)
+            except (OSError, resp.Closed):
+                client = None  # it is started anew
+
+
+def field(client, name):
+    text = client.ask("INFO", "replication")
+    if not isinstance(text, bytes):
+        return None
+    found = [line.split(":", 1)[1] for line in text.decode().split("\r\n") if line.startswith(f"{name}:")]
+    return found[0] if found else None
+
+
+class Readers(threading.Thread):
+    """Looks at both counters of the transactions, on one node."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.stopped, self.torn, self.looks, self.odd = port, threading.Event(), [], 0, set()
+
+    def run(self):
+        client = None
+        while not self.stopped.is_set():
+            try:
+                if client is None:
+                    client = resp.Client(self.port)
+                    client.ask("SELECT", COUNTERS)
+                seen = client.ask("MGET", "one", "two")
+                if isinstance(seen, resp.Error):
+                    self.odd.add(seen.split(" ")[0])
+                elif seen[0] != seen[1]:
+                    self.torn.append(seen)
+                else:
+                    self.looks += 1
+            except (OSError, resp.Closed):
+                client = None  # its node was killed
+
+
+def contents(client):
+    """All keys of all databases: values, and when they end."""
+    found = {}
+    for db in [*range(DATABASES), POPULATED, COUNTERS]:
+        client.ask("SELECT", str(db))
+        keys = sorted(client.ask("KEYS", "*"))
+        for start in range(0, len(keys), 500):
+            part = keys[start:start + 500]
+            client.send_raw(b"".join(resp.encode("GET", key) + resp.encode("PEXPIRETIME", key) for key in part))
+            found.update({(db, key): (client.read(), client.read()) for key in part})
+    client.ask("SELECT", "0")
+    return found
+
+
+def on_node(port, *words):
+    client = resp.Client(port)
+    reply = client.ask(*words)
+    client.close()
+    return reply
+
+
+def is_up(port):
+    with contextlib.suppress(OSError, resp.Closed):
+        client = resp.Client(port)
+        return field(client, "upstream_link_status") == "up"
+    return False
+
+
+def has_caught_up(port, upstream):
+    with contextlib.suppress(OSError, resp.Closed):
+        here, there = resp.Client(port), upstream.client()
+        same = field(here, "upstream_replid") == field(there, "master_replid")
+        return same and field(here, "upstream_repl_offset") == field(there, "master_repl_offset")
+    return False
+
+
+def more(writers):
+    """So many more writes."""
+    goal = sum(writer.count for writer in writers) + WRITES_BETWEEN
+    wait("writes", lambda: sum(writer.count for writer in writers) >= goal)
+
+
+def compare(upstream, what):
+    """Both at rest, and nothing about to end."""
+    there = upstream.client()
+    wait("what ends soon", lambda: not ends_soon(there))
+    for port in resp.PORTS:
+        wait(f"{what}: port {port} has caught up", lambda: has_caught_up(port, upstream))
+        expected, seen = contents(there), contents(resp.Client(port))
+        differ = [key for key in {*expected, *seen} if expected.get(key) != seen.get(key)]
+        shown = [(key, expected.get(key), seen.get(key)) for key in differ[:3]]
+        resp.report(not differ and expected, f"{what}: port {port} holds the {len(expected)} keys of the "
+                                             f"upstream{f', but {len(differ)}: {shown}' if differ else ''}")
+
+
+def ends_soon(client):
+    for db in range(DATABASES):
+        client.ask("SELECT", str(db))
+        for key in client.ask("KEYS", "*"):
+            if 0 <= client.ask("PTTL", key) < 3_600_000:
+                return True
+    return False
+
+
+def follow(upstream, writers):
+    follower = next(port for port in resp.PORTS if port != resp.PORTS[NODES.leader() - 1])
+    on_node(follower, "SET", "own", "1")
+    refused = on_node(follower, "REPLICAOF", resp.HOST, str(upstream.port))
+    resp.report(refused == "OK", f"REPLICAOF is answered {refused}")
+    reason = "-NOAUTH"
+    wait("the reason", lambda: reason in (field(resp.Client(follower), "upstream_sync_error") or ""))
+    resp.report(on_node(follower, "GET", "own") == b"1", "without a copy, the keys are as before")
+    on_node(follower, "CONFIG", "SET", "masterauth", PASSWORD)
+    wait("the first copy", lambda: is_up(follower))
+    resp.report(True, "with the password, the cluster follows")
+    for port in resp.PORTS:
+        reply = on_node(port, "SET", "own", "2")
+        resp.report(str(reply).startswith("READONLY "), f"port {port}: a write is answered {reply}")
+    waited = upstream.client()
+    waited.ask("SET", "waited", "1")
+    resp.report(waited.ask("WAIT", "1", "20000") == 1, "WAIT of the upstream counts the cluster")
+    more(writers)
+
+
+def torment(upstream, writers):
+    for round in (1, 2):
+        leader = NODES.leader()
+        NODES.kill(leader)
+        more(writers)
+        NODES.restart(leader)
+        resp.report(True, f"round {round}: the leader, node {leader}, was killed and is back")
+        for _ in range(3):
+            client = upstream.client()
+            wait("the link", lambda: b"state=online" in client.ask("INFO", "replication"))
+            before = went_on(client)
+            killed = client.ask("CLIENT", "KILL", "TYPE", "replica")
+            wait("the next link", lambda: went_on(client) > before)
+            resp.report(killed == 1, f"round {round}: {killed} link was cut, and the next one went on there")
+            more(writers)
+        full = of_stats(client, "sync_full")
+        resp.report(full == 1, f"round {round}: {full} copy was sent")
+
+
+def copy_with_a_failover(upstream):
+    """Whoever leads then begins the copy anew."""
+    client = upstream.client()
+    client.ask("SELECT", POPULATED)
+    client.ask("DEBUG", "POPULATE", "60000", "populated", "200")
+    leader = NODES.leader()
+    client.ask("DEBUG", "CHANGE-REPL-ID")  # as if it were another server
+    client.ask("CLIENT", "KILL", "TYPE", "replica")
+    wait("a copy", lambda: is_loading(resp.PORTS[leader - 1]))
+    NODES.kill(leader)
+    NODES.restart(leader)
+    wait("the copy", lambda: is_up(resp.PORTS[0]))
+    resp.report(True, f"the leader, node {leader}, was killed while the copy came")
+
+
+def is_loading(port):
+    with contextlib.suppress(OSError, resp.Closed):
+        client = resp.Client(port)
+        return field(client, "upstream_sync_in_progress") == "1" and field(client, "upstream_sync_keys") != "0"
+    return False
+
+
+def of_stats(client, name):
+    text = client.ask("INFO", "stats").decode()
+    return next(int(line.split(":")[1]) for line in text.split("\r\n") if line.startswith(f"{name}:"))
+
+
+def went_on(client):
+    return of_stats(client, "sync_partial_ok")
+
+
+def let_go(upstream):
+    port = resp.PORTS[0]
+    reply = on_node(port, "REPLICAOF", "NO", "ONE")
+    resp.report(reply == "OK", f"REPLICAOF NO ONE is answered {reply}")
+    for n, port in enumerate(resp.PORTS):
+        counted = on_node(port, "INCR", "after")
+        resp.report(counted == n + 1, f"port {port}: writes are taken again")
+    resp.report(upstream.client().ask("EXISTS", "after") == 0, "the upstream has nothing of them")
+
+
+def main():
+    if not shutil.which("redis-server"):
+        resp.report(False, "redis-server is not installed (Debian: redis-server)")
+        return
+    print(f"# BOWLINE_SEED={SEED}")
+    on_node(resp.PORTS[0], "FLUSHALL")
+    with tempfile.TemporaryDirectory() as scratch:
+        upstream = Upstream(scratch)
+        writers = [Writer(upstream, SEED + n) for n in range(WRITERS)]
+        readers = [Readers(port) for port in resp.PORTS]
+        try:
+            upstream.start()
+            for thread in writers:
+                thread.start()
+            more(writers)
+            follow(upstream, writers)
+            for thread in readers:
+                thread.start()
+            torment(upstream, writers)
+            halt(writers)
+            compare(upstream, "under load")
+            writers = [Writer(upstream, SEED + 100 + n) for n in range(WRITERS)]
+            for thread in writers:
+                thread.start()
+            upstream.stop()
+            upstream.start()
+            copy_with_a_failover(upstream)
+            more(writers)
+            halt(writers)
+            compare(upstream, "after its restart without data")
+            halt(readers)
+            torn = [seen for reader in readers for seen in reader.torn]
+            looks, odd = sum(reader.looks for reader in readers), {code for reader in readers for code in reader.odd}
+            resp.report(not torn and looks > 0, f"{looks} looks saw whole transactions, {len(torn)} did not: {torn[:3]}")
+            resp.report(odd <= {"LOADING", "CLUSTERDOWN", "TRYAGAIN"}, f"reads were refused with {sorted(odd)}")
+            let_go(upstream)
+        finally:
+            halt(writers + readers)
+            upstream.stop()
+            on_node(resp.PORTS[0], "REPLICAOF", "NO", "ONE")
+            on_node(resp.PORTS[0], "CONFIG", "SET", "masterauth", "")
+            on_node(resp.PORTS[0], "FLUSHALL")
+
+
+def halt(threads):
+    for thread in threads:
+        thread.stopped.set()
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(30)
+        for error in getattr(thread, "errors", [])[:1]:
+            resp.report(False, f"a transaction of the upstream was answered {error}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (TimeoutError, OSError, resp.Closed) as error:
+        resp.report(False, f"{error!r}")
+    resp.finish()

@@ -1,0 +1,83 @@
+"""What scripts/bench.sh runs, once everything is built."""
+import argparse
+import os
+import resource
+import signal
+import sys
+
+import results
+from load import Generators
+from matrix import Matrix, Pace, dimensions
+from processes import Failed, Place, fail
+from systems import all_systems
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench.sh", add_help=False)
+    parser.add_argument("--mode", choices=(*results.KINDS, "report"), default="matrix")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--keys", type=int)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--docs", required=True)
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--load", required=True)
+    parser.add_argument("--load-etcd", default="")
+    return parser.parse_args()
+
+
+def run_matrix(args, place, generators, systems, store, header):
+    pace = Pace(args.rounds or 3, args.seconds or (1 if args.quick else 4), 0.3 if args.quick else 1)
+    every = dimensions(list(systems), args.quick, args.keys or 10_000_000)
+    unknown = set(args.only) - {dimension.name for dimension in every}
+    if unknown:
+        fail(f"there is no dimension {', '.join(sorted(unknown))}; there are: " +
+             ", ".join(dimension.name for dimension in every))
+    chosen = [dimension for dimension in every if not args.only or dimension.name in args.only]
+    header.update(rounds=pace.rounds, seconds_per_point=pace.seconds, warm_up_seconds=pace.warm_up)
+    Matrix(place, generators, systems, store, pace).run(chosen, header)
+
+
+def measure(args, store):
+    """Runs what was asked for; `finally` and the signals' exceptions see to it that nothing stays."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    header = {"machine": results.machine(args.binary, args.out)}
+    with Place(args.out, args.port) as place:
+        generators = Generators(args.load, args.load_etcd)
+        systems = all_systems(args.binary, args.load_etcd)
+        if args.mode == "matrix":
+            run_matrix(args, place, generators, systems, store, header)
+        elif args.mode == "events":
+            import events
+            events.run(args, place, generators, systems, store, header)
+        elif args.mode == "startup":
+            import startup
+            startup.run(args, place, generators, systems, store, header)
+        elif args.mode == "connections":
+            import connections
+            connections.run(args, place, generators, systems, store, header)
+
+
+def main():
+    args = arguments()
+    args.out, args.docs, args.binary = (os.path.abspath(path) for path in (args.out, args.docs, args.binary))
+    store = results.Store(args.out)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(130))
+    try:
+        if args.mode != "report":
+            measure(args, store)
+        import report
+        report.write(store, args.docs)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Failed as failed:
+        fail(str(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+//! A replica that hears nothing but what is propagated, and whose clock stands still: that it holds
+//! the same keys is what Redis's replication needs of every command.
+
+use super::{DATABASES_USED, Machine};
+use crate::keyspace::{Event, Value};
+use crate::wire::units::{self, Units};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct Follower {
+    machine: Machine,
+    /// Commands that it was told, and how many of them came with others.
+    pub told: usize,
+    pub told_together: usize,
+}
+
+/// Keys of all databases that have not expired at a time, with their values and deadlines.
+type Contents = BTreeMap<(u32, Vec<u8>), (Vec<u8>, u64)>;
+
+fn contents(machine: &Machine, now_ms: u64) -> Contents {
+    let mut contents = Contents::new();
+    for db in 0..DATABASES_USED {
+        machine.keyspace().scan(db as usize, 0, usize::MAX, |key, item| {
+            let Value::String(value) = &item.value;
+            if item.deadline_ms == 0 || item.deadline_ms > now_ms {
+                contents.insert((db, key.to_vec()), (value.to_blob().to_vec(), item.deadline_ms));
+            }
+        });
+    }
+    contents
+}
+
+impl Follower {
+    pub fn new() -> Self {
+        Self { machine: Machine::new(), told: 0, told_together: 0 }
+    }
+
+    /// Carries out what there is among these events.
+    pub fn hear(&mut self, events: &[Event]) {
+        for event in events {
+            let Event::Propagated(calls) = event else { continue };
+            assert!(!calls.is_empty());
+            self.told += calls.len();
+            self.told_together += if calls.len() > 1 { calls.len() } else { 0 };
+            for call in calls {
+                let mut body = Vec::new();
+                let args: Vec<&[u8]> = call.args.iter().map(|arg| &**arg).collect();
+                units::put_command_unit(&mut body, &args, call.db);
+                let unit = Units::new(&body).next().expect("a unit was put").expect("it is whole");
+                let reply = self.machine.execute(&unit);
+                assert!(!reply.is_error(), "{}: {reply:?}", super::show(&args.into_iter().collect()));
+            }
+        }
+    }
+
+    /// It holds what `machine` holds, whose clock says `now_ms`.
+    pub fn check(&self, machine: &Machine, now_ms: u64, when: &str) {
+        let (wanted, found) = (contents(machine, now_ms), contents(&self.machine, now_ms));
+        for ((db, key), value) in &wanted {
+            assert_eq!(found.get(&(*db, key.clone())), Some(value), "{when}: {db} {}", key.escape_ascii());
+        }
+        for (db, key) in found.keys() {
+            let known = wanted.contains_key(&(*db, key.clone()));
+            assert!(known, "{when}: {db} {} is there only on the replica", key.escape_ascii());
+        }
+    }
+}
