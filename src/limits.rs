@@ -225,6 +225,9 @@ pub const EVICTION_HEADROOM_BYTES: u64 = 1 << 20;
 /// A write waits for memory that long; then it is carried out as long as keys are being evicted.
 pub const EVICTION_PATIENCE_MS: u64 = 500;
 
+/// A batch is chosen for longer the further memory is over its bound, up to so many times as long.
+pub const EVICTION_HURRY_MOST: u64 = 20;
+
 /// Tables of flushed keys freed when memory is short, for each command that finds it so.
 pub const EVICTION_RELEASE_TABLES: usize = 256;
 

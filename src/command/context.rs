@@ -136,7 +136,7 @@ impl<'a> ReadContext<'a> {
 
     /// Nobody would remove what has expired, and tell of it then.
     fn met_expired(&self, db: usize, key: &[u8]) {
-        if !self.state.settings.active_expire {
+        if !self.state.settings.active_expire || self.state.upstream.is_followed() {
             self.state.tell_expired(db, key);
         }
     }

@@ -109,6 +109,7 @@ impl Group {
     fn apply_own(&mut self, batch: &BatchRef<'_>, jobs: Vec<JobSteps>) -> Result<(), WireError> {
         let mut units = Units::new(batch.body);
         self.observer.begin();
+        self.effects.replies.reserve(jobs.iter().map(|job| job.steps.len()).sum());
         for job in jobs {
             for step in job.steps {
                 let reply = match step {
@@ -233,6 +234,7 @@ impl Group {
         let stale = matches!(job.consistency, Consistency::Stale { .. });
         let (mark, notices_mark) = (self.effects.replies.len(), self.effects.notices.len());
         let mut saw_expiring = false;
+        self.effects.replies.reserve(job.steps.len());
         for step in &job.steps {
             let (reply, expiring) = self.read_step_ref(step, ticket);
             saw_expiring |= expiring;

@@ -11,7 +11,6 @@ use raft::eraftpb;
 use super::log_view::{LogPoint, SnapshotPoint};
 
 /// Something happened.
-#[expect(clippy::large_enum_variant, reason = "moved once, while a box would cost every job an allocation")]
 pub enum Input {
     /// The time of one tick has passed.
     Tick,

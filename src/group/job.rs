@@ -17,7 +17,7 @@ pub struct Job {
     /// How new the answers of a job without writes have to be.
     pub consistency: Consistency,
     /// What is to be done, in order.
-    pub steps: SmallVec<[Step; 4]>,
+    pub steps: SmallVec<[Step; 1]>,
 }
 
 /// How new what a read sees has to be. Means nothing for a job that writes.

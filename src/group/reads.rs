@@ -25,7 +25,6 @@ impl Local {
 
 /// Who waits for a read index.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are the large one")]
 pub enum Asker {
     /// A connection of this node.
     Here(Local),

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct JobSteps {
     pub ticket: u64,
-    pub steps: SmallVec<[Step; 4]>,
+    pub steps: SmallVec<[Step; 1]>,
 }
 
 #[derive(Debug)]

@@ -1,13 +1,17 @@
-//! The disk thread: writes the log, one sync for everything that waits, in order. It must
-//! never go on after a failed write: the first error is the last thing it says.
+//! Writes the log, one sync for everything that waits, in order: on a thread of its own, so that
+//! a slow disk holds up nothing else, or, as long as syncs are short and nothing waits, right in
+//! the loop, which saves waking two threads. It must never go on after a failed write: the
+//! first error is the last thing it says.
 
 use crate::group::LogWrite;
 use crate::storage::{LogBase, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::wire::GroupId;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Most persists that share one sync. More wait for the next.
@@ -28,10 +32,63 @@ pub enum Written {
     Failed(StoreError),
 }
 
-/// The handle on the disk thread. Its queue is bounded by what Raft lets be uncommitted.
+/// A sync this long is short: the loop may wait for it.
+const SHORT: Duration = Duration::from_micros(250);
+/// After one this long the loop does not wait again until it has seen [`CALM_AFTER`] short ones.
+const LONG: Duration = Duration::from_millis(2);
+/// So many short syncs make a disk quick.
+const CALM_AFTER: u32 = 64;
+/// Bytes of entries that the loop writes itself, at most.
+const MOST_INLINE_BYTES: usize = 64 << 10;
+
+/// The log, and how quick its disk has been.
+struct Log {
+    store: Box<dyn LogStore>,
+    /// How many syncs were short lately.
+    calm: u32,
+}
+
+impl Log {
+    fn write(&mut self, batches: &[(GroupId, LogBatch)]) -> Result<(), StoreError> {
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let outcome = self.store.write(batches);
+        let took = begun.elapsed();
+        self.calm = if took <= SHORT {
+            (self.calm + 1).min(2 * CALM_AFTER)
+        } else if took >= LONG {
+            0
+        } else {
+            self.calm.saturating_sub(4)
+        };
+        outcome
+    }
+}
+
+/// What the loop and the thread share.
+struct Shared {
+    log: Mutex<Option<Log>>,
+    status: Mutex<StoreStatus>,
+    /// Work that the thread has been given and has not finished.
+    queued: AtomicUsize,
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Option<Log>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_status(&self, log: &Log) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = log.store.status();
+    }
+}
+
+/// The handle on the disk. Its queue is bounded by what Raft lets be uncommitted.
 pub struct Disk {
     work: mpsc::Sender<Work>,
-    status: Arc<Mutex<StoreStatus>>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -40,53 +97,93 @@ impl Disk {
     pub fn start(store: Box<dyn LogStore>) -> io::Result<(Self, UnboundedReceiver<Written>)> {
         let (work, queue) = mpsc::channel();
         let (written, receiver) = unbounded_channel();
-        let status = Arc::new(Mutex::new(store.status()));
-        let shared = status.clone();
+        let status = Mutex::new(store.status());
+        let log = Mutex::new(Some(Log { store, calm: 0 }));
+        let shared = Arc::new(Shared { log, status, queued: AtomicUsize::new(0) });
+        let of_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("disk".to_owned())
-            .spawn(move || run(store, &queue, &written, &shared))?;
-        Ok((Self { work, status, thread: Some(thread) }, receiver))
+            .spawn(move || run(&of_thread, &queue, &written))?;
+        Ok((Self { work, shared, thread: Some(thread) }, receiver))
     }
 
     /// Queues a write.
     pub fn write(&self, number: u64, group: GroupId, log: LogWrite) {
-        let reset = log.reset.map(|point| LogBase { index: point.index, term: point.term });
-        let batch = LogBatch { hard_state: log.hard_state, reset, entries: log.entries };
-        // A thread that has ended has said why.
-        let _ = self.work.send(Work::Write { number, group, batch });
+        self.queue(Work::Write { number, group, batch: batch(log) });
+    }
+
+    /// Whether these writes had better be made at once, by [`Self::write_now`].
+    pub fn is_quick<'a>(&self, mut writes: impl Iterator<Item = &'a LogWrite>) -> bool {
+        let bytes = |write: &LogWrite| write.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
+        self.shared.queued.load(Ordering::Acquire) == 0
+            && writes
+                .try_fold(0, |sum, write| Some(sum + bytes(write)).filter(|it| *it <= MOST_INLINE_BYTES))
+                .is_some()
+            && self.shared.log().as_ref().is_some_and(|log| log.calm >= CALM_AFTER)
+    }
+
+    /// Writes in the calling thread, behind everything that was queued: there must be nothing.
+    pub fn write_now(
+        &self,
+        group: GroupId,
+        writes: impl Iterator<Item = (u64, LogWrite)>,
+    ) -> Option<Written> {
+        let mut through = None;
+        let mut batches = Vec::new();
+        for (number, write) in writes {
+            through = Some(number);
+            batches.push((group, batch(write)));
+        }
+        batches.retain(|(_, batch)| !batch.is_empty());
+        let mut log = self.shared.log();
+        let log = log.as_mut()?;
+        let outcome = log.write(&batches);
+        self.shared.note_status(log);
+        match outcome {
+            Ok(()) => through.map(Written::Through),
+            Err(error) => Some(Written::Failed(error)),
+        }
     }
 
     /// Lets go of the log up to `through`.
     pub fn compact(&self, group: GroupId, through: u64) {
-        let _ = self.work.send(Work::Compact { group, through });
+        self.queue(Work::Compact { group, through });
+    }
+
+    fn queue(&self, work: Work) {
+        self.shared.queued.fetch_add(1, Ordering::Release);
+        // A thread that has ended has said why.
+        let _ = self.work.send(work);
     }
 
     /// The store's figures as of its last write.
     pub fn status(&self) -> StoreStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Writes what is queued, closes the store and ends the thread.
     pub fn close(&mut self) {
-        let _ = self.work.send(Work::Close);
+        self.queue(Work::Close);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn run(
-    mut store: Box<dyn LogStore>,
-    queue: &mpsc::Receiver<Work>,
-    written: &UnboundedSender<Written>,
-    status: &Mutex<StoreStatus>,
-) {
+fn batch(log: LogWrite) -> LogBatch {
+    let reset = log.reset.map(|point| LogBase { index: point.index, term: point.term });
+    LogBatch { hard_state: log.hard_state, reset, entries: log.entries }
+}
+
+fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<Written>) {
     let mut batches = Vec::new();
-    while let Ok(first) = queue.recv() {
+    let mut closing = false;
+    while !closing && let Ok(first) = queue.recv() {
         let mut compactions = Vec::new();
-        let mut closing = false;
         let mut through = None;
+        let mut taken = 0;
         for work in std::iter::once(first).chain(queue.try_iter().take(MAX_BATCHES_A_SYNC)) {
+            taken += 1;
             match work {
                 Work::Write { number, group, batch } => {
                     through = Some(number);
@@ -98,25 +195,29 @@ fn run(
                 Work::Close => closing = true,
             }
         }
-        let mut outcome = if batches.is_empty() { Ok(()) } else { store.write(&batches) };
+        let mut guard = shared.log();
+        let Some(log) = guard.as_mut() else { return };
+        let mut outcome = log.write(&batches);
         batches.clear();
         if let (Ok(()), Some(number)) = (&outcome, through) {
             let _ = written.send(Written::Through(number));
         }
         for (group, through) in compactions {
             // After the acknowledgement: nobody waits for it.
-            outcome = outcome.and_then(|()| store.compact(group, through));
+            outcome = outcome.and_then(|()| log.store.compact(group, through));
         }
-        *status.lock().unwrap_or_else(PoisonError::into_inner) = store.status();
+        shared.note_status(log);
+        drop(guard);
         if let Err(error) = outcome {
+            // The loop must not write behind what is lost: `queued` stays as it is.
             let _ = written.send(Written::Failed(error));
             return;
         }
-        if closing {
-            break;
-        }
+        shared.queued.fetch_sub(taken, Ordering::Release);
     }
-    if let Err(error) = store.close() {
+    if let Some(log) = shared.log().take()
+        && let Err(error) = log.store.close()
+    {
         let _ = written.send(Written::Failed(error));
     }
 }

@@ -4,7 +4,7 @@
 use super::disk::Written;
 use super::snapshots::{self, SnapshotEvent};
 use super::{Node, NodeError, Shared, SnapshotNews};
-use crate::group::{Effects, Event, Input};
+use crate::group::{Effects, Event, Input, LogWrite, Persist};
 use crate::limits;
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
@@ -113,18 +113,7 @@ impl Shared {
         {
             return self.stop_with(error.into());
         }
-        let disk = self.disk.borrow();
-        for persist in effects.persists {
-            self.sync_begins(persist.number);
-            disk.write(persist.number, self.group_id, persist.log);
-            if !persist.send_after.is_empty() {
-                self.promises.borrow_mut().push_back((persist.number, persist.send_after));
-            }
-        }
-        if let Some(through) = effects.compact {
-            disk.compact(self.group_id, through);
-        }
-        drop(disk);
+        let write_now = self.persist(effects.persists, effects.compact);
         self.send(effects.send_now);
         for (to, message) in effects.send_snapshots {
             self.send_snapshot(to, message);
@@ -152,6 +141,7 @@ impl Shared {
             }
             clients.flush();
         }
+        self.write_now(write_now);
         if effects.abort_snapshot {
             self.snapshot_thread.abort();
             self.walking_snapshot.set(false);
@@ -173,6 +163,43 @@ impl Shared {
             && let Some(transport) = self.transport.get()
         {
             transport.set_peers(&self.peers());
+        }
+    }
+
+    /// Gives the log's writes to the disk thread. What is returned is to be written in this
+    /// turn, once nothing else can wait for it.
+    fn persist(&self, persists: Vec<Persist>, compact: Option<u64>) -> Vec<(u64, LogWrite)> {
+        let disk = self.disk.borrow();
+        let is_quick = compact.is_none() && disk.is_quick(persists.iter().map(|persist| &persist.log));
+        let mut write_now = Vec::new();
+        for persist in persists {
+            self.sync_begins(persist.number);
+            if is_quick {
+                write_now.push((persist.number, persist.log));
+            } else {
+                disk.write(persist.number, self.group_id, persist.log);
+            }
+            if !persist.send_after.is_empty() {
+                self.promises.borrow_mut().push_back((persist.number, persist.send_after));
+            }
+        }
+        if let Some(through) = compact {
+            disk.compact(self.group_id, through);
+        }
+        write_now
+    }
+
+    fn write_now(&self, writes: Vec<(u64, LogWrite)>) {
+        if writes.is_empty() {
+            return;
+        }
+        let written = self.disk.borrow().write_now(self.group_id, writes.into_iter());
+        if let Some(written) = written {
+            self.written(written);
+            if let Some(transport) = self.transport.get() {
+                transport.flush();
+            }
+            self.wake.notify_one();
         }
     }
 

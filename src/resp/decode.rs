@@ -5,7 +5,7 @@
 
 use super::{ProtocolError, inline};
 use crate::command::Request;
-use crate::limits;
+use crate::limits::{self, UNAUTHENTICATED_MAX_MULTIBULK};
 use bytes::{Buf, BytesMut};
 use smallvec::SmallVec;
 
@@ -105,11 +105,16 @@ impl Decoder {
 
     /// `*<count>`; negative counts are empty requests, as in Redis.
     fn count(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let short = short_number(input, self.at, b'*');
+        if let Some((count, next)) = short.filter(|(count, _)| *count <= UNAUTHENTICATED_MAX_MULTIBULK) {
+            self.advance_to(next);
+            return Ok(Some(count));
+        }
         let Some(end) = self.line(input, ProtocolError::TooBigMultibulkCount)? else { return Ok(None) };
         let most = self.limits.max_multibulk.min(i32::MAX as usize) as i64;
         let count =
             parse_int(&input[1..end]).filter(|&n| n <= most).ok_or(ProtocolError::InvalidMultibulkLength)?;
-        if self.limits.unauthenticated && count > limits::UNAUTHENTICATED_MAX_MULTIBULK as i64 {
+        if self.limits.unauthenticated && count > UNAUTHENTICATED_MAX_MULTIBULK as i64 {
             return Err(ProtocolError::UnauthenticatedMultibulkLength);
         }
         self.advance_to(end + 2);
@@ -142,6 +147,13 @@ impl Decoder {
     }
 
     fn bulk_header(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let fits = |&(len, next): &(usize, usize)| {
+            len <= self.limits.max_bulk_bytes && next + len + 2 <= self.limits.max_request_bytes
+        };
+        if let Some((len, next)) = short_number(input, self.at, b'$').filter(fits) {
+            self.advance_to(next);
+            return Ok(Some(len));
+        }
         let Some(end) = self.line(input, ProtocolError::TooBigBulkCount)? else { return Ok(None) };
         // An empty line has its CR here, which is what Redis complains about too.
         if input[self.at] != b'$' {
@@ -200,6 +212,19 @@ fn reserve_bulk(input: &mut BytesMut, end: usize, len: usize) {
     let missing = end - input.len();
     if missing < len - len / RESERVE_AFTER_SHARE && input.capacity() < end {
         input.reserve(missing);
+    }
+}
+
+/// A number of one or two digits behind `kind`, and where its line ends: nearly all that there are,
+/// and within every bound. `None`: to be looked at properly.
+fn short_number(input: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    match *input.get(at..)? {
+        [first, a @ b'1'..=b'9', b'\r', _, ..] if first == kind => Some((digit(a), at + 4)),
+        [first, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] if first == kind => {
+            Some((10 * digit(a) + digit(b), at + 5))
+        }
+        _ => None,
     }
 }
 

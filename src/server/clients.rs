@@ -20,13 +20,32 @@ use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::net::tcp::OwnedWriteHalf;
 
+/// Spreads the numbers that this node gives its clients: nobody else chooses them.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// All clients of a node, and its counters. What the node replies to.
 pub struct ClientTable {
-    clients: RefCell<HashMap<u64, Rc<Client>>>,
+    clients: RefCell<HashMap<u64, Rc<Client>, BuildHasherDefault<IdHasher>>>,
     touched: RefCell<Vec<Rc<Client>>>,
     next_id: Cell<u64>,
     shutting_down: Cell<bool>,

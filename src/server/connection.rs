@@ -35,6 +35,8 @@ const UNBLOCKED: Reply = Reply::error("UNBLOCKED client unblocked via CLIENT UNB
 
 /// Steps of a connection's first job, when nothing is known of its replies.
 const FIRST_JOB_STEPS: usize = 512;
+/// Steps for which a job of more than one has room at first.
+const PIPELINED_STEPS: usize = 15;
 /// Steps of a job whose replies are expected to be very long.
 const MIN_JOB_STEPS: usize = 4;
 
@@ -226,6 +228,9 @@ impl Connection {
                 }
             };
             size_bytes += request.size_bytes();
+            if job.steps.len() == 1 {
+                job.steps.reserve(PIPELINED_STEPS); // a pipeline: the second is not the last
+            }
             let is_alone = self.client.control.begin_command();
             match self.dispatch(request, job) {
                 Flow::Next if !is_alone => self.count_command(),

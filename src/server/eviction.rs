@@ -138,15 +138,18 @@ impl Eviction {
         (self.max_bytes() / limits::EVICTION_HEADROOM_PART).min(limits::EVICTION_HEADROOM_BYTES)
     }
 
-    /// How long victims are chosen for one batch, as Redis has it.
-    fn time_limit(&self) -> Duration {
-        match self.tenacity.get() as u32 {
+    /// How long victims are chosen for one batch: as Redis has it, and longer when other nodes, which
+    /// nothing holds up here, write faster than that.
+    fn time_limit(&self, excess_bytes: u64) -> Duration {
+        let limit = match self.tenacity.get() as u32 {
             linear @ 0..=10 => Duration::from_micros(50 * u64::from(linear)),
             geometric @ 11..100 => {
                 Duration::from_micros((500.0 * 1.15f64.powi(geometric as i32 - 10)) as u64)
             }
-            _ => Duration::MAX,
-        }
+            _ => return Duration::MAX,
+        };
+        let hurry = excess_bytes / self.headroom_bytes().max(1);
+        limit * hurry.clamp(1, limits::EVICTION_HURRY_MOST) as u32
     }
 
     fn refused_lately(&self) -> bool {
@@ -176,9 +179,10 @@ impl Shared {
         &self.clients.eviction
     }
 
-    /// Memory that no eviction would free: the log's, and that of a snapshot under way.
+    /// Memory that no eviction would free: the log's, with the buffers that entries came in, which are
+    /// some larger, and that of a snapshot under way.
     pub(super) fn not_counted_bytes(&self) -> usize {
-        let mut bytes = self.backend.log_bytes();
+        let mut bytes = self.backend.log_bytes() / 4 * 5;
         self.backend.look(&mut |machine| bytes += machine.keyspace().snapshot_bytes());
         self.eviction().not_counted_bytes.set(bytes);
         bytes
@@ -290,7 +294,7 @@ impl Shared {
         let eviction = self.eviction();
         let samples = eviction.samples.get() as usize;
         let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        let (began, time_limit) = (Instant::now(), eviction.time_limit());
+        let (began, time_limit) = (Instant::now(), eviction.time_limit(excess_bytes));
         let mut chooser = eviction.chooser.borrow_mut();
         chooser.begin(policy);
         let mut victims = Vec::new();

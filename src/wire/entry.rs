@@ -32,7 +32,7 @@ pub struct BatchRef<'a> {
 impl Batch {
     /// The batch's own encoding, for a frame: an `entry.Batch`.
     pub fn put(&self, out: &mut Vec<u8>) {
-        out.reserve(self.body.len() + 32);
+        out.reserve(self.encoded_len()); // no more: a full vector would take twice its size
         self.put_head(out);
         out.extend_from_slice(&self.body);
     }

@@ -30,7 +30,7 @@ struct Inode {
     durable: Vec<u8>,
     current: Vec<u8>,
     dirty: BTreeSet<usize>,
-    /// What was written since the last sync: nothing else may be damaged by a crash.
+    /// Sectors written since the last sync: nothing else may be damaged by a crash.
     written: Vec<Range<usize>>,
 }
 
@@ -268,7 +268,8 @@ impl DiskFile for SimFile {
         // The same bytes once more cannot be torn or damaged: sectors are written as a whole.
         if inode.current[from..to] != bytes[..written] {
             inode.current[from..to].copy_from_slice(&bytes[..written]);
-            inode.written.push(from..to);
+            // A sector that was being written may hold anything.
+            inode.written.push(from / SECTOR_BYTES * SECTOR_BYTES..to.next_multiple_of(SECTOR_BYTES));
         }
         inode.dirty.extend(from / SECTOR_BYTES..to.div_ceil(SECTOR_BYTES));
         match due {

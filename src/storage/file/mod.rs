@@ -1,5 +1,5 @@
 //! The default log: segments of 16 MiB, zeroed before use and used again, of checksummed
-//! records ([`record`]); one record and one fdatasync a write. Segments are numbered without
+//! records ([`record`]), whole sectors each; one record and one fdatasync a write. Segments are numbered without
 //! a gap. The first record of each holds the hard state and the base of every group, so
 //! older segments can go as soon as their entries are compacted.
 //!
@@ -8,6 +8,7 @@
 
 mod record;
 mod replay;
+mod sectors;
 
 #[cfg(test)]
 mod crash_tests;
@@ -19,8 +20,9 @@ use super::{LoadedLog, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::limits::SPARE_SEGMENTS;
 use crate::wire::GroupId;
 use crate::wire::entry::put_varint_field;
-use record::{BATCH, BEFORE, HEADER_BYTES, STATE, Seed, align};
+use record::{BATCH, BEFORE, HEADER_BYTES, STATE, Seed};
 use replay::{Segment, note_entries, replay};
+use sectors::Sectors;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
@@ -43,6 +45,7 @@ pub(super) struct FileLog {
     /// Read when the log was opened and not asked for yet.
     loaded: BTreeMap<GroupId, LoadedLog>,
     pieces: Pieces,
+    sectors: Sectors,
     poison: Option<StoreError>,
     writes: u64,
     syncs: u64,
@@ -64,6 +67,7 @@ impl FileLog {
             shapes: BTreeMap::new(),
             loaded: BTreeMap::new(),
             pieces: Pieces::default(),
+            sectors: Sectors::default(),
             poison: None,
             writes: 0,
             syncs: 0,
@@ -190,11 +194,13 @@ impl FileLog {
     fn put_record(&mut self, put: impl Fn(&mut Pieces)) -> Result<(), StoreError> {
         self.pieces.reset(HEADER_BYTES);
         put(&mut self.pieces);
+        sectors::pad(&mut self.pieces, self.active.as_ref().map_or(0, |(segment, _)| segment.used));
         let room = self.active.as_ref().map_or(0, |(segment, _)| segment.capacity - segment.used);
         if self.pieces.len() as u64 > room {
             self.pieces.reset(HEADER_BYTES);
             self.put_head();
             put(&mut self.pieces);
+            sectors::pad(&mut self.pieces, 0);
             self.roll(self.pieces.len() as u64)?;
         }
         let (segment, file) = self.active.as_mut().expect("put_record has rolled when there was no segment");
@@ -208,16 +214,11 @@ impl FileLog {
         let payload = payload.map(|(i, slice)| if i == 0 { &slice[HEADER_BYTES..] } else { slice });
         let header = record::header(seed, segment.used, len, payload);
         self.pieces.buffer()[..HEADER_BYTES].copy_from_slice(&header);
-        let mut offset = segment.used;
-        let written = self.pieces.slices().try_for_each(|slice| {
-            file.write_at(slice, offset)?;
-            offset += slice.len() as u64;
-            Ok(())
-        });
+        let written = self.sectors.write(&**file, segment.used, total as usize, self.pieces.slices());
         let path = || self.disk.path().join(&segment.name);
-        written.map_err(|source| StoreError::io("write", &path(), source))?;
+        let end = written.map_err(|source| StoreError::io("write", &path(), source))?;
         file.sync_data().map_err(|source| StoreError::io("sync", &path(), source))?;
-        segment.used = align(offset).min(segment.capacity);
+        segment.used = end;
         self.writes += 1;
         self.syncs += 1;
         self.written_bytes += total;

@@ -10,6 +10,7 @@
 //!     2  record.LogBatch with hard state and reset: a group as it is; the log starts after
 //!        the reset's point, and entries beyond it stay
 //!     3  in the first record of a segment: how many bytes of the segment before are used
+//!     4  zeroes, up to the end of a sector
 //! ```
 //!
 //! Both CRCs start from a seed of the data directory's incarnation, the segment's id and the
@@ -31,6 +32,8 @@ pub(super) const BATCH: u32 = 1;
 pub(super) const STATE: u32 = 2;
 /// Bytes used of the segment before.
 pub(super) const BEFORE: u32 = 3;
+/// Zeroes.
+pub(super) const PADDING: u32 = 4;
 
 const FORMAT: u32 = 1;
 
@@ -46,11 +49,6 @@ impl Seed {
     fn at(self, offset: u64) -> u32 {
         crc32c::crc32c_append(self.0, &offset.to_le_bytes())
     }
-}
-
-/// The next multiple of 8.
-pub(super) fn align(offset: u64) -> u64 {
-    offset.next_multiple_of(8)
 }
 
 /// The header of a payload that is about to be written at `offset`.
@@ -132,16 +130,15 @@ pub(super) fn items(
     let mut items = Vec::new();
     while !payload.is_empty() {
         let item = next_field(&mut payload, "record").and_then(|(field, value)| match field {
-            BATCH => {
-                read_batch(segment, value.bytes("batch")?).map(|(group, batch)| Item::Batch(group, batch))
-            }
-            STATE => {
-                read_batch(segment, value.bytes("state")?).map(|(group, batch)| Item::State(group, batch))
-            }
-            BEFORE => value.varint("length").map(Item::Before),
+            PADDING => value.bytes("padding").map(|_| None),
+            BATCH => read_batch(segment, value.bytes("batch")?)
+                .map(|(group, batch)| Some(Item::Batch(group, batch))),
+            STATE => read_batch(segment, value.bytes("state")?)
+                .map(|(group, batch)| Some(Item::State(group, batch))),
+            BEFORE => value.varint("length").map(|used| Some(Item::Before(used))),
             _ => Err(crate::wire::WireError::new("field of a record")),
         });
-        items.push(item.map_err(|error| StoreError::corrupt(path, offset as u64, error.to_string()))?);
+        items.extend(item.map_err(|error| StoreError::corrupt(path, offset as u64, error.to_string()))?);
     }
     Ok(items)
 }
