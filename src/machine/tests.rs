@@ -3,6 +3,7 @@
 mod databases;
 mod members;
 mod once;
+mod propagation;
 mod replicas;
 mod upstream;
 
