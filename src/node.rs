@@ -117,6 +117,8 @@ struct Shared {
     walking_snapshot: Cell<bool>,
     /// Unix time at which the last snapshot was on disk; if there was none, of the start.
     last_snapshot_ms: Cell<u64>,
+    /// How many could not be written, and whether that is true of the last.
+    snapshots_failed: Cell<(u64, bool)>,
     promises: RefCell<VecDeque<Promise>>,
     /// Writes of the log under way whose time is taken: number, and when they began.
     syncs_begun: RefCell<VecDeque<(u64, u64)>>,
