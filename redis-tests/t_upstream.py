@@ -13,7 +13,7 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import resp
-from nodes import Nodes, wait
+from nodes import Nodes, another, wait
 
 NODES = Nodes()
 DATABASES = 4  # that random commands work in
@@ -282,6 +282,30 @@ def let_go(upstream):
     resp.report(upstream.client().ask("EXISTS", "after") == 0, "the upstream has nothing of them")
 
 
+def another_cluster():
+    """One of our own is followed like a redis-server, but by nobody who is of it."""
+    here = resp.Client(resp.PORTS[0])
+    here.ask("CONFIG", "SET", "masterauth", "")
+    here.ask("MSET", "a", "1", "b", "2")
+    here.ask("SET", "ends", "x", "PX", "7200000")
+    with another() as nodes:
+        there = resp.Client(nodes.ports()[0])
+        there.ask("REPLICAOF", resp.HOST, str(resp.PORTS[0]))
+        wait("the copy", lambda: field(there, "upstream_link_status") == "up")
+        here.send_raw(resp.encode("MULTI") + resp.encode("INCR", "a") + resp.encode("DEL", "b")
+                      + resp.encode("GETEX", "ends", "PX", "9000000") + resp.encode("EXEC"))
+        replies = [here.read() for _ in range(5)]
+        wait("what followed", lambda: there.ask("GET", "a") == b"2")
+        same = contents(there) == contents(here)
+        resp.report(same and replies[-1] == [2, 1, b"x"], "another cluster of bowline's follows this one")
+        there.ask("REPLICAOF", "NO", "ONE")
+        resp.report(there.ask("INCR", "a") == 3 and here.ask("GET", "a") == b"2", "and is let go")
+    here.ask("REPLICAOF", resp.HOST, str(resp.PORTS[1]))
+    wait("the reason", lambda: field(here, "upstream_sync_error") == "the upstream is this cluster itself")
+    resp.report(here.ask("GET", "a") == b"2", "a cluster does not follow itself")
+    here.ask("REPLICAOF", "NO", "ONE")
+
+
 def main():
     if not shutil.which("redis-server"):
         resp.report(False, "redis-server is not installed (Debian: redis-server)")
@@ -318,12 +342,20 @@ def main():
             resp.report(not torn and looks > 0, f"{looks} looks saw whole transactions, {len(torn)} did not: {torn[:3]}")
             resp.report(odd <= {"LOADING", "CLUSTERDOWN", "TRYAGAIN"}, f"reads were refused with {sorted(odd)}")
             let_go(upstream)
+            another_cluster()
         finally:
             halt(writers + readers)
             upstream.stop()
-            on_node(resp.PORTS[0], "REPLICAOF", "NO", "ONE")
-            on_node(resp.PORTS[0], "CONFIG", "SET", "masterauth", "")
-            on_node(resp.PORTS[0], "FLUSHALL")
+            tidy_up()
+
+
+def tidy_up():
+    """Whichever node is there, for the tests that come after."""
+    for port in resp.PORTS:
+        with contextlib.suppress(OSError, resp.Closed):
+            for words in [("REPLICAOF", "NO", "ONE"), ("CONFIG", "SET", "masterauth", ""), ("FLUSHALL",)]:
+                on_node(port, *words)
+            return
 
 
 def halt(threads):
@@ -339,6 +371,6 @@ def halt(threads):
 if __name__ == "__main__":
     try:
         main()
-    except (TimeoutError, OSError, resp.Closed) as error:
+    except (TimeoutError, OSError, RuntimeError, resp.Closed) as error:
         resp.report(False, f"{error!r}")
     resp.finish()

@@ -82,11 +82,13 @@ proc_stat() {
 # Prints the pid of node $1, provided that it still is the process that was started: a pid
 # alone could by now be somebody else's.
 node_pid() {
-    local pid started fields
+    local pid started fields tasks
     [[ -f $STATE/n$1/pid ]] || return 1
     read -r pid started <"$STATE/n$1/pid" || return 1
     read -ra fields <<<"$(proc_stat "$pid")"
-    [[ ${fields[19]-} == "$started" && ${fields[0]} != Z ]] || return 1
+    # As long as another thread of it writes to the disk, a killed one has its sockets.
+    tasks=(/proc/"$pid"/task/*)
+    [[ ${fields[19]-} == "$started" && (${fields[0]} != Z || ${#tasks[@]} -gt 1) ]] || return 1
     echo "$pid"
 }
 

@@ -57,6 +57,8 @@ pub struct Config {
     pub max_clients: usize,
     /// A client idle for longer is disconnected; 0: never.
     pub idle_timeout_s: u64,
+    /// Memory of which the node's keys may take no more; 0: no bound.
+    pub max_memory_bytes: u64,
     /// Bytes of log since the last snapshot that make the next one due, at least.
     pub snapshot_log_bytes: u64,
     /// What peers have to know to be let in.

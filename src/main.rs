@@ -185,6 +185,7 @@ fn server_config(config: &Config, node: &Node) -> ServerConfig {
     ServerConfig {
         max_clients: config.max_clients,
         idle_timeout: idle,
+        max_memory_bytes: config.max_memory_bytes,
         tcp_keepalive: Some(Duration::from_secs(limits::TCP_KEEPALIVE_S)),
         drain_timeout: Duration::from_secs(limits::DRAIN_S),
         run_id: node.run_id(),

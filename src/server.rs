@@ -37,6 +37,7 @@ mod pubsub_commands;
 mod raft_commands;
 mod redirect;
 mod replicas;
+mod save;
 mod sentinel_commands;
 mod session;
 mod slowlog_command;
@@ -164,6 +165,8 @@ pub struct ServerConfig {
     pub max_clients: usize,
     /// A connection silent for this long is closed; None: never.
     pub idle_timeout: Option<Duration>,
+    /// Memory of which keys may take no more, at first (`maxmemory`); 0: no bound.
+    pub max_memory_bytes: u64,
     /// Silence before the kernel probes the other end; None: never.
     pub tcp_keepalive: Option<Duration>,
     /// How long a shutdown waits for what is in flight.
@@ -226,6 +229,7 @@ impl Server {
     ) {
         let addr = listener.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
         let parameters = Parameters::new(&config);
+        clients.eviction.max_memory_bytes.set(config.max_memory_bytes as i64);
         let early_users = access::early_users(config.requirepass.as_deref());
         let warned_of_password = Cell::new(false);
         let shared = Rc::new(Shared {

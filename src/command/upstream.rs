@@ -65,6 +65,7 @@ fn replicaof(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     if is(args[1], "NO") && is(args[2], "ONE") {
         if context.state.upstream.leave() {
             context.state.keyspace.flush_all();
+            context.propagate(&[b"FLUSHALL"]);
         }
         context.state.tell_refusals();
         return Ok(Reply::Ok);

@@ -128,6 +128,11 @@ pub struct Settings {
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub timeout: Option<u64>,
 
+    /// MiB of memory that this node's keys may take: above, it has keys evicted from the cluster as CONFIG
+    /// SET maxmemory-policy says, or refuses what needs more; 0: no bound. [default: 0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub maxmemory_mib: Option<u64>,
+
     /// MiB of log written since the last snapshot that make the next one due, at least (a snapshot
     /// larger than that waits for as much log as it is long). No more than this, and no more than
     /// 64, is kept in memory for followers that lag: beyond it they get a snapshot. [default: 64]
@@ -188,6 +193,7 @@ impl Settings {
             log_format: self.log_format.or(file.log_format),
             maxclients: self.maxclients.or(file.maxclients),
             timeout: self.timeout.or(file.timeout),
+            maxmemory_mib: self.maxmemory_mib.or(file.maxmemory_mib),
             snapshot_log_mib: self.snapshot_log_mib.or(file.snapshot_log_mib),
             secret: self.secret.or(file.secret),
             requirepass: self.requirepass.or(file.requirepass),

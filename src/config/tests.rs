@@ -88,7 +88,7 @@ fn every_flag_arrives() {
     let config = config(
         "--bind 127.0.0.2:7000 --peer-bind 127.0.0.3:7001 --node-id 1 --data-dir d --storage sled --timing \
          debug --verbose --log-format json --maxclients 5 --timeout 6 --snapshot-log-mib 7 --secret \
-         s3 --redirect moved --sentinel-name a.B_c-9 --enable-debug-command local",
+         s3 --maxmemory-mib 8 --redirect moved --sentinel-name a.B_c-9 --enable-debug-command local",
     );
     assert_eq!(config.bind, address("127.0.0.2:7000"));
     assert_eq!(config.peer_bind, address("127.0.0.3:7001"));
@@ -98,7 +98,7 @@ fn every_flag_arrives() {
     assert_eq!(config.timing, Timing::from(Pace::Debug));
     assert_eq!((config.verbose, config.log_format), (true, LogFormat::Json));
     assert_eq!((config.max_clients, config.idle_timeout_s), (5, 6));
-    assert_eq!(config.snapshot_log_bytes, 7 << 20);
+    assert_eq!((config.snapshot_log_bytes, config.max_memory_bytes), (7 << 20, 8 << 20));
     assert_eq!(config.secret.as_ref().map(Secret::reveal), Some("s3"));
     assert!(!format!("{config:?}").contains("s3"), "the secret shows");
     assert_eq!((config.redirect, config.sentinel_name.as_str()), (Redirect::Moved, "a.B_c-9"));
@@ -266,6 +266,8 @@ fn other_values_that_are_refused() {
     refused("--storage rocks", "[possible values: file, sled, memory]");
     refused("--timing slow", "[possible values: fast, debug, demo]");
     refused("--timeout -1", "--timeout");
+    refused("--maxmemory-mib -1", "--maxmemory-mib");
+    refused("--maxmemory-mib 1073741825", "up to 1073741824");
     refused("--no-such-flag", "--no-such-flag");
     refused("stray", "stray");
     refused("--config does-not-exist.toml", "cannot read the configuration file does-not-exist.toml");
@@ -286,6 +288,7 @@ fn the_file_says_the_same_and_the_command_line_wins() {
         maxclients = 3
         timeout = 4
         snapshot-log-mib = 5
+        maxmemory-mib = 6
         secret = "s"
         redirect = "moved"
         sentinel-name = "n"
@@ -294,7 +297,7 @@ fn the_file_says_the_same_and_the_command_line_wins() {
     let file = from_file(text, "").expect("valid");
     let words = "--cluster 127.0.0.1:1,127.0.0.1:2@7 --node-id 2 --bind 127.0.0.1:2 --peer-bind 127.0.0.1:7 \
                  --data-dir d --storage sled --timing demo --verbose --log-format json --maxclients 3 \
-                 --timeout 4 --snapshot-log-mib 5 --secret s --redirect moved --sentinel-name n \
+                 --timeout 4 --snapshot-log-mib 5 --maxmemory-mib 6 --secret s --redirect moved --sentinel-name n \
                  --enable-debug-command";
     assert_eq!(file, config(words));
     let mixed = from_file(text, "--timeout 9 --verbose=false --storage file").expect("valid");

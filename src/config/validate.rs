@@ -13,6 +13,9 @@ const MOST_CLIENTS: usize = 1_000_000;
 /// Of `snapshot-log-mib`: a log that no disk holds and no start reads.
 const MOST_SNAPSHOT_LOG_MIB: u64 = 1 << 20;
 
+/// Of `maxmemory-mib`: more than any machine has.
+const MOST_MEMORY_MIB: u64 = 1 << 30;
+
 /// Of `secret`, in bytes.
 const LONGEST_SECRET_BYTES: usize = 1024;
 
@@ -46,6 +49,12 @@ impl Settings {
                  {MOST_SNAPSHOT_LOG_MIB}"
             ));
         }
+        let maxmemory_mib = self.maxmemory_mib.unwrap_or(0);
+        if maxmemory_mib > MOST_MEMORY_MIB {
+            return invalid(format!(
+                "--maxmemory-mib {maxmemory_mib} is out of range: give a number up to {MOST_MEMORY_MIB}"
+            ));
+        }
         check_secret(self.secret.as_ref())?;
         let sentinel_name = sentinel_name(self.sentinel_name.clone())?;
         let place = place(&self)?;
@@ -63,6 +72,7 @@ impl Settings {
             log_format: self.log_format.unwrap_or_default(),
             max_clients,
             idle_timeout_s: self.timeout.unwrap_or(0),
+            max_memory_bytes: maxmemory_mib << 20,
             snapshot_log_bytes: snapshot_log_mib << 20,
             join_as: join_as(&self)?,
             requirepass: requirepass(self.requirepass)?,

@@ -54,6 +54,7 @@ fn config() -> ServerConfig {
         read_mode: Consistency::Linearizable,
         max_clients: 100,
         idle_timeout: None,
+        max_memory_bytes: 0,
         tcp_keepalive: Some(Duration::from_secs(300)),
         drain_timeout: Duration::from_secs(5),
         run_id: "0".repeat(40),

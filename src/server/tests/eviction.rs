@@ -63,6 +63,14 @@ fn writes_wait_for_keys_to_go_and_are_never_refused() {
 }
 
 #[test]
+fn a_node_may_be_started_with_a_bound() {
+    serve(ServerConfig { max_memory_bytes: 1 << 40, ..config() }, |harness| async move {
+        let mut peer = harness.connect().await;
+        peer.ask("CONFIG GET maxmemory", "*2 $9 maxmemory $13 1099511627776 ").await;
+    });
+}
+
+#[test]
 fn what_cannot_go_leaves_no_room() {
     serve_pretending(|harness| async move {
         let mut peer = harness.connect().await;

@@ -41,8 +41,12 @@ impl Following {
             (words(&["PING"]), "+PONG\r\n"),
             (words(&["REPLCONF", "listening-port", &port]), "+OK\r\n"),
             (words(&["REPLCONF", "capa", "eof", "capa", "psync2"]), "-ERR what?\r\n"),
+            (words(&["INFO", "replication"]), "$11\r\nmaster_x:1\n\r\n"),
             (words(psync), ""),
-        ] {
+        ]
+        .into_iter()
+        .filter(|(said, _)| psync[1] == "?" || !said.contains("INFO"))
+        {
             link.expect(said).await;
             link.send(answer).await;
         }
@@ -220,6 +224,17 @@ fn only_who_leads_has_a_link_and_it_logs_in() {
         all.eventually("upstream_sync_error", "the upstream answered AUTH with: -WRONGPASS no").await;
         all.harness.backend.status.borrow_mut().role = Role::Follower;
         link.ends().await;
+    });
+}
+
+#[test]
+fn a_cluster_does_not_follow_itself() {
+    serve(config(), |harness| async move {
+        let mut all = following(harness).await;
+        let own = all.harness.addr.port();
+        all.client.ask(&format!("REPLICAOF 127.0.0.1 {own}"), "+OK ").await;
+        all.eventually("upstream_sync_error", "the upstream is this cluster itself").await;
+        all.client.ask("REPLICAOF NO ONE", "+OK ").await;
     });
 }
 

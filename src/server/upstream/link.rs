@@ -199,8 +199,32 @@ impl Link {
         Ok(())
     }
 
+    /// A cluster that follows itself would lose everything to an empty copy. Each of its nodes names
+    /// it in `INFO`; an upstream that does not let itself be asked is believed to be another.
+    async fn refuse_own(&mut self) -> Result<(), Failure> {
+        let asked = self.ask(&["INFO", "replication"]).await?;
+        let Some(len) = asked.strip_prefix('$').and_then(|len| len.parse::<usize>().ok()) else {
+            return Ok(());
+        };
+        if len > limits::MAX_UPSTREAM_LINE_BYTES {
+            return Err(Failure::Connection("the upstream's INFO is too long".to_owned()));
+        }
+        while self.input.len() < len + 2 {
+            self.read().await?;
+        }
+        let text = self.input.split_to(len + 2);
+        let id = self.shared.backend.status().cluster_id.map_or(0, u128::from_be_bytes);
+        match String::from_utf8_lossy(&text).contains(&format!("master_replid:{id:040x}")) {
+            true => Err(Failure::Copy("the upstream is this cluster itself".to_owned())),
+            false => Ok(()),
+        }
+    }
+
     async fn ask_for_stream(&mut self, source: &Source) -> Result<Answer, Failure> {
         let next = source.offset.saturating_add(1).to_string();
+        if source.replid.is_empty() {
+            self.refuse_own().await?;
+        }
         let answer = match source.replid.as_str() {
             "" => self.ask(&["PSYNC", "?", "-1"]).await?,
             replid => self.ask(&["PSYNC", replid, &next]).await?,
@@ -214,9 +238,6 @@ impl Link {
                 Ok(Answer::Continue { replid: replid.to_owned() })
             }
             ["+FULLRESYNC", replid, offset] if is_replid(replid) => match offset.parse() {
-                Ok::<u64, _>(_) if self.is_own(replid) => {
-                    Err(Failure::Copy("the upstream is this cluster itself".to_owned()))
-                }
                 Ok(offset) => Ok(Answer::Full { replid: replid.to_owned(), offset }),
                 Err(_) => Err(unexpected("PSYNC", &answer)),
             },
@@ -224,15 +245,10 @@ impl Link {
         }
     }
 
-    /// Whether it is the id by which this very cluster's nodes name their history.
-    fn is_own(&self, replid: &str) -> bool {
-        let id = self.shared.backend.status().cluster_id.map_or(0, u128::from_be_bytes);
-        replid == format!("{id:040x}")
-    }
-
     async fn stream_on(&mut self) -> Result<std::convert::Infallible, Failure> {
         let source = self.source()?;
         let mut feed = Feed::new(source.offset, source.db);
+        self.acknowledge(source.offset).await?; // what follows a copy is sent once its end was found
         loop {
             while let Some(batch) = feed.next(&mut self.input).map_err(Failure::Copy)? {
                 let commands = batch.commands();
