@@ -197,11 +197,12 @@ pub const RDB_PARTS_IN_FLIGHT: usize = 4;
 /// Log written since the last snapshot that makes a new one due, at least.
 pub const SNAPSHOT_MIN_LOG_BYTES: u64 = 64 << 20;
 
-/// Bytes of a snapshot chunk, about.
-pub const SNAPSHOT_CHUNK_BYTES: usize = 256 << 10;
+/// Bytes of a snapshot chunk, about: what the node's loop serializes in one turn, for which its
+/// clients wait (a quarter of a millisecond).
+pub const SNAPSHOT_CHUNK_BYTES: usize = 64 << 10;
 
 /// Snapshot chunks handed to the snapshot thread and not yet written.
-pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 8;
+pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 32;
 
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;

@@ -54,6 +54,10 @@ impl Node {
                     self.step_down();
                 }
             }
+            if shared.walking_snapshot.get() {
+                // The walk wakes this loop itself: without this the sockets would wait for all of it.
+                tokio::task::yield_now().await;
+            }
             shared.gather().await;
             while let Ok(written) = helpers.written.try_recv() {
                 shared.written(written);
