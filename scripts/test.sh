@@ -23,6 +23,7 @@ Runs, each with the seconds that it took:
   power       tests/powercut: power cuts under the release binary
   simulation  tests/simulation, optimized, because it counts how much it gets through, and
               whether it sees what is broken deliberately
+  costs       instructions of the hot paths, beside what is recorded
   redis       redis-tests/run.sh, on a cluster of three nodes
   upstream    some units of Redis's own Tcl suite, connected to a follower
   fuzz        random commands to bowline and to redis-server, replies compared
@@ -51,6 +52,7 @@ install_tools() {
     command -v tclsh >/dev/null || apt_install tclsh tcl
     command -v patch >/dev/null || apt_install patch patch
     command -v cc >/dev/null || apt_install cc gcc
+    command -v valgrind >/dev/null || apt_install valgrind valgrind
     command -v npm >/dev/null || { apt_install node nodejs && apt_install npm npm; }
     command -v python3 >/dev/null || apt_install python3 python3
     "$VENV/bin/python" -c "import redis; assert redis.__version__ == '$REDIS_PY'" 2>/dev/null && return
@@ -103,6 +105,10 @@ simulation() {
     cargo test --profile mutants --features mutants --test simulation -- --nocapture
 }
 
+costs() {
+    scripts/costs.sh
+}
+
 redis() {
     BOWLINE_BIN=$TARGET/release/bowline redis-tests/run.sh | tee "$summary"
 }
@@ -126,6 +132,7 @@ stage 'bad days' bad_days
 stage nemesis nemesis
 stage power power
 stage simulation simulation
+stage costs costs
 stage redis redis
 stage upstream upstream
 stage fuzz fuzz
