@@ -13,6 +13,7 @@ mod log_view;
 mod membership;
 mod observer;
 mod peers;
+mod purge;
 mod read_rounds;
 mod reads;
 mod ready;

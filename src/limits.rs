@@ -373,3 +373,9 @@ pub const MIGRATE_SOCKETS: usize = 64;
 pub const MIGRATE_SOCKET_KEPT: Duration = Duration::from_secs(10);
 /// Bytes of a line of another server's answer; a longer one ends the connection.
 pub const MIGRATE_LINE_BYTES: usize = 64 << 10;
+
+/// After a snapshot that `save` asked for has failed, when the next is tried.
+pub const SAVE_TRIED_AGAIN: Duration = Duration::from_secs(5);
+
+/// Expired keys that reads have met and that are to be removed; more are met again.
+pub const MAX_MET_EXPIRED: usize = 1000;

@@ -15,7 +15,7 @@ mod upstream;
 use crate::command::{
     self, Acl, ConnectionCommand, Handler, Refusals, Reply, Sessions, Settings, State, Upstream, WriteContext,
 };
-use crate::keyspace::{Event, Keyspace};
+use crate::keyspace::{Blob, Event, Keyspace};
 use crate::limits;
 use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
@@ -170,6 +170,11 @@ impl Machine {
     /// What has happened since the last call, for whoever listens; not part of the state.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.state.keyspace.take_events()
+    }
+
+    /// Expired keys that reads have met, which nothing but a write of them removes: database and key.
+    pub fn take_met_expired(&mut self) -> Vec<(u32, Blob)> {
+        self.state.keyspace.take_met_expired()
     }
 
     /// Whether each key that changes is among the events.

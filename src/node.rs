@@ -117,6 +117,8 @@ struct Shared {
     walking_snapshot: Cell<bool>,
     /// Unix time at which the last snapshot was on disk; if there was none, of the start.
     last_snapshot_ms: Cell<u64>,
+    /// How many could not be written, and whether that is true of the last.
+    snapshots_failed: Cell<(u64, bool)>,
     promises: RefCell<VecDeque<Promise>>,
     /// Writes of the log under way whose time is taken: number, and when they began.
     syncs_begun: RefCell<VecDeque<(u64, u64)>>,
@@ -242,7 +244,11 @@ impl Node {
     /// The snapshot on disk as an RDB file.
     pub fn rdb(&self, request: RdbRequest) -> RdbParts {
         let (store, group) = (self.shared.snapshot_store.clone(), self.shared.group_id);
-        let directory = self.shared.data_dir.borrow().path().to_owned();
+        // A node that keeps everything in memory has no directory of its own.
+        let directory = match self.shared.storage {
+            "memory" => std::env::temp_dir(),
+            _ => self.shared.data_dir.borrow().path().to_owned(),
+        };
         rdb::start(store, group, directory, request)
     }
 

@@ -37,6 +37,7 @@ mod pubsub_commands;
 mod raft_commands;
 mod redirect;
 mod replicas;
+mod save;
 mod sentinel_commands;
 mod session;
 mod slowlog_command;

@@ -102,7 +102,9 @@ impl<'a> ReadContext<'a> {
             return None;
         };
         self.lookups.0 += 1;
-        self.saw_expiring |= item.has_expired(self.wall_ms);
+        if item.has_expired(self.wall_ms) {
+            self.expires(db, key);
+        }
         Some(item)
     }
 
@@ -113,15 +115,28 @@ impl<'a> ReadContext<'a> {
             return None;
         };
         self.lookups.0 += 1;
-        self.saw_expiring |= item.has_expired(self.wall_ms);
+        if item.has_expired(self.wall_ms) {
+            self.expires(self.db, key);
+        }
         Some(item)
+    }
+
+    fn expires(&mut self, db: usize, key: &[u8]) {
+        self.saw_expiring = true;
+        if !self.state.settings.active_expire {
+            self.state.keyspace.met_expired(db, key);
+        }
     }
 
     fn missed(&mut self, db: usize, key: &[u8]) {
         self.lookups.1 += 1;
         self.state.keyspace.missed(db, key);
+        self.met_expired(db, key);
+    }
+
+    /// Nobody would remove what has expired, and tell of it then.
+    fn met_expired(&self, db: usize, key: &[u8]) {
         if !self.state.settings.active_expire || self.state.upstream.is_followed() {
-            // Nobody will remove what has expired, and tell of it then.
             self.state.tell_expired(db, key);
         }
     }

@@ -215,6 +215,7 @@ fn remove(context: &mut WriteContext<'_>, pairs: &[&[u8]]) -> Outcome {
             Some(_) => {
                 edit.remove();
                 context.notify(EventClass::Generic, "del", pair[0]);
+                context.propagate_deletion(pair[0]);
                 told.push(pair[0]);
                 Removal::Removed
             }

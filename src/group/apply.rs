@@ -133,6 +133,7 @@ impl Group {
         for unit in units {
             self.apply_unit(&unit?, 0); // whoever asked for it was given up on
         }
+        self.purge_met();
         Ok(())
     }
 
@@ -240,7 +241,8 @@ impl Group {
             self.note_events(ticket);
             self.effects.replies.push((ticket, reply));
         }
-        if saw_expiring && !stale {
+        let met_expired = self.purge_met();
+        if (saw_expiring || met_expired) && !stale {
             self.effects.replies.truncate(mark);
             self.effects.notices.truncate(notices_mark);
             // A batch without units: its entry carries the leader's clock, and the job's

@@ -3,6 +3,7 @@
 //! replica for which nobody asks makes none.
 
 use super::{Blob, Call};
+use crate::limits;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -154,6 +155,8 @@ pub(super) struct Events {
     pub(super) touches: bool,
     /// Reads, which change nothing else, add what they have not found.
     pub(super) list: RefCell<Vec<Event>>,
+    /// What reads have met that has expired, and that nothing else removes.
+    met_expired: RefCell<Vec<(u32, Blob)>>,
 }
 
 impl Events {
@@ -229,12 +232,25 @@ impl super::Keyspace {
         }
     }
 
-    /// A key was looked up that may be there and has expired: whoever has cached it hears of it.
+    /// A key was looked up that may be there and has expired, and that nothing else removes: it is noted, and
+    /// whoever has cached it hears of it.
     pub fn met_expired(&self, db: usize, key: &[u8]) {
-        if self.events.touches && self.get(db, key, 0).is_some() {
+        if self.get(db, key, 0).is_none() {
+            return;
+        }
+        let mut met = self.events.met_expired.borrow_mut();
+        if met.len() < limits::MAX_MET_EXPIRED && !self.keeps_expired {
+            met.push((db as u32, Blob::new(key)));
+        }
+        if self.events.touches {
             let event = Event::Touched { db: db as u32, key: Blob::new(key) };
             self.events.list.borrow_mut().push(event);
         }
+    }
+
+    /// What [`Keyspace::met_expired`](super::Keyspace::met_expired) has noted since the last call.
+    pub fn take_met_expired(&mut self) -> Vec<(u32, Blob)> {
+        std::mem::take(self.events.met_expired.get_mut())
     }
 
     /// What has happened since the last call; nothing, mostly.

@@ -30,6 +30,7 @@ impl Swap {
 impl Keyspace {
     /// Gives each of two databases the other's number: one change, however many keys there are.
     pub fn swap(&mut self, a: usize, b: usize, now_ms: u64) {
+        self.propagation.always(); // as Redis, that of a database with itself too
         if a == b {
             return;
         }

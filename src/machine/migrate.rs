@@ -18,6 +18,7 @@ impl Machine {
     pub(super) fn remove_migrated(&mut self, command: &Command<'_>) -> Reply {
         let (now_ms, seed) = (self.clock_ms, self.index);
         let (state, db) = (&mut self.state, command.db as usize);
+        state.keyspace.begin_command();
         remove_migrated(&mut WriteContext { state, db, now_ms, seed }, &command.args)
     }
 }

@@ -3,6 +3,8 @@
 mod databases;
 mod members;
 mod once;
+mod propagation;
+mod rdb;
 mod replicas;
 mod upstream;
 

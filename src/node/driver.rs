@@ -279,6 +279,7 @@ impl Shared {
             SnapshotEvent::Stored { index, size_bytes } => {
                 info!(self.log, "snapshot stored"; "index" => index, "bytes" => size_bytes);
                 self.last_snapshot_ms.set(self.clock.now().wall_ms);
+                self.snapshots_failed.set((self.snapshots_failed.get().0, false));
                 self.tell_clients(SnapshotNews::Stored(index));
                 Input::SnapshotStored { index, size_bytes }
             }
@@ -286,6 +287,7 @@ impl Shared {
                 // The log is intact and goes on growing; the next attempt writes a new file.
                 error!(self.log, "the snapshot could not be written"; "error" => %error);
                 self.walking_snapshot.set(false);
+                self.snapshots_failed.set((self.snapshots_failed.get().0 + 1, true));
                 self.tell_clients(SnapshotNews::Failed);
                 Input::SnapshotFailed
             }

@@ -115,6 +115,7 @@ impl Node {
             receiving_snapshot: Arc::new(AtomicBool::new(false)),
             walking_snapshot: Cell::new(false),
             last_snapshot_ms: Cell::new(Clock::start().now().wall_ms),
+            snapshots_failed: Cell::default(),
             promises: RefCell::new(VecDeque::new()),
             syncs_begun: RefCell::default(),
             stop: RefCell::new(None),

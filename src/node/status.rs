@@ -105,6 +105,10 @@ pub struct NodeStatus {
     /// Changes of keys since the snapshot that is on disk.
     pub unsaved_changes: u64,
     pub snapshots_total: u64,
+    /// Attempts that ended without one.
+    pub snapshots_failed_total: u64,
+    /// How the last attempt ended.
+    pub last_snapshot_failed: bool,
     pub entries_applied_total: u64,
     pub pending_bytes: u64,
     /// To and from peers.
@@ -176,6 +180,8 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         disk_syncs_total: disk.syncs,
         unsaved_changes: status.unsaved_changes,
         snapshots_total: status.snapshots_total,
+        snapshots_failed_total: shared.snapshots_failed.get().0,
+        last_snapshot_failed: shared.snapshots_failed.get().1,
         entries_applied_total: status.entries_applied_total,
         pending_bytes: status.pending_bytes,
         messages_sent_total: messages.0,

@@ -4,6 +4,7 @@
 use super::Shared;
 use super::connection::{Connection, SHRINK_AFTER};
 use super::failovers::Failovers;
+use super::save::keep_saved;
 use crate::limits;
 use slog::{info, warn};
 use socket2::{SockRef, TcpKeepalive};
@@ -99,6 +100,7 @@ fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {
 }
 
 fn keep_house(shared: &Shared) {
+    keep_saved(shared);
     let now = Instant::now();
     let idle_s = shared.parameters.timeout_s.get() as u64;
     for client in shared.clients.all() {

@@ -5,17 +5,30 @@ use super::Shared;
 use super::connection::{Capture, Connection};
 use super::dispatch::Flow;
 use super::parameters::{self, Holder, Row};
-use crate::command::{Reply, glob_matches};
+use crate::command::{ConnectionCommand as Do, Reply, glob_matches};
 use crate::group::{Job, Step};
-use crate::wire::units::put_settings_unit;
+use crate::wire::units::{Args, put_settings_unit};
 use std::collections::BTreeMap;
 
 /// What `CONFIG SET` is going to set, checked.
 pub type Changes = Vec<(&'static Row, String)>;
 
+/// Whether a call looks at what the whole cluster shares: another node may just have set it.
+pub fn needs_news(what: Do, args: &Args<'_>) -> bool {
+    what == Do::ConfigGet && asked_for(&args[2..]).values().any(|row| matches!(row.holder, Holder::Cluster))
+}
+
 /// `CONFIG GET pattern ...`.
 pub fn get(shared: &Shared, patterns: &[&[u8]]) -> Reply {
-    let mut found: BTreeMap<Vec<u8>, &Row> = BTreeMap::new();
+    let pairs = asked_for(patterns)
+        .into_iter()
+        .map(|(name, row)| (Reply::bulk(name), Reply::bulk(row.value(shared))));
+    Reply::Map(pairs.collect())
+}
+
+/// By the names that are shown.
+fn asked_for(patterns: &[&[u8]]) -> BTreeMap<Vec<u8>, &'static Row> {
+    let mut found: BTreeMap<Vec<u8>, &'static Row> = BTreeMap::new();
     for pattern in patterns {
         if !pattern.iter().any(|letter| b"[*?".contains(letter)) {
             found.extend(parameters::find(pattern).map(|row| (pattern.to_vec(), row)));
@@ -26,8 +39,7 @@ pub fn get(shared: &Shared, patterns: &[&[u8]]) -> Reply {
         let matching = matching.filter(|row| glob_matches(&pattern, row.name.as_bytes()));
         found.extend(matching.map(|row| (row.name.as_bytes().to_vec(), row)));
     }
-    let pairs = found.into_iter().map(|(name, row)| (Reply::bulk(name), Reply::bulk(row.value(shared))));
-    Reply::Map(pairs.collect())
+    found
 }
 
 /// `CONFIG SET name value ...`: what to set, if all of it can be.

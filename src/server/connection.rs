@@ -48,8 +48,9 @@ pub enum Capture {
     Exec(Vec<(usize, Queued)>),
     /// The rules of an `ACL SETUSER` that removes passwords, as they went to the log and as given.
     Removals(Vec<(String, String)>),
-    /// A login, to be judged once this node has applied what was committed when it came.
-    Login(ConnectionCommand, &'static Command, Request),
+    /// What is answered once this node has applied what was committed when it came: a login that it
+    /// would refuse, a look at the parameters of the cluster.
+    News(ConnectionCommand, &'static Command, Request),
     /// A wish about a member, whose effect is then waited for.
     Member(MemberGoal),
     /// Parameters of the whole cluster.

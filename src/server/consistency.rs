@@ -47,7 +47,7 @@ fn choose(connection: &mut Connection, chosen: Option<Consistency>) {
 impl Connection {
     /// Of its next reads.
     pub(super) fn consistency(&self) -> Consistency {
-        if matches!(self.capture, Some(Capture::Migrate(_) | Capture::Login(..))) {
+        if matches!(self.capture, Some(Capture::Migrate(_) | Capture::News(..))) {
             return Consistency::Linearizable; // for this, nothing old will do
         }
         self.session.consistency.unwrap_or(self.shared.parameters.read_mode.get())

@@ -11,7 +11,7 @@ use super::eviction::Room;
 use super::exec::Unfinished;
 use super::session::{Session, Transaction};
 use super::tracking::Tracking;
-use super::{control_command, local};
+use super::{config_command, control_command, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
@@ -175,15 +175,17 @@ impl Connection {
             self.check_queued();
         }
         let with_local = what == Do::Exec && self.session.multi.as_ref().is_some_and(Transaction::has_local);
-        if (local::is_barrier(what) || with_local) && !job.steps.is_empty() {
+        let needs_news =
+            self.login_needs_news(what, &request.args()) || config_command::needs_news(what, &request.args());
+        if (local::is_barrier(what) || with_local || needs_news) && !job.steps.is_empty() {
             return Flow::Hold(request);
         }
-        if self.login_needs_news(what, &request.args()) {
-            self.capture = Some(Capture::Login(what, row, request));
+        self.show_local(what, &request);
+        if needs_news {
+            self.capture = Some(Capture::News(what, row, request));
             job.steps.push(Step::Watch(Request::from_args(&["WATCH"]))); // a read of nothing
             return Flow::Submit;
         }
-        self.show_local(what, &request);
         let args = request.args();
         let began_ns = self.shared.observer().begin();
         if what == Do::Migrate {
@@ -334,7 +336,7 @@ impl Connection {
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
-            (Capture::Login(what, row, request), _) => {
+            (Capture::News(what, row, request), _) => {
                 let (args, began_ns) = (request.args(), self.shared.observer().begin());
                 let reply = local::run(self, what, &args);
                 self.observed(began_ns, row, &args, Some(&reply));

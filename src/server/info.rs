@@ -238,10 +238,11 @@ fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
     text.field("rdb_changes_since_last_save", status.unsaved_changes);
     text.field("rdb_bgsave_in_progress", u8::from(status.snapshot_in_progress));
     text.field("rdb_saves", status.snapshots_total);
-    text.field("rdb_last_bgsave_status", "ok");
+    let last = if status.last_snapshot_failed { "err" } else { "ok" };
+    text.field("rdb_last_bgsave_status", last);
     text.field("aof_enabled", durable);
     text.field("aof_rewrite_in_progress", u8::from(status.snapshot_in_progress));
-    text.field("aof_last_bgrewrite_status", "ok");
+    text.field("aof_last_bgrewrite_status", last);
     text.zeros(NO_FORKS);
     text.field("aof_last_write_status", "ok"); // after a failed write there is no server
     text.field("aof_current_size", status.log_bytes);

@@ -131,7 +131,7 @@ impl Connection {
                     self.shared.backend.take_snapshot();
                 }
                 let patience = Duration::from_millis(limits::SNAPSHOT_WAIT_MS);
-                self.wait_for(Goal::Snapshot(status.applied_index), patience);
+                self.wait_for(Goal::snapshot(&status), patience);
                 Ok(Flow::Submit)
             }
             NodeCommand::WaitAof => {

@@ -9,6 +9,7 @@ mod table;
 pub use grammar::Grammar;
 pub use table::ROWS;
 
+use super::save::SavePoints;
 use super::{ServerConfig, Shared};
 use crate::command::{requirepass, shown_requirepass};
 use crate::group::Consistency;
@@ -76,6 +77,8 @@ pub struct Parameters {
     pub repl_ping_period_s: Cell<i64>,
     /// Entries of `ACL LOG`.
     pub acllog_max_len: Cell<i64>,
+    /// `save`
+    pub save: SavePoints,
     hints: RefCell<BTreeMap<&'static str, String>>,
 }
 
@@ -91,6 +94,7 @@ impl Parameters {
             latency_percentiles: RefCell::new(vec![50.0, 99.0, 99.9]),
             repl_ping_period_s: Cell::new(limits::REPLICA_PING_PERIOD_S),
             acllog_max_len: Cell::new(limits::ACL_LOG_ENTRIES),
+            save: SavePoints::default(),
             hints: RefCell::default(),
         }
     }

@@ -112,7 +112,7 @@ impl Connection {
                 if status.snapshot_index < status.applied_index {
                     backend.take_snapshot();
                 }
-                (Goal::Snapshot(status.applied_index), Duration::from_millis(limits::SNAPSHOT_WAIT_MS))
+                (Goal::snapshot(&status), Duration::from_millis(limits::SNAPSHOT_WAIT_MS))
             }
         };
         self.wait_for(goal, patience);

@@ -91,8 +91,8 @@ pub struct Ending {
     haste: Haste,
     /// Stop although there is no snapshot.
     force: bool,
-    /// A snapshot of everything up to here comes first.
-    save: Option<u64>,
+    /// A snapshot comes first.
+    save: Option<Box<Goal>>,
 }
 
 #[derive(Debug, Default)]
@@ -140,7 +140,7 @@ impl Connection {
             if status.snapshot_index < status.applied_index {
                 self.shared.backend.take_snapshot();
             }
-            ending.save = Some(status.applied_index);
+            ending.save = Some(Box::new(Goal::snapshot(&status)));
         } else {
             clients.stop().ask(haste);
         }
@@ -153,9 +153,10 @@ impl Connection {
         let Some(Wait { goal: Goal::End(ending), deadline }) = &mut self.wait else { return false };
         let clients = &self.shared.clients;
         let mut failed = false;
-        if let Some(index) = ending.save {
-            let saved = self.shared.backend.status().snapshot_index >= index;
-            failed = !saved && Instant::now() >= *deadline;
+        if let Some(goal) = &ending.save {
+            let outcome = goal.reached(&self.shared.backend.status());
+            let saved = outcome == Some(Reply::Ok);
+            failed = !saved && (outcome.is_some() || Instant::now() >= *deadline);
             if saved || failed && ending.force {
                 ending.save = None;
                 failed = false;

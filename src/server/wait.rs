@@ -14,6 +14,9 @@ use crate::wire::NodeId;
 use crate::wire::units::{Args, Change};
 use std::time::Instant;
 
+/// As Redis says it; why is in the node's log.
+const SNAPSHOT_FAILED: Reply = Reply::error("ERR");
+
 /// A wait under way.
 pub struct Wait {
     pub goal: Goal,
@@ -28,8 +31,8 @@ pub enum Goal {
     Member(MemberGoal),
     /// This node leads.
     Leader(NodeId),
-    /// Everything up to this index is in a snapshot on disk.
-    Snapshot(u64),
+    /// Everything up to this index is in a snapshot on disk; an attempt that fails after so many ends it.
+    Snapshot { index: u64, failed_before: u64 },
     /// `WAITAOF`
     Disks(Waited),
     /// `SHUTDOWN`: see [`super::stop`], which looks at it.
@@ -51,6 +54,11 @@ pub struct MemberGoal {
 }
 
 impl Goal {
+    /// A snapshot of all that this node has applied by now.
+    pub fn snapshot(status: &NodeStatus) -> Self {
+        Self::Snapshot { index: status.applied_index, failed_before: status.snapshots_failed_total }
+    }
+
     /// The reply, if it is reached.
     pub fn reached(&self, status: &NodeStatus) -> Option<Reply> {
         match self {
@@ -62,7 +70,10 @@ impl Goal {
             Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
             Self::Migrate(transfer) => transfer.is_over().then_some(Reply::Ok),
             Self::Sleep { .. } => None,
-            Self::Snapshot(index) => (status.snapshot_index >= *index).then_some(Reply::Ok),
+            Self::Snapshot { index, .. } if status.snapshot_index >= *index => Some(Reply::Ok),
+            Self::Snapshot { failed_before, .. } => {
+                (status.snapshots_failed_total > *failed_before).then_some(SNAPSHOT_FAILED)
+            }
             Self::Disks(waited) => waited.reached(status),
             Self::End(_) => None,
         }
@@ -82,7 +93,7 @@ impl Goal {
             }
             Self::Migrate(_) => Reply::error("IOERR error or timeout reading to target instance"),
             Self::Sleep { .. } => Reply::Ok,
-            Self::Snapshot(_) => Reply::error(
+            Self::Snapshot { .. } => Reply::error(
                 "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",
             ),
             Self::Disks(waited) => waited.found(status),

@@ -1,6 +1,7 @@
 //! `CONFIG`: what is shown is what is done, all or nothing is set, and errors are Redis's.
 
 use super::*;
+use crate::wire::units::Unit;
 
 const FAILED: &str = "-ERR CONFIG SET failed (possibly related to argument";
 
@@ -91,6 +92,30 @@ fn parameters_of_the_cluster_and_of_the_node_are_set_together() {
         let reason = "a parameter of the whole cluster cannot be set inside a transaction";
         peer.expect(format!("*2\r\n+OK\r\n-ERR {reason}\r\n")).await;
         assert_eq!(value(&mut peer, "timeout").await, "5");
+    });
+}
+
+#[test]
+fn a_look_at_a_parameter_of_the_cluster_sees_what_other_nodes_have_set() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        peer.ask("READONLY", "+OK ").await;
+        let asked = || harness.backend.seen.borrow().clone();
+        value(&mut peer, "timeout").await;
+        assert_eq!(asked(), [], "the node knows that by itself");
+        harness.backend.paused.set(true);
+        peer.send("PING\r\nCONFIG GET timeou? notify*\r\nPING\r\n").await;
+        peer.expect("+PONG\r\n").await;
+        while harness.backend.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Meanwhile this node hears of it.
+        let unit = Unit::Settings(vec![("notify-keyspace-events", b"KEA")]);
+        harness.backend.apply(&unit, &harness.clients);
+        harness.backend.go_on();
+        peer.expect("*4\r\n$22\r\nnotify-keyspace-events\r\n$3\r\nAKE\r\n$7\r\ntimeout\r\n$1\r\n0\r\n").await;
+        peer.expect("+PONG\r\n").await;
+        assert_eq!(asked(), [(1, Consistency::Linearizable)]);
     });
 }
 

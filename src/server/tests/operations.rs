@@ -178,6 +178,41 @@ fn saves_are_answered_as_they_are_true() {
         }
         harness.backend.status.borrow_mut().snapshot_index = 50;
         operator.expect("+OK\r\n").await;
+        // One that fails is not waited for.
+        harness.backend.status.borrow_mut().applied_index = 60;
+        operator.send("SAVE\r\n").await;
+        while harness.backend.asked.borrow().len() < 6 {
+            tokio::task::yield_now().await;
+        }
+        harness.backend.status.borrow_mut().snapshots_failed_total = 1;
+        operator.expect("-ERR\r\n").await;
+        harness.backend.status.borrow_mut().last_snapshot_failed = true;
+        operator.send("INFO persistence\r\n").await;
+        assert!(operator.text().await.contains("rdb_last_bgsave_status:err\r\n"));
+        operator.expect("").await;
+        operator.send("SHUTDOWN SAVE\r\n").await;
+        while harness.backend.asked.borrow().len() < 7 {
+            tokio::task::yield_now().await;
+        }
+        harness.backend.status.borrow_mut().snapshots_failed_total = 2;
+        operator.expect("-ERR Errors trying to SHUTDOWN. Check logs.\r\n").await;
+    });
+}
+
+#[test]
+fn snapshots_are_taken_as_save_says() {
+    serve(config(), |harness| async move {
+        let mut operator = harness.connect().await;
+        operator.ask("CONFIG SET save \"100 1000 3600 5\"", "+OK ").await;
+        operator.ask("CONFIG GET save", "*2 $4 save $15 100_1000_3600_5 ").await;
+        // Never saved; too few changes for the first, enough for the second.
+        harness.backend.status.borrow_mut().unsaved_changes = 5;
+        while harness.backend.asked.borrow().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!(*harness.backend.asked.borrow(), ["snapshot"]);
+        operator.ask("CONFIG SET save \"\" repl-backlog-size 10mb", "+OK ").await;
+        operator.ask("CONFIG GET repl-backlog-size", "*2 $17 repl-backlog-size $8 10485760 ").await;
     });
 }
 
