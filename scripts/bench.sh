@@ -138,11 +138,14 @@ if [[ ${modes[*]} != report ]]; then
 fi
 plotter
 mkdir -p "$out"
+outcome=0
 for mode in "${modes[@]}"; do
     # It ends what it has started, also on Ctrl-C and SIGTERM, which reach it too.
     "$python" -B "$ROOT/scripts/bench/main.py" --mode "$mode" --out "$out" --docs "$docs" --binary "$binary" \
         --load "$load" --load-etcd "$load_etcd" "${args[@]}" &
     child=$!
     trap 'kill -TERM $child 2>/dev/null || true; wait $child || true; exit 130' INT TERM HUP
-    wait $child || exit $?
+    # What fails in one part does not keep the others from being measured.
+    wait $child || outcome=$?
 done
+exit $outcome

@@ -244,7 +244,11 @@ impl Node {
     /// The snapshot on disk as an RDB file.
     pub fn rdb(&self, request: RdbRequest) -> RdbParts {
         let (store, group) = (self.shared.snapshot_store.clone(), self.shared.group_id);
-        let directory = self.shared.data_dir.borrow().path().to_owned();
+        // A node that keeps everything in memory has no directory of its own.
+        let directory = match self.shared.storage {
+            "memory" => std::env::temp_dir(),
+            _ => self.shared.data_dir.borrow().path().to_owned(),
+        };
         rdb::start(store, group, directory, request)
     }
 

@@ -3,12 +3,11 @@ import contextlib
 import socket
 import time
 
-import resp
 from load import end, finish, point
 from matrix import MAIN
 from processes import Failed
 from progress import Progress
-from systems import REFERENCE
+from systems import REFERENCE, resp
 
 FEW, MANY = 200, 5000
 LARGE_BYTES = 64 << 20
@@ -84,10 +83,7 @@ def run(args, place, generators, systems, store, header):
         for what, measure in (("connections", lambda s: connections(generators, s, seconds, rounds)),
                               ("large value", lambda s: large_value(generators, s, seconds))):
             progress.say(f"{system.label}: {what}")
-            system.start(place)
-            try:
+            with progress.attempt(f"{system.label}: {what}"), system.running(place):
                 store.add("connections", {"what": what, "system": name, **measure(system)})
-            finally:
-                system.stop()
             progress.step(1)
-    progress.finish()
+    return progress.finish()

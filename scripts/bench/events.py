@@ -8,7 +8,7 @@ from load import point
 from matrix import MAIN
 from processes import HOST, Failed, wait_for
 from progress import Progress
-from systems import REFERENCE, ask
+from systems import REFERENCE, Redis
 
 INTERVAL_MS = 100
 KEYS = 1_000_000
@@ -59,18 +59,8 @@ def applied(system, node):
 
 def snapshot(scene, system):
     scene.wait_until(0.35)
-    scene.mark("snapshot on the leader begins")
-    reply = ask(system.port(system.leader()), "RAFT", "SNAPSHOT", timeout_s=300)
-    if reply != "OK":
-        raise Failed(f"RAFT SNAPSHOT: {reply}")
-    scene.mark("it is on disk")
-
-
-def redis_snapshot(scene, system):
-    scene.wait_until(0.35)
-    scene.mark("BGSAVE begins")
-    ask(system.port(0), "BGSAVE")
-    wait_for("the end of BGSAVE", lambda: b"rdb_bgsave_in_progress:0" in ask(system.port(0), "INFO", "persistence"), 300)
+    scene.mark("a snapshot begins")
+    system.snapshot()
     scene.mark("it is on disk")
 
 
@@ -122,7 +112,7 @@ def play(name, generators, system, keys, seconds):
     def act():
         try:
             {"snapshot": lambda: snapshot(scene, system),
-             "snapshot of redis-server": lambda: redis_snapshot(scene, system),
+             "snapshot of redis-server": lambda: snapshot(scene, system),
              "follower away": lambda: follower_away(scene, system, node),
              "follower comes back": lambda: follower_back(scene, system, node),
              "leader killed": lambda: leader_killed(scene, system, node)}[name]()
@@ -149,12 +139,11 @@ def run(args, place, generators, systems, store, header):
     for name in SCENARIOS:
         system = systems[REFERENCE if "redis" in name else MAIN]
         progress.say(f"{name}: starting, {keys} keys")
-        system.start(place)
-        try:
+        with progress.attempt(name), system.running(place):
             generators.fill(system, point(keys=keys, value_bytes=32))
+            if isinstance(system, Redis):
+                wait_for("the end of AOF rewriting", system.at_rest, 600)
             progress.say(name)
             store.add("events", {"scenario": name, "system": system.name, **play(name, generators, system, keys, seconds)})
-        finally:
-            system.stop()
         progress.step(seconds + 3 + keys / 300_000)
-    progress.finish()
+    return progress.finish()

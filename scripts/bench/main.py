@@ -5,7 +5,11 @@ import resource
 import signal
 import sys
 
+import connections
+import events
+import report
 import results
+import startup
 from load import Generators
 from matrix import Matrix, Pace, dimensions
 from processes import Failed, Place, fail
@@ -38,28 +42,19 @@ def run_matrix(args, place, generators, systems, store, header):
              ", ".join(dimension.name for dimension in every))
     chosen = [dimension for dimension in every if not args.only or dimension.name in args.only]
     header.update(rounds=pace.rounds, seconds_per_point=pace.seconds, warm_up_seconds=pace.warm_up)
-    Matrix(place, generators, systems, store, pace).run(chosen, header)
+    return Matrix(place, generators, systems, store, pace).run(chosen, header)
 
 
 def measure(args, store):
-    """Runs what was asked for; `finally` and the signals' exceptions see to it that nothing stays."""
+    """Runs what was asked for, and returns what failed. Signals are exceptions: nothing stays behind."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     header = {"machine": results.machine(args.binary, args.out)}
     with Place(args.out, args.port) as place:
         generators = Generators(args.load, args.load_etcd)
         systems = all_systems(args.binary, args.load_etcd)
-        if args.mode == "matrix":
-            run_matrix(args, place, generators, systems, store, header)
-        elif args.mode == "events":
-            import events
-            events.run(args, place, generators, systems, store, header)
-        elif args.mode == "startup":
-            import startup
-            startup.run(args, place, generators, systems, store, header)
-        elif args.mode == "connections":
-            import connections
-            connections.run(args, place, generators, systems, store, header)
+        run = {"matrix": run_matrix, "events": events.run, "startup": startup.run, "connections": connections.run}
+        return run[args.mode](args, place, generators, systems, store, header)
 
 
 def main():
@@ -69,10 +64,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(130))
     try:
-        if args.mode != "report":
-            measure(args, store)
-        import report
+        failures = measure(args, store) if args.mode != "report" else []
         report.write(store, args.docs)
+        if failures:
+            fail(f"{len(failures)} of the measurements failed; see above")
     except KeyboardInterrupt:
         sys.exit(130)
     except Failed as failed:

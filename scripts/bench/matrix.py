@@ -112,14 +112,13 @@ class Matrix:
                 order = dimension.systems
                 for name in order[number % len(order):] + order[:number % len(order)]:
                     self.round(dimension, number, self.systems[name])
-        self.progress.finish()
+        return self.progress.finish()
 
     def round(self, dimension, number, system):
         for (keys, _), group in groups(system, dimension.points).items():
             where = f"{dimension.name}, round {number + 1} of {self.pace.rounds}, {system.label}"
             self.progress.say(f"{where}: starting, {keys} keys")
-            system.start(self.place)
-            try:
+            with self.progress.attempt(where), system.running(self.place):
                 empty_bytes = system.resident_bytes()
                 filled = self.generators.fill(system, group[0])
                 if filled["errors"]:
@@ -127,9 +126,8 @@ class Matrix:
                 key_bytes = (system.resident_bytes() - empty_bytes) / keys
                 self.progress.step(START_COST_S + keys / FILL_RATE)
                 for one in group:
-                    self.measure(dimension, number, system, one, key_bytes, where)
-            finally:
-                system.stop()
+                    with self.progress.attempt(f"{where}: {title(one)}"):
+                        self.measure(dimension, number, system, one, key_bytes, where)
 
     def measure(self, dimension, number, system, one, key_bytes, where):
         self.progress.say(f"{where}: {title(one)}")

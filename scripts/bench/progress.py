@@ -1,6 +1,9 @@
 """A progress bar with the time left, on standard error: in place on a terminal, else a line now and then."""
+import contextlib
 import sys
 import time
+
+from processes import Failed
 
 WIDTH = 30
 SELDOM_S = 20
@@ -20,7 +23,7 @@ class Progress:
         self.total, self.done = max(total, 1e-9), 0.0
         self.began = self.shown = time.monotonic()
         self.tty = sys.stderr.isatty()
-        self.text = ""
+        self.text, self.failures = "", []
 
     def say(self, text):
         """What is being done now."""
@@ -46,6 +49,17 @@ class Progress:
         sys.stderr.write(("\r\x1b[K" if self.tty else "") + text + "\n")
         sys.stderr.flush()
 
+    @contextlib.contextmanager
+    def attempt(self, what):
+        """What fails is said, and the rest is measured all the same."""
+        try:
+            yield
+        except (Failed, OSError, KeyError) as error:
+            self.note(f"FAILED: {what}: {error}")
+            self.failures.append(what)
+
     def finish(self):
+        """What has failed."""
         self.done = self.total
         self.note(f"done in {clock(time.monotonic() - self.began)}")
+        return self.failures

@@ -1,4 +1,5 @@
 """What is compared: each system starts on an empty directory, says where clients go, and ends."""
+import contextlib
 import json
 import os
 import shutil
@@ -40,7 +41,7 @@ class System:
 
     def __init__(self, name, label):
         self.name, self.label = name, label
-        self.nodes = []
+        self.nodes, self.place = [], None
 
     def port(self, node):
         return self.place.base_port + node
@@ -51,8 +52,17 @@ class System:
         self.launch()
 
     def stop(self):
-        self.place.clear()
         self.nodes = []
+        self.place.clear()
+
+    @contextlib.contextmanager
+    def running(self, place):
+        """Whatever happens, it does not stay."""
+        try:
+            self.start(place)
+            yield self
+        finally:
+            self.stop()
 
     def leader(self):
         return 0
@@ -104,6 +114,17 @@ class Redis(System):
     def await_node(self, node, patience_s=600):
         wait_for("redis-server", lambda: ask(self.port(node), "PING") == "PONG", patience_s, self.nodes)
 
+    def at_rest(self):
+        """No child writes a snapshot or a new log."""
+        told = info(self.port(0), "persistence")
+        return all(told[name] == "0" for name in
+                   ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"))
+
+    def snapshot(self):
+        """Until it is on disk. BGSAVE is refused while the log is being rewritten."""
+        wait_for("BGSAVE", lambda: ask(self.port(0), "BGSAVE") == "Background saving started", 600, self.nodes)
+        wait_for("the end of BGSAVE", self.at_rest, 600, self.nodes)
+
     def supports(self, point):
         if self.replicas and point["load"] in ("get", "ping", "mixed"):
             return False
@@ -131,13 +152,13 @@ class Bowline(System):
         return info(self.port(node), "raft")
 
     def await_leader(self, patience_s=600):
-        """Every node that runs knows one, and has applied all that it knows to be committed."""
+        """Every node knows one, and has applied all that it knows to be committed."""
         def settled():
-            told = [self.raft(node) for node in range(len(self.nodes)) if self.nodes[node].runs()]
+            told = [self.raft(node) for node in range(len(self.nodes))]
             leaders = {one["raft_leader_id"] for one in told}
             behind = any(one["raft_applied_index"] != one["raft_commit_index"] for one in told)
             return len(leaders) == 1 and leaders != {"0"} and not behind
-        wait_for("a leader", settled, patience_s)
+        wait_for("a leader", settled, patience_s, self.nodes)
 
     def leader(self):
         def found():
@@ -152,6 +173,12 @@ class Bowline(System):
 
     def restart(self, node):
         self.nodes[node] = self.launch_node(node)
+
+    def snapshot(self):
+        """On the leader, until it is on disk."""
+        reply = ask(self.port(self.leader()), "RAFT", "SNAPSHOT", timeout_s=600)
+        if reply != "OK":
+            raise Failed(f"RAFT SNAPSHOT: {reply}")
 
     def supports(self, point):
         return self.count > 1 or point["entry"] == "leader"

@@ -4,6 +4,7 @@ mod databases;
 mod members;
 mod once;
 mod propagation;
+mod rdb;
 mod replicas;
 mod upstream;
 

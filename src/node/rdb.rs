@@ -1,6 +1,6 @@
 //! This node's newest snapshot as an RDB file, for a replica of Redis's protocol: read and
 //! converted on a helper thread, a chunk at a time. Whoever wants the length first has the file
-//! spooled in the data directory, under no name. The node's thread must never read a snapshot.
+//! spooled in a directory, under no name. The node's thread must never read a snapshot.
 
 use crate::limits;
 use crate::machine::RdbWriter;
@@ -10,7 +10,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 /// Which file is wanted.
@@ -37,9 +36,6 @@ pub enum RdbPart {
 
 /// The pieces, or why there are no more.
 pub type RdbParts = mpsc::Receiver<Result<RdbPart, String>>;
-
-/// Numbers the files that are being spooled.
-static SPOOLED: AtomicU64 = AtomicU64::new(0);
 
 /// Begins to read. The thread waits for whoever takes the pieces, and ends when nobody does.
 pub fn start(
@@ -91,10 +87,9 @@ fn spool(
     request: RdbRequest,
 ) -> Result<File, String> {
     let cannot = |error: std::io::Error| format!("cannot spool it: {error}");
-    let number = SPOOLED.fetch_add(1, Ordering::Relaxed);
-    let path = directory.join(format!("sync-{number}.rdb"));
-    let mut options = OpenOptions::new();
-    let mut file = options.read(true).write(true).create(true).truncate(true).open(&path).map_err(cannot)?;
+    let name = getrandom::u64().map_err(|error| format!("no random bytes: {error}"))?;
+    let path = directory.join(format!("sync-{name:016x}.rdb"));
+    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(cannot)?;
     fs::remove_file(&path).map_err(cannot)?; // it is gone with the last who has it open
     convert(store, group, request, &mut |bytes| file.write_all(&bytes).map_err(cannot))?;
     Ok(file)

@@ -82,8 +82,12 @@ pub async fn run(shared: Rc<Shared>) {
     shared.backend.look(&mut |machine| shared.clients.upstream.refuse(machine.refusals()));
     loop {
         match source(&shared) {
-            Some(source) if shared.backend.leads() => follow(&shared, source).await,
-            Some(_) => sleep(LOOK).await,
+            Some(source) => {
+                if shared.backend.leads() {
+                    follow(&shared, source).await;
+                }
+                sleep(LOOK).await; // also when the group takes nothing: it must not be asked all the time
+            }
             None => shared.clients.upstream.changed.notified().await,
         }
     }
@@ -98,7 +102,7 @@ fn source(shared: &Shared) -> Option<Source> {
 
 /// From a token to its loss: another upstream, another leader.
 async fn follow(shared: &Rc<Shared>, source: Source) {
-    let Ok(session) = link::take_over(shared, source.session).await else { return sleep(LOOK).await };
+    let Ok(session) = link::take_over(shared, source.session).await else { return };
     info!(shared.logger, "following an upstream"; "host" => &source.host, "port" => source.port);
     let mut pauses = [RECONNECT[0], COPY_AGAIN[0]];
     loop {
