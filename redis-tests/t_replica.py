@@ -264,7 +264,7 @@ def stream():
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         client = resp.Client(port)
-        wait("the stream", lambda: b",state=online," in client.ask("INFO", "replication"))
+        wait("the stream", lambda: ",state=online," in (field(client, "attached0") or ""))
         client.ask("SETEX", "shown", "100", "value")
         line = next(line for line in shown.stdout if '"shown"' in line)
         resp.report(line.startswith('"SET","shown","value","PXAT","'), f"redis-cli --replica shows {line.strip()}")

@@ -113,6 +113,13 @@ impl Group {
         for job in jobs {
             for step in job.steps {
                 let reply = match step {
+                    Step::Purge => {
+                        if let Some(unit) = units.next() {
+                            self.machine.execute(&unit?);
+                            self.note_events(job.ticket);
+                        }
+                        continue;
+                    }
                     Step::Write => match units.next() {
                         Some(unit) => self.apply_unit(&unit?, job.ticket),
                         None => CORRUPT, // the number was used by a batch that had been given up
@@ -133,7 +140,7 @@ impl Group {
         for unit in units {
             self.apply_unit(&unit?, 0); // whoever asked for it was given up on
         }
-        self.purge_met();
+        self.purge_rest();
         Ok(())
     }
 
@@ -229,7 +236,7 @@ impl Group {
     /// Answers a job without writes from the present state. When it met a key whose deadline
     /// this node's clock has passed and the log's has not, the log's clock has to move first:
     /// what one client saw expire, nobody sees again.
-    pub(super) fn answer_job(&mut self, job: Job) {
+    pub(super) fn answer_job(&mut self, mut job: Job) {
         let ticket = job.ticket;
         let stale = matches!(job.consistency, Consistency::Stale { .. });
         let (mark, notices_mark) = (self.effects.replies.len(), self.effects.notices.len());
@@ -241,8 +248,10 @@ impl Group {
             self.note_events(ticket);
             self.effects.replies.push((ticket, reply));
         }
-        let met_expired = self.purge_met();
-        if (saw_expiring || met_expired) && !stale {
+        if stale {
+            return self.purge_rest();
+        }
+        if self.purge_met(&mut job) || saw_expiring {
             self.effects.replies.truncate(mark);
             self.effects.notices.truncate(notices_mark);
             // A batch without units: its entry carries the leader's clock, and the job's
@@ -277,7 +286,7 @@ impl Group {
                 seen
             }
             Step::ReadTransaction(transaction) => self.read_transaction(transaction, ticket),
-            Step::Write => (CORRUPT, false), // writes are answered where they are applied
+            Step::Write | Step::Purge => (CORRUPT, false), // writes are answered where they are applied
         }
     }
 

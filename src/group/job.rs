@@ -41,6 +41,8 @@ pub enum Consistency {
 pub enum Step {
     /// The next unit of the job's body.
     Write,
+    /// The next unit of the job's body, which the group has put there: it has no reply.
+    Purge,
     /// A command that changes nothing.
     Read(Request),
     /// `MULTI` ... `EXEC` of reads only, with what was watched.

@@ -5,26 +5,29 @@
 use super::{Group, Job, Step};
 use crate::wire::units::put_command_unit;
 
-/// Nobody's ticket: the reply is for nobody.
-const NOBODY: u64 = 0;
 /// The version of no key: `CAD` looks at the key, which removes it if it has expired, and does no more.
 const NO_VERSION: &[u8] = b"9223372036854775807";
 
 impl Group {
-    /// Submits the removal of what reads have met, if there is any.
-    pub(super) fn purge_met(&mut self) -> bool {
+    /// Puts the removal of what reads have met before the steps of `job`, if there is any: whoever
+    /// asked hears of it as of a change of its own, after the reply.
+    pub(super) fn purge_met(&mut self, job: &mut Job) -> bool {
         if self.machine.settings().active_expire {
             return false;
         }
         let met = self.machine.take_met_expired();
-        let mut job = Job { ticket: NOBODY, ..Job::default() };
         for (db, key) in &met {
             put_command_unit(&mut job.body, &[b"CAD", key, NO_VERSION], *db);
-            job.steps.push(Step::Write);
         }
-        if !met.is_empty() {
+        job.steps.insert_many(0, met.iter().map(|_| Step::Purge));
+        !met.is_empty()
+    }
+
+    /// The same for what was met where nobody can wait for it any more.
+    pub(super) fn purge_rest(&mut self) {
+        let mut job = Job::default(); // of nobody
+        if self.purge_met(&mut job) {
             self.stream.submit(job, self.now.mono_us);
         }
-        !met.is_empty()
     }
 }

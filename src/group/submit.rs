@@ -247,6 +247,7 @@ impl Group {
         }
         for step in steps {
             let reply = match step {
+                Step::Purge => continue,
                 Step::Write => of_write.clone(),
                 Step::Ready(reply) => reply.clone(),
                 _ => of_read.clone(),
