@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 
 /// What an entry costs in memory beside its data.
 const ENTRY_OVERHEAD_BYTES: usize = 192;
+/// One that shares its buffer with few others.
+const LONG_ENTRY_BYTES: usize = 16 << 10;
 
 /// A point of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,8 +49,11 @@ fn holds(conf_state: &ConfState, node: NodeId) -> bool {
     ids.iter().any(|ids| ids.contains(&node))
 }
 
+/// A long entry has the buffer that it came in for itself, which is some larger.
 fn cost_bytes(entry: &Entry) -> usize {
-    entry.data.len() + entry.context.len() + ENTRY_OVERHEAD_BYTES
+    let len = entry.data.len() + entry.context.len();
+    let spare = if len < LONG_ENTRY_BYTES { 0 } else { len / 4 };
+    len + spare + ENTRY_OVERHEAD_BYTES
 }
 
 impl LogView {

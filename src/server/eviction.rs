@@ -179,10 +179,9 @@ impl Shared {
         &self.clients.eviction
     }
 
-    /// Memory that no eviction would free: the log's, with the buffers that entries came in, which are
-    /// some larger, and that of a snapshot under way.
+    /// Memory that no eviction would free: the log's, and that of a snapshot under way.
     pub(super) fn not_counted_bytes(&self) -> usize {
-        let mut bytes = self.backend.log_bytes() / 4 * 5;
+        let mut bytes = self.backend.log_bytes();
         self.backend.look(&mut |machine| bytes += machine.keyspace().snapshot_bytes());
         self.eviction().not_counted_bytes.set(bytes);
         bytes
