@@ -180,8 +180,8 @@ fn tigerbeetle_odd_queries_crash_nobody_and_each_is_answered() {
         "MULTI",
         &long,
     ];
-    // What would end the connection or the node, hold it up, change the members, or has another
-    // number of replies than one, is tested elsewhere.
+    // What would end the connection or the node, hold it up, change the members or whom they follow, or
+    // has another number of replies than one, is tested elsewhere.
     let elsewhere = [
         "quit",
         "hello",
@@ -190,6 +190,10 @@ fn tigerbeetle_odd_queries_crash_nobody_and_each_is_answered() {
         "raft",
         "monitor",
         "shutdown",
+        "sync",
+        "psync",
+        "replicaof",
+        "slaveof",
         "client|kill",
         "client|pause",
         "client|reply",
