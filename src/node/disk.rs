@@ -36,6 +36,9 @@ pub enum Written {
 const SHORT: Duration = Duration::from_micros(250);
 /// After one this long the loop does not wait again until it has seen [`CALM_AFTER`] short ones.
 const LONG: Duration = Duration::from_millis(2);
+/// One this long may have cost an election: a disk that does that is not trusted for [`BARRED_FOR`].
+const STALL: Duration = Duration::from_millis(50);
+const BARRED_FOR: Duration = Duration::from_secs(600);
 /// So many short syncs make a disk quick.
 const CALM_AFTER: u32 = 64;
 /// Bytes of entries that the loop writes itself, at most.
@@ -46,6 +49,8 @@ struct Log {
     store: Box<dyn LogStore>,
     /// How many syncs were short lately.
     calm: u32,
+    /// Until then the loop does not wait for it.
+    barred_until: Option<Instant>,
 }
 
 impl Log {
@@ -63,7 +68,14 @@ impl Log {
         } else {
             self.calm.saturating_sub(4)
         };
+        if took >= STALL {
+            self.barred_until = Some(begun + took + BARRED_FOR);
+        }
         outcome
+    }
+
+    fn is_quick(&self) -> bool {
+        self.calm >= CALM_AFTER && self.barred_until.is_none_or(|until| Instant::now() >= until)
     }
 }
 
@@ -98,7 +110,7 @@ impl Disk {
         let (work, queue) = mpsc::channel();
         let (written, receiver) = unbounded_channel();
         let status = Mutex::new(store.status());
-        let log = Mutex::new(Some(Log { store, calm: 0 }));
+        let log = Mutex::new(Some(Log { store, calm: 0, barred_until: None }));
         let shared = Arc::new(Shared { log, status, queued: AtomicUsize::new(0) });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new()
@@ -119,7 +131,7 @@ impl Disk {
             && writes
                 .try_fold(0, |sum, write| Some(sum + bytes(write)).filter(|it| *it <= MOST_INLINE_BYTES))
                 .is_some()
-            && self.shared.log().as_ref().is_some_and(|log| log.calm >= CALM_AFTER)
+            && self.shared.log().as_ref().is_some_and(Log::is_quick)
     }
 
     /// Writes in the calling thread, behind everything that was queued: there must be nothing.
@@ -219,5 +231,97 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<
         && let Err(error) = log.store.close()
     {
         let _ = written.send(Written::Failed(error));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::LoadedLog;
+    use std::sync::atomic::AtomicU64;
+
+    /// A log on a disk that takes `pause_us`, and fails at [`FAILS`].
+    struct Slow {
+        pause_us: Arc<AtomicU64>,
+        written: Arc<AtomicU64>,
+    }
+
+    const FAILS: u64 = u64::MAX;
+
+    impl LogStore for Slow {
+        fn load(&mut self, _: GroupId) -> Result<LoadedLog, StoreError> {
+            Ok(LoadedLog::default())
+        }
+
+        fn write(&mut self, batches: &[(GroupId, LogBatch)]) -> Result<(), StoreError> {
+            match self.pause_us.load(Ordering::SeqCst) {
+                FAILS => return Err(StoreError::Impossible { group: 1, what: "nothing works".to_owned() }),
+                pause_us => std::thread::sleep(Duration::from_micros(pause_us)),
+            }
+            self.written.fetch_add(batches.len() as u64, Ordering::SeqCst);
+            Ok(())
+        }
+
+        fn compact(&mut self, _: GroupId, _: u64) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn status(&self) -> StoreStatus {
+            StoreStatus::default()
+        }
+
+        fn close(self: Box<Self>) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    fn vote(term: u64) -> LogWrite {
+        let hard_state = raft::eraftpb::HardState { term, ..Default::default() };
+        LogWrite { hard_state: Some(hard_state), ..LogWrite::default() }
+    }
+
+    #[tokio::test]
+    async fn the_loop_writes_itself_as_long_as_the_disk_is_quick() {
+        let (pause_us, written) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let store = Slow { pause_us: pause_us.clone(), written: written.clone() };
+        let (mut disk, mut done) = Disk::start(Box::new(store)).unwrap();
+        let quick = |disk: &Disk| disk.is_quick([vote(1)].iter());
+        assert!(!quick(&disk), "nothing is known of it");
+        for number in 1..=2 * u64::from(CALM_AFTER) {
+            disk.write(number, 1, vote(number));
+            assert!(!quick(&disk) || written.load(Ordering::SeqCst) == number, "something is queued");
+            assert!(matches!(done.recv().await, Some(Written::Through(through)) if through == number));
+        }
+        // The thread has said so before it has done with it.
+        while disk.shared.queued.load(Ordering::Acquire) > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(quick(&disk));
+        let entry =
+            raft::eraftpb::Entry { data: vec![0; MOST_INLINE_BYTES + 1].into(), ..Default::default() };
+        assert!(
+            !disk.is_quick([LogWrite { entries: vec![entry], ..LogWrite::default() }].iter()),
+            "too long"
+        );
+
+        let before = written.load(Ordering::SeqCst);
+        let outcome = disk.write_now(1, [(901, vote(901)), (902, vote(902))].into_iter());
+        assert!(matches!(outcome, Some(Written::Through(902))));
+        assert_eq!(written.load(Ordering::SeqCst), before + 2, "written when it returned");
+
+        pause_us.store(2 * STALL.as_micros() as u64, Ordering::SeqCst);
+        disk.write_now(1, [(903, vote(903))].into_iter());
+        assert!(!quick(&disk), "it has stalled");
+        pause_us.store(0, Ordering::SeqCst);
+        for number in 0..2 * u64::from(CALM_AFTER) {
+            disk.write_now(1, [(1000 + number, vote(1))].into_iter());
+        }
+        assert!(!quick(&disk), "not so soon again");
+
+        pause_us.store(FAILS, Ordering::SeqCst);
+        let outcome = disk.write_now(1, [(2000, vote(1))].into_iter());
+        assert!(matches!(outcome, Some(Written::Failed(_))));
+        pause_us.store(0, Ordering::SeqCst);
+        disk.close();
     }
 }
