@@ -9,17 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import copies
 import resp
+from copies import POPULATED, Reader, contents, ends_soon, field, halt, more, report_same, report_torn
 from nodes import Nodes, wait
 
 NODES = Nodes()
-DATABASES = 4  # that random commands work in
-POPULATED, COUNTERS = "7", "9"
 WRITERS = 3
-WRITES_BETWEEN = 1500
 POPULATED_KEYS = 3000
 SEED = int(os.environ.get("BOWLINE_SEED", random.randrange(1 << 32)))
 NEEDED = ("redis-server", "redis-cli", "redis-check-rdb")
@@ -68,116 +66,22 @@ class Replica:
             self.process.wait()
 
 
-class Writer(threading.Thread):
-    """Random commands on strings by any node, in several databases, alone and in transactions."""
+class NodeWriter(copies.Writer):
+    """By any node, with what only bowline has."""
 
     def __init__(self, seed):
-        super().__init__(daemon=True)
-        self.random, self.count, self.stopped = random.Random(seed), 0, threading.Event()
+        super().__init__(lambda: resp.Client(self.random.choice(resp.PORTS)), seed, may_fail=True)
         self.session, self.seq = f"writer{seed}", 0
 
-    def key(self):
-        return f"k{self.random.randrange(200)}"
-
-    def command(self):
-        draw, key = self.random, self.key()
-        value = draw.choice(["12", "text", "x" * 50, "long " * 200, str(draw.randrange(1 << 40)), ""])
-        soon, late = str(draw.randrange(1, 900)), str(draw.randrange(7_200_000, 9_000_000))
+    def own_commands(self, key, value, soon, late):
         self.seq += 1
-        return draw.choice([
-            ("SET", key, value), ("SET", key, value, "PX", soon), ("SET", key, value, "PX", late, "GET"),
-            ("SET", key, value, "KEEPTTL"), ("SET", key, value, "NX", "GET"), ("SET", key, value, "IFEQ", "12"),
-            ("SETNX", key, value), ("GETSET", key, value), ("GETDEL", key), ("GETEX", key, "PX", late),
-            ("GETEX", key, "EXAT", "1"), ("GETEX", key, "PERSIST"), ("PEXPIRE", key, soon), ("PERSIST", key),
-            ("PEXPIRE", key, late, "GT"), ("EXPIRE", key, "-1"), ("DEL", key, self.key()), ("UNLINK", key),
-            ("SET", f"n{key}", "5"), ("INCR", f"n{key}"), ("INCRBY", f"n{key}", "-7"),
-            ("INCRBYFLOAT", f"n{key}", "0.3"), ("SET", f"n{key}", "1", "PX", soon), ("INCR", f"n{key}"),
-            ("APPEND", key, "tail"), ("SETRANGE", key, str(draw.randrange(300)), "patch"),
-            ("SETBIT", key, str(draw.randrange(3000)), "1"), ("BITOP", "XOR", key, self.key(), self.key()),
-            ("BITFIELD", key, "INCRBY", "u8", "#3", "77"), ("RENAME", key, self.key()),
-            ("COPY", key, self.key(), "REPLACE"), ("COPY", key, key, "DB", "2", "REPLACE"), ("MOVE", key, "1"),
-            ("MSET", key, "1", self.key(), value), ("PUBLISH", "news", value), ("SETEX", key, "9000", value),
-            ("CAS", key, "1", value, "PX", late), ("CAD", key, "2"), ("DELIFEQ", key, "12"),
-            ("ONCE", self.session, str(self.seq), "APPEND", key, "o"), ("PFADD", f"p{key}", value, soon),
-        ] + [("SWAPDB", "1", "2")] * draw.randrange(2) + [("FLUSHDB",)] * (draw.random() < 0.005))
-
-    def run(self):
-        client = None
-        while not self.stopped.is_set():
-            try:
-                client = client or resp.Client(self.random.choice(resp.PORTS))
-                batch = [("SELECT", str(self.random.randrange(DATABASES)))]
-                batch += [self.command() for _ in range(10)]
-                if self.random.random() < 0.5:
-                    batch = [("MULTI",), *batch, ("EXEC",)]
-                # Whoever sees one of them alone sees a part of a transaction.
-                batch += [("SELECT", COUNTERS), ("MULTI",), ("INCR", "one"), ("INCR", "two"), ("EXEC",)]
-                client.send_raw(b"".join(resp.encode(*words) for words in batch))
-                for _ in batch:
-                    client.read()
-                self.count += len(batch)
-            except (OSError, resp.Closed):
-                client = None  # its node was killed
-
-
-class Reader(threading.Thread):
-    """Looks at both counters of the transactions, on one replica."""
-
-    def __init__(self, replica):
-        super().__init__(daemon=True)
-        self.replica, self.stopped, self.torn, self.looks = replica, threading.Event(), [], 0
-
-    def run(self):
-        client = None
-        while not self.stopped.is_set():
-            try:
-                if client is None:
-                    client = resp.Client(self.replica.port)
-                    client.ask("SELECT", COUNTERS)
-                seen = client.ask("MGET", "one", "two")
-                if not isinstance(seen, resp.Error):  # it is loading
-                    self.looks += 1
-                    if seen[0] != seen[1]:
-                        self.torn.append(seen)
-            except (OSError, resp.Closed):
-                client = None
-
-
-def field(client, name):
-    text = client.ask("INFO", "replication")
-    if not isinstance(text, bytes):
-        return None
-    found = [line.split(":", 1)[1] for line in text.decode().split("\r\n") if line.startswith(f"{name}:")]
-    return found[0] if found else None
-
-
-def contents(client):
-    """All keys of all databases: values, and when they end."""
-    found = {}
-    for db in [*range(DATABASES), POPULATED, COUNTERS]:
-        client.ask("SELECT", str(db))
-        keys = sorted(client.ask("KEYS", "*"))
-        for start in range(0, len(keys), 500):
-            part = keys[start:start + 500]
-            client.send_raw(b"".join(resp.encode("GET", key) + resp.encode("PEXPIRETIME", key) for key in part))
-            found.update({(db, key): (client.read(), client.read()) for key in part})
-    return found
-
-
-def ends_soon(client):
-    for db in range(DATABASES):
-        client.ask("SELECT", str(db))
-        keys = client.ask("KEYS", "*")
-        client.send_raw(b"".join(resp.encode("PTTL", key) for key in keys))
-        if any(0 <= left < 3_600_000 for left in [client.read() for _ in keys]):
-            return True
-    return False
-
-
-def more(writers):
-    """So many more writes."""
-    goal = sum(writer.count for writer in writers) + WRITES_BETWEEN
-    wait("writes", lambda: sum(writer.count for writer in writers) >= goal)
+        return [
+            ("SET", key, value, "PX", late, "GET"), ("SET", key, value, "NX", "GET"),
+            ("SET", key, value, "IFEQ", "12"), ("GETEX", key, "EXAT", "1"), ("PEXPIRE", key, late, "GT"),
+            ("INCRBYFLOAT", f"n{key}", "0.3"), ("CAS", key, "1", value, "PX", late), ("CAD", key, "2"),
+            ("DELIFEQ", key, "12"), ("ONCE", self.session, str(self.seq), "APPEND", key, "o"),
+            ("PFADD", f"p{key}", value, soon),
+        ]
 
 
 def fill():
@@ -222,23 +126,16 @@ def torment(replicas, writers):
     resp.report(count == 2, "CLIENT LIST shows them as replicas")
 
 
-def compare(replicas, readers):
+def compare(replicas):
     client = resp.Client(replicas[0].master)
     wait("what ends soon", lambda: not ends_soon(client))
     expected = contents(client)
     for number, replica in enumerate(replicas):
         wait("a replica that has caught up", replica.has_caught_up)
-        seen = contents(resp.Client(replica.port))
-        differ = [key for key in {*expected, *seen} if expected.get(key) != seen.get(key)]
-        shown = [(key, expected.get(key), seen.get(key)) for key in differ[:3]]
-        resp.report(not differ and len(expected) > POPULATED_KEYS,
-                    f"redis-server {number} holds the {len(expected)} keys"
-                    f"{f', but {len(differ)}: {shown}' if differ else ''}")
+        report_same(expected, resp.Client(replica.port), f"redis-server {number}", POPULATED_KEYS)
         with open(replica.log, encoding="utf-8", errors="replace") as log:
             odd = [line for line in log if "== CRITICAL ==" in line or "Protocol error" in line]
         resp.report(not odd, f"redis-server {number} has nothing to complain of {odd[:2]}")
-    torn = [seen for reader in readers for seen in reader.torn]
-    resp.report(not torn, f"no part of a transaction was seen in {sum(r.looks for r in readers)} looks {torn[:3]}")
 
 
 def files(scratch):
@@ -281,8 +178,8 @@ def main():
     fill()
     with tempfile.TemporaryDirectory() as scratch:
         replicas = [Replica(scratch, number) for number in range(2)]
-        writers = [Writer(SEED + n) for n in range(WRITERS)]
-        readers = [Reader(replica) for replica in replicas]
+        writers = [NodeWriter(SEED + n) for n in range(WRITERS)]
+        readers = [Reader(lambda port=replica.port: resp.Client(port)) for replica in replicas]
         try:
             replicas[0].start()
             replicas[1].start("--repl-diskless-load", "swapdb")
@@ -290,11 +187,9 @@ def main():
                 thread.start()
             more(writers)
             torment(replicas, writers)
-            for thread in [*writers, *readers]:
-                thread.stopped.set()
-            for thread in [*writers, *readers]:
-                thread.join()
-            compare(replicas, readers)
+            halt([*writers, *readers])
+            compare(replicas)
+            report_torn([*writers, *readers])
         finally:
             for replica in replicas:
                 replica.stop()

@@ -9,17 +9,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import copies
 import resp
+from copies import POPULATED, Reader, contents, ends_soon, field, halt, more, report_same, report_torn
 from nodes import Nodes, another, wait
 
 NODES = Nodes()
-DATABASES = 4  # that random commands work in
-POPULATED, COUNTERS = "7", "9"
 WRITERS = 3
-WRITES_BETWEEN = 1500
 SEED = int(os.environ.get("BOWLINE_SEED", random.randrange(1 << 32)))
 PASSWORD = "a secret"
 
@@ -56,100 +54,9 @@ class Upstream:
             self.process.wait()
 
 
-class Writer(threading.Thread):
-    """Random commands on strings, in several databases, alone and in transactions."""
-
-    def __init__(self, upstream, seed):
-        super().__init__(daemon=True)
-        self.upstream, self.random, self.errors = upstream, random.Random(seed), []
-        self.count, self.stopped = 0, threading.Event()
-
-    def key(self):
-        return f"k{self.random.randrange(200)}"
-
-    def command(self):
-        draw, key = self.random, self.key()
-        value = draw.choice(["12", "text", "x" * 50, "long " * 200, str(draw.randrange(1 << 40)), ""])
-        soon, late = str(draw.randrange(1, 900)), str(draw.randrange(7_200_000, 9_000_000))
-        return draw.choice([
-            ("SET", key, value), ("SET", key, value, "PX", soon), ("SET", key, value, "PX", late),
-            ("SET", key, value, "KEEPTTL"), ("SETNX", key, value), ("GETSET", key, value), ("GETDEL", key),
-            ("GETEX", key, "PX", late), ("GETEX", key, "PERSIST"), ("PEXPIRE", key, soon), ("PERSIST", key),
-            ("PEXPIRE", key, late), ("EXPIRE", key, "-1"), ("DEL", key, self.key()), ("UNLINK", key),
-            ("SET", f"n{key}", "5"), ("INCR", f"n{key}"), ("INCRBY", f"n{key}", "-7"),
-            ("INCRBYFLOAT", f"n{key}", "1"), ("SET", f"n{key}", "1", "PX", soon), ("INCR", f"n{key}"),
-            ("APPEND", key, "tail"), ("SETRANGE", key, str(draw.randrange(300)), "patch"),
-            ("SETBIT", key, str(draw.randrange(3000)), "1"), ("BITOP", "XOR", key, self.key(), self.key()),
-            ("BITFIELD", key, "INCRBY", "u8", "#3", "77"), ("RENAME", key, self.key()),
-            ("COPY", key, self.key(), "REPLACE"), ("COPY", key, key, "DB", "2", "REPLACE"), ("MOVE", key, "1"),
-            ("MSET", key, "1", self.key(), value), ("PUBLISH", "news", value), ("SETEX", key, "9000", value),
-        ] + [("SWAPDB", "1", "2")] * draw.randrange(2) + [("FLUSHDB",)] * (draw.random() < 0.005))
-
-    def run(self):
-        client = None
-        while not self.stopped.is_set():
-            try:
-                client = client or self.upstream.client()
-                batch = [("SELECT", str(self.random.randrange(DATABASES)))]
-                batch += [self.command() for _ in range(10)]
-                if self.random.random() < 0.5:
-                    batch = [("MULTI",), *batch, ("EXEC",)]
-                # Whoever sees one of them alone sees a part of a transaction.
-                batch += [("SELECT", COUNTERS), ("MULTI",), ("INCR", "one"), ("INCR", "two"), ("EXEC",)]
-                client.send_raw(b"".join(resp.encode(*words) for words in batch))
-                replies = [client.read() for _ in batch]
-                if replies[-1] != [replies[-1][0]] * 2:
-                    self.errors.append(replies[-1])
-                self.count += len(batch)
-            except (OSError, resp.Closed):
-                client = None  # it is started anew
-
-
-def field(client, name):
-    text = client.ask("INFO", "replication")
-    if not isinstance(text, bytes):
-        return None
-    found = [line.split(":", 1)[1] for line in text.decode().split("\r\n") if line.startswith(f"{name}:")]
-    return found[0] if found else None
-
-
-class Readers(threading.Thread):
-    """Looks at both counters of the transactions, on one node."""
-
-    def __init__(self, port):
-        super().__init__(daemon=True)
-        self.port, self.stopped, self.torn, self.looks, self.odd = port, threading.Event(), [], 0, set()
-
-    def run(self):
-        client = None
-        while not self.stopped.is_set():
-            try:
-                if client is None:
-                    client = resp.Client(self.port)
-                    client.ask("SELECT", COUNTERS)
-                seen = client.ask("MGET", "one", "two")
-                if isinstance(seen, resp.Error):
-                    self.odd.add(seen.split(" ")[0])
-                elif seen[0] != seen[1]:
-                    self.torn.append(seen)
-                else:
-                    self.looks += 1
-            except (OSError, resp.Closed):
-                client = None  # its node was killed
-
-
-def contents(client):
-    """All keys of all databases: values, and when they end."""
-    found = {}
-    for db in [*range(DATABASES), POPULATED, COUNTERS]:
-        client.ask("SELECT", str(db))
-        keys = sorted(client.ask("KEYS", "*"))
-        for start in range(0, len(keys), 500):
-            part = keys[start:start + 500]
-            client.send_raw(b"".join(resp.encode("GET", key) + resp.encode("PEXPIRETIME", key) for key in part))
-            found.update({(db, key): (client.read(), client.read()) for key in part})
-    client.ask("SELECT", "0")
-    return found
+class UpstreamWriter(copies.Writer):
+    def own_commands(self, key, value, soon, late):
+        return [("INCRBYFLOAT", f"n{key}", "1")]
 
 
 def on_node(port, *words):
@@ -174,32 +81,13 @@ def has_caught_up(port, upstream):
     return False
 
 
-def more(writers):
-    """So many more writes."""
-    goal = sum(writer.count for writer in writers) + WRITES_BETWEEN
-    wait("writes", lambda: sum(writer.count for writer in writers) >= goal)
-
-
 def compare(upstream, what):
     """Both at rest, and nothing about to end."""
     there = upstream.client()
     wait("what ends soon", lambda: not ends_soon(there))
     for port in resp.PORTS:
         wait(f"{what}: port {port} has caught up", lambda: has_caught_up(port, upstream))
-        expected, seen = contents(there), contents(resp.Client(port))
-        differ = [key for key in {*expected, *seen} if expected.get(key) != seen.get(key)]
-        shown = [(key, expected.get(key), seen.get(key)) for key in differ[:3]]
-        resp.report(not differ and expected, f"{what}: port {port} holds the {len(expected)} keys of the "
-                                             f"upstream{f', but {len(differ)}: {shown}' if differ else ''}")
-
-
-def ends_soon(client):
-    for db in range(DATABASES):
-        client.ask("SELECT", str(db))
-        for key in client.ask("KEYS", "*"):
-            if 0 <= client.ask("PTTL", key) < 3_600_000:
-                return True
-    return False
+        report_same(contents(there), resp.Client(port), f"{what}: port {port}")
 
 
 def follow(upstream, writers):
@@ -314,8 +202,8 @@ def main():
     on_node(resp.PORTS[0], "FLUSHALL")
     with tempfile.TemporaryDirectory() as scratch:
         upstream = Upstream(scratch)
-        writers = [Writer(upstream, SEED + n) for n in range(WRITERS)]
-        readers = [Readers(port) for port in resp.PORTS]
+        writers = [UpstreamWriter(upstream.client, SEED + n) for n in range(WRITERS)]
+        readers = [Reader(lambda port=port: resp.Client(port)) for port in resp.PORTS]
         try:
             upstream.start()
             for thread in writers:
@@ -327,7 +215,7 @@ def main():
             torment(upstream, writers)
             halt(writers)
             compare(upstream, "under load")
-            writers = [Writer(upstream, SEED + 100 + n) for n in range(WRITERS)]
+            first, writers = writers, [UpstreamWriter(upstream.client, SEED + 100 + n) for n in range(WRITERS)]
             for thread in writers:
                 thread.start()
             upstream.stop()
@@ -337,9 +225,8 @@ def main():
             halt(writers)
             compare(upstream, "after its restart without data")
             halt(readers)
-            torn = [seen for reader in readers for seen in reader.torn]
-            looks, odd = sum(reader.looks for reader in readers), {code for reader in readers for code in reader.odd}
-            resp.report(not torn and looks > 0, f"{looks} looks saw whole transactions, {len(torn)} did not: {torn[:3]}")
+            report_torn([*first, *writers, *readers])
+            odd = {code for reader in readers for code in reader.refusals}
             resp.report(odd <= {"LOADING", "CLUSTERDOWN", "TRYAGAIN"}, f"reads were refused with {sorted(odd)}")
             let_go(upstream)
             another_cluster()
@@ -356,16 +243,6 @@ def tidy_up():
             for words in [("REPLICAOF", "NO", "ONE"), ("CONFIG", "SET", "masterauth", ""), ("FLUSHALL",)]:
                 on_node(port, *words)
             return
-
-
-def halt(threads):
-    for thread in threads:
-        thread.stopped.set()
-    for thread in threads:
-        if thread.is_alive():
-            thread.join(30)
-        for error in getattr(thread, "errors", [])[:1]:
-            resp.report(False, f"a transaction of the upstream was answered {error}")
 
 
 if __name__ == "__main__":
