@@ -187,10 +187,10 @@ impl Shared {
         }
         let disk = self.disk.borrow();
         for persist in persists {
-            self.sync_begins(persist.number);
             if is_quick {
                 write_now.push((persist.number, persist.log));
             } else {
+                self.sync_begins(persist.number);
                 disk.write(persist.number, self.group_id, persist.log);
             }
             if !persist.send_after.is_empty() {
@@ -207,6 +207,7 @@ impl Shared {
         if writes.is_empty() {
             return;
         }
+        writes.iter().for_each(|(number, _)| self.sync_begins(*number));
         let written = self.disk.borrow().write_now(self.group_id, writes.drain(..));
         if let Some(written) = written {
             self.written(written);
