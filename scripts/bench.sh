@@ -15,7 +15,7 @@ usage: scripts/bench.sh [WHAT...] [OPTION...]
 
   WHAT is one or more of:
   --matrix         loads, clients, pipelines, values, keys, ways in: each varied from one base point,
-                   against redis-server and etcd (what is done without any WHAT; an hour and a half)
+                   against redis-server and etcd (what is done without any WHAT; three quarters of an hour)
   --events         throughput and latency over time: a snapshot, a follower that is away, one that comes
                    back, a leader that is killed (3 minutes)
   --startup        10 million keys: their memory, starts from snapshot and log, writes beside
@@ -28,7 +28,7 @@ usage: scripts/bench.sh [WHAT...] [OPTION...]
   --only NAME      of the matrix only this dimension: systems, clients, pipeline, loads, values,
                    keys, pattern or entry; may be repeated
   --rounds N       how often each point is measured, systems in turn (3)
-  --seconds S      how long each time (matrix 4, quick 1, connections 10, the others 20)
+  --seconds S      how long each time (matrix 2, quick 1, connections 10, the others 20)
   --keys N         --matrix: at most so many; --events (1000000) and --startup (10000000): so many
   --port BASE      use the 100 ports from BASE (default: free ones)
   --out DIR        where raw results (JSON lines) and data go (target/bench); it has to be on

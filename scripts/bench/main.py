@@ -34,7 +34,7 @@ def arguments():
 
 
 def run_matrix(args, place, generators, systems, store, header):
-    pace = Pace(args.rounds or 3, args.seconds or (1 if args.quick else 4), 0.3 if args.quick else 1)
+    pace = Pace(args.rounds or 3, args.seconds or (1 if args.quick else 2), 0.3 if args.quick else 0.5)
     every = dimensions(list(systems), args.quick, args.keys or 10_000_000)
     unknown = set(args.only) - {dimension.name for dimension in every}
     if unknown:

@@ -22,8 +22,12 @@ class Dimension:
     name: str
     points: list
     systems: list
-    # Parts that a quick run does without.
-    slow: list = field(default_factory=list)
+    # Of these systems only points with so many clients: one figure tells what they are for.
+    brief: list = field(default_factory=list)
+    brief_clients: int = BASE["clients"]
+
+    def points_of(self, name):
+        return [one for one in self.points if name not in self.brief or one["clients"] == self.brief_clients]
 
 
 def both(**changes):
@@ -49,8 +53,9 @@ def dimensions(available, quick, most_keys):
                       some(REFERENCE, MAIN)),
         ]
     few = some("redis-none", REFERENCE, MAIN)
+    bowlines = [name for name in available if name.startswith("bowline")]
     return [
-        Dimension("systems", aims(), others + [name for name in available if name.startswith("bowline")]),
+        Dimension("systems", aims(), others + bowlines, brief=[name for name in bowlines if name not in (MAIN, LEASE)]),
         Dimension("clients", [p for clients in (1, 50, 200, 1000, 5000) for p in both(clients=clients)],
                   few + some(LEASE, "etcd")),
         Dimension("pipeline", [p for pipeline in (1, 16, 100) for p in both(pipeline=pipeline)], few),
@@ -103,7 +108,7 @@ class Matrix:
         names = {dimension.name for dimension in chosen}
         self.store.begin("matrix", lambda record: record.get("dimension", "") in names or "machine" in record)
         self.store.add("matrix", header)
-        total = sum(cost_s(self.systems[name], dimension.points, self.pace) * self.pace.rounds
+        total = sum(cost_s(self.systems[name], dimension.points_of(name), self.pace) * self.pace.rounds
                     for dimension in chosen for name in dimension.systems)
         self.progress = Progress(total)
         self.missing = set()
@@ -115,7 +120,7 @@ class Matrix:
         return self.progress.finish()
 
     def round(self, dimension, number, system):
-        for (keys, _), group in groups(system, dimension.points).items():
+        for (keys, _), group in groups(system, dimension.points_of(system.name)).items():
             where = f"{dimension.name}, round {number + 1} of {self.pace.rounds}, {system.label}"
             self.progress.say(f"{where}: starting, {keys} keys")
             with self.progress.attempt(where), system.running(self.place):

@@ -139,9 +139,12 @@ class Bowline(System):
     def launch_node(self, node):
         peer = self.place.base_port + PEER_OFFSET
         members = ",".join(f"{HOST}:{self.port(n)}@{peer + n}" for n in range(self.count))
+        data = ["--data-dir", os.path.join(self.place.directory(f"node{node}"), "data")]
+        if "memory" in self.flags:
+            data = []  # it keeps nothing, and refuses a place for it
         return self.place.spawn(
             [self.binary, "--cluster", members, "--bind", f"{HOST}:{self.port(node)}", "--node-id", node + 1,
-             "--data-dir", os.path.join(self.place.directory(f"node{node}"), "data"), *self.flags],
+             *data, *self.flags],
             f"node{node}")
 
     def launch(self):
@@ -236,7 +239,7 @@ def all_systems(binary, etcd):
     ]
     if etcd and shutil.which("etcd"):
         systems.append(Etcd("etcd", "etcd, 3 nodes", 3))
-    for storage in ("file", "sled"):
+    for storage in ("file", "sled", "memory"):
         for reads in ("linearizable", "lease"):
             for count in (1, 3, 5):
                 modes = ["quorum reads" if reads == "linearizable" else "lease reads"]
