@@ -35,6 +35,7 @@ mod parameters;
 mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
+mod reader;
 mod redirect;
 mod replicas;
 mod save;
