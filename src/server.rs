@@ -36,6 +36,7 @@ mod parameters;
 mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
+mod reader;
 mod redirect;
 mod replicas;
 mod save;
