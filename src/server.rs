@@ -7,6 +7,7 @@ mod access;
 mod acl_commands;
 mod acl_log;
 mod admin_commands;
+mod allocator;
 mod client;
 mod client_command;
 mod client_list;
@@ -50,6 +51,7 @@ mod tracking;
 mod upstream;
 mod wait;
 
+pub use allocator::give_back_early;
 pub use clients::ClientTable;
 
 use crate::command::{Acl, Reply};
