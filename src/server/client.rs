@@ -8,6 +8,7 @@ use super::control::Control;
 use super::pubsub::Subscriptions;
 use super::stats::Stats;
 use super::tracking::Tracker;
+use super::wake::Wake;
 use crate::command::Reply;
 use crate::limits;
 use crate::resp::{self, Protocol};
@@ -19,7 +20,6 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::Notify;
 
 /// One connected client.
 pub struct Client {
@@ -68,7 +68,7 @@ pub struct Client {
     /// Something was written to it in this turn.
     pub(super) touched: Cell<bool>,
     closing: Cell<Option<&'static str>>,
-    wake: Notify,
+    wake: Wake,
     stats: Rc<Stats>,
 }
 
@@ -117,7 +117,7 @@ impl Client {
             exec_under_way: Cell::default(),
             touched: Cell::default(),
             closing: Cell::default(),
-            wake: Notify::new(),
+            wake: Wake::default(),
             stats: Rc::clone(stats),
         }
     }
@@ -261,7 +261,7 @@ impl Client {
     pub fn close(&self, reason: &'static str) {
         if self.closing.get().is_none() {
             self.closing.set(Some(reason));
-            self.wake.notify_one();
+            self.wake.wake();
         }
     }
 
@@ -272,11 +272,11 @@ impl Client {
 
     /// Wakes the connection's task.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// Waits for [`Client::wake`].
     pub async fn woken(&self) {
-        self.wake.notified().await;
+        self.wake.woken().await;
     }
 }
