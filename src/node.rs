@@ -13,6 +13,7 @@ mod snapshots;
 mod start;
 mod status;
 mod strangers;
+mod walk;
 
 pub use join::{Admission, JoinRequest, join};
 pub use rdb::{RdbPart, RdbParts, RdbRequest};
@@ -40,6 +41,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use walk::Walk;
 
 /// Why a node cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +116,7 @@ struct Shared {
     snapshot_thread: SnapshotThread,
     snapshot_events: UnboundedSender<SnapshotEvent>,
     receiving_snapshot: Arc<AtomicBool>,
-    walking_snapshot: Cell<bool>,
+    walk: Walk,
     /// Unix time at which the last snapshot was on disk; if there was none, of the start.
     last_snapshot_ms: Cell<u64>,
     /// How many could not be written, and whether that is true of the last.

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod strikes;
+mod urgent;
 
 use crate::machine::{Machine, Restorer};
 use cluster::Cluster;
@@ -76,6 +77,7 @@ scripts! {
     transactions
     expiry
     snapshots
+    snapshots_apart
     installed_not_synced
     no_majority
     no_touch

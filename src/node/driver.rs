@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// What comes to a node from its helper threads.
 pub struct Helpers {
@@ -40,7 +40,7 @@ impl Node {
         // A node that was paused must not make up for the ticks: it would campaign at once.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = pin!(shutdown);
-        let mut stopping: Option<tokio::time::Instant> = None;
+        let mut stopping: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
@@ -48,13 +48,14 @@ impl Node {
                 () = shared.wake.notified() => {}
                 _ = ticks.tick() => shared.inbox.borrow_mut().push(Input::Tick),
                 Some(event) = helpers.snapshots.recv() => shared.snapshot_event(event),
+                () = shared.walk.rested(), if shared.snapshot_thread.has_room() => {}
                 () = &mut shutdown, if stopping.is_none() => {
                     info!(shared.log, "stopping");
-                    stopping = Some(tokio::time::Instant::now());
+                    stopping = Some(Instant::now());
                     self.step_down();
                 }
             }
-            if shared.walking_snapshot.get() {
+            if shared.walk.goes_on_at_once() {
                 // The walk wakes this loop itself: without this the sockets would wait for all of it.
                 tokio::task::yield_now().await;
             }
@@ -84,6 +85,9 @@ impl Shared {
         let now = self.clock.now();
         self.jobs_waiting.set(0);
         let inputs = std::mem::take(&mut *self.inbox.borrow_mut());
+        if self.walk.is_on() && inputs.iter().any(|it| matches!(it, Input::Submit(_) | Input::Peer { .. })) {
+            self.walk.note_work();
+        }
         let (urgent, leads) = {
             let mut group = self.group.borrow_mut();
             for input in inputs {
@@ -156,14 +160,14 @@ impl Shared {
         }
         if effects.abort_snapshot {
             self.snapshot_thread.abort();
-            self.walking_snapshot.set(false);
+            self.walk.end();
         }
         if let Some(begun) = effects.start_snapshot {
             info!(self.log, "snapshot begun"; "index" => begun.point.index);
             let meta =
                 snapshots::meta_of(self.group_id, begun.point.index, begun.point.term, &begun.conf_state);
             self.snapshot_thread.begin(meta);
-            self.walking_snapshot.set(true);
+            self.walk.begin();
         }
         for event in effects.events {
             self.tell(event);
@@ -269,20 +273,26 @@ impl Shared {
         }
     }
 
-    /// Hands the snapshot thread a chunk a turn, as long as it has room.
+    /// Hands the snapshot thread a chunk a turn, as long as it has room and the walk does not rest.
     fn walk_snapshot(&self) {
-        if !self.walking_snapshot.get() || !self.snapshot_thread.has_room() {
+        if !self.walk.is_on() || !self.snapshot_thread.has_room() {
             return;
         }
-        match self.group.borrow_mut().snapshot_chunk(limits::SNAPSHOT_CHUNK_BYTES) {
+        let begun = Instant::now();
+        if !self.walk.is_due(begun) {
+            return;
+        }
+        let mut group = self.group.borrow_mut();
+        match group.snapshot_chunk(limits::SNAPSHOT_CHUNK_BYTES) {
             Some(chunk) => {
                 self.snapshot_thread.chunk(chunk);
-                if self.snapshot_thread.has_room() {
+                self.walk.walked(begun, Instant::now(), group.snapshot_is_late());
+                if self.walk.goes_on_at_once() && self.snapshot_thread.has_room() {
                     self.wake.notify_one();
                 }
             }
             None => {
-                self.walking_snapshot.set(false);
+                self.walk.end();
                 self.snapshot_thread.finish();
             }
         }
@@ -290,7 +300,7 @@ impl Shared {
 
     fn snapshot_event(&self, event: SnapshotEvent) {
         let input = match event {
-            SnapshotEvent::ChunkWritten => return self.snapshot_thread.chunk_written(),
+            SnapshotEvent::HasRoom => return,
             SnapshotEvent::Stored { index, size_bytes } => {
                 info!(self.log, "snapshot stored"; "index" => index, "bytes" => size_bytes);
                 self.last_snapshot_ms.set(self.clock.now().wall_ms);
@@ -301,7 +311,7 @@ impl Shared {
             SnapshotEvent::Failed(error) => {
                 // The log is intact and goes on growing; the next attempt writes a new file.
                 error!(self.log, "the snapshot could not be written"; "error" => %error);
-                self.walking_snapshot.set(false);
+                self.walk.end();
                 self.snapshots_failed.set((self.snapshots_failed.get().0 + 1, true));
                 self.tell_clients(SnapshotNews::Failed);
                 Input::SnapshotFailed
@@ -379,7 +389,7 @@ impl Shared {
 
     /// A node that stops may end when it does not lead and owes no answer, or has waited
     /// long enough.
-    fn may_end(&self, since: tokio::time::Instant) -> bool {
+    fn may_end(&self, since: Instant) -> bool {
         let group = self.group.borrow();
         let status = group.status();
         let is_alone = status.voters.len() <= 1;

@@ -6,6 +6,7 @@ use super::driver::Helpers;
 use super::join::Admission;
 use super::recover::recover;
 use super::snapshots::SnapshotThread;
+use super::walk::Walk;
 use super::{Node, NodeError, Shared, strangers};
 use crate::group::{Group, GroupConfig};
 use crate::limits;
@@ -113,7 +114,7 @@ impl Node {
             snapshot_thread,
             snapshot_events,
             receiving_snapshot: Arc::new(AtomicBool::new(false)),
-            walking_snapshot: Cell::new(false),
+            walk: Walk::default(),
             last_snapshot_ms: Cell::new(Clock::start().now().wall_ms),
             snapshots_failed: Cell::default(),
             promises: RefCell::new(VecDeque::new()),

@@ -139,6 +139,11 @@ impl Cluster {
         self.nodes.get(&id)?.group.as_ref()
     }
 
+    /// For what goes on within a turn.
+    pub fn group_mut(&mut self, id: u64) -> &mut Group {
+        self.node(id).group.as_mut().expect("a node that runs")
+    }
+
     fn start(&mut self, id: u64) {
         let voters = self.first_voters.clone();
         let (snapshot_min_log_bytes, log_cache_bytes) = (self.snapshot_min_log_bytes, self.log_cache_bytes);
