@@ -227,6 +227,7 @@ impl Group {
         let jobs = self.reads.take_ready(self.applied());
         if !jobs.is_empty() {
             self.observer.begin();
+            self.is_stirred = true; // some may have to be submitted
         }
         for job in jobs {
             self.answer_job(job);
