@@ -3,6 +3,7 @@
 //! after a restart.
 
 use super::{Blob, Item};
+use bytes::Bytes;
 
 /// A key's value. One variant a Redis type.
 #[derive(Debug, Clone)]
@@ -90,6 +91,12 @@ impl Value {
     /// A string that copies `bytes`, as `SET` leaves it: a number if it reads as one.
     pub fn string(bytes: &[u8]) -> Self {
         Self::String(StringValue::with_form(bytes, Form::AsSet))
+    }
+
+    /// The same, not copied if it is nearly all of the long buffer that it lies in.
+    pub fn string_of(bytes: &[u8], buffer: &Bytes) -> Self {
+        let number = parse_i64(bytes).map(StringValue::Int);
+        Self::String(number.unwrap_or_else(|| StringValue::Blob(Blob::of_slice(bytes, buffer))))
     }
 
     /// The same, never a number.

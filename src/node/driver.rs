@@ -46,7 +46,13 @@ impl Node {
                 biased;
                 Some(written) = helpers.written.recv() => shared.written(written),
                 () = shared.wake.notified() => {}
-                _ = ticks.tick() => shared.inbox.borrow_mut().push(Input::Tick),
+                _ = ticks.tick() => {
+                    // What has arrived while this node was held up comes first: it may say that
+                    // the leader is well. The first look polls the sockets, the second reads them.
+                    tokio::task::yield_now().await;
+                    tokio::task::yield_now().await;
+                    shared.inbox.borrow_mut().push(Input::Tick);
+                }
                 Some(event) = helpers.snapshots.recv() => shared.snapshot_event(event),
                 () = &mut shutdown, if stopping.is_none() => {
                     info!(shared.log, "stopping");
