@@ -18,7 +18,10 @@ pub struct Blob(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Inline { len: u8, bytes: [u8; Blob::INLINE_BYTES] },
+    Inline {
+        len: u8,
+        bytes: [u8; Blob::INLINE_BYTES],
+    },
     Shared(Arc<[u8]>),
     /// Nearly all of a long buffer.
     Slice(Arc<Bytes>),

@@ -148,7 +148,8 @@ impl Parts {
 
     /// Adds a piece of a snapshot.
     pub(super) fn restore(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
-        let read = proto::Unfinished::parse_from_bytes(bytes).map_err(|_| WireError::new("part of a body"))?;
+        let read =
+            proto::Unfinished::parse_from_bytes(bytes).map_err(|_| WireError::new("part of a body"))?;
         let total = usize::try_from(read.get_total()).ok().filter(|&total| total <= MAX_JOINED_BYTES);
         let total = total.ok_or(WireError::new("part of a body"))?;
         let it = self.unfinished.entry(read.get_origin()).or_default();

@@ -9,7 +9,8 @@ use bowline::wire::entry::{Batch, decode, encode};
 use bowline::wire::proto::entry as generated;
 use bowline::wire::units::{
     self, Transaction, Unit, Units, Watch, put_bootstrap_unit, put_command_unit, put_evict_unit,
-    put_membership_unit, put_part_unit, put_register_unit, put_settings_unit, put_transaction_unit, put_upstream_unit,
+    put_membership_unit, put_part_unit, put_register_unit, put_settings_unit, put_transaction_unit,
+    put_upstream_unit,
 };
 use bytes::Bytes;
 use protobuf::Message as _;
