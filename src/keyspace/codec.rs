@@ -1,7 +1,7 @@
 //! Keys as bytes: `snapshot.Keys`, written and read by hand because a snapshot is all keys.
 //! It must never write the same key in two ways: the state hash is taken over these bytes.
 
-use super::partition::{Entry, Item, PARTITIONS, Partition};
+use super::partition::{Entry, Item, PARTITIONS};
 use super::value::{Form, IntBytes, StringValue};
 use super::{Blob, Value};
 use crate::limits::DATABASES;
@@ -22,14 +22,6 @@ pub(super) fn keys(db: usize, rows: Vec<u8>) -> Vec<u8> {
     put_varint_field(&mut out, DB, db as u64);
     out.extend_from_slice(&rows);
     out
-}
-
-/// Appends a partition: its keys and its tombstone.
-pub(super) fn put_partition(out: &mut Vec<u8>, number: usize, partition: &Partition) {
-    partition.for_each(|entry| put_key(out, entry));
-    if partition.tombstone != 0 {
-        put_tombstone(out, number, partition.tombstone);
-    }
 }
 
 /// Appends one row of `Keys.keys`.

@@ -1,6 +1,7 @@
 //! A consistent snapshot while writes go on, without a copy of the data: partitions are
-//! serialized one after another, and one that is about to be written before its turn is
-//! serialized first. A snapshot must never hold anything later than its begin.
+//! serialized one after another, and a key that is about to change before its turn is
+//! serialized first. What has changed since the begin tells so by its revision. A snapshot must
+//! never hold anything later than its begin, and a write must never pay for more than its key.
 
 use super::Keyspace;
 use super::codec::{self, Row};
@@ -17,7 +18,9 @@ pub(super) struct Snapshot {
     /// The databases below it are done.
     db: usize,
     walks: [Walk; DATABASES],
-    /// Bytes of what was written before its turn.
+    /// The keyspace's revision at the begin.
+    revision: u64,
+    /// Bytes of what has changed before its turn.
     pending: VecDeque<Chunk>,
     /// What was not yet walked when everything was flushed, with database and number.
     kept: Vec<(usize, usize, Partition)>,
@@ -28,8 +31,8 @@ pub(super) struct Snapshot {
 struct Walk {
     /// The partitions below it are done.
     next: usize,
-    /// Those at or above `next` that are done as well.
-    ahead: Occupied,
+    /// Those at or above `next` whose tombstone is no longer that of the begin: it is written.
+    buried: Occupied,
 }
 
 /// Rows of one database. Those of several such pieces put together are one piece.
@@ -50,34 +53,46 @@ impl Chunk {
 }
 
 impl Snapshot {
-    fn new(databases: &mut [Database; DATABASES]) -> Self {
+    fn new(databases: &mut [Database; DATABASES], revision: u64) -> Self {
         for (db, database) in databases.iter_mut().enumerate() {
             database.walked_as = db;
         }
         // A database that holds nothing now has nothing to tell, whatever comes into it.
         let walk = |database: &mut Database| match database.partitions.is_empty() {
-            true => Walk { next: PARTITIONS, ahead: Occupied::default() },
-            false => Walk { next: 0, ahead: Occupied::new() },
+            true => Walk { next: PARTITIONS, buried: Occupied::default() },
+            false => Walk { next: 0, buried: Occupied::new() },
         };
         let walks = databases.each_mut().map(walk);
-        Self { db: 0, walks, pending: VecDeque::new(), kept: Vec::new() }
+        Self { db: 0, walks, revision, pending: VecDeque::new(), kept: Vec::new() }
     }
 
-    /// To be called before anything in the partition changes.
-    pub(super) fn before_write(&mut self, database: &Database, number: usize) {
-        let db = database.walked_as;
+    /// To be called before an entry of this partition changes.
+    pub(super) fn before_change(&mut self, db: usize, number: usize, entry: &Entry) {
+        if number >= self.walks[db].next && entry.item.revision <= self.revision {
+            codec::put_key(self.pending_of(db), entry);
+        }
+    }
+
+    /// To be called before an entry goes away. Its own revision is what the tombstone may become: that
+    /// does not tell when.
+    pub(super) fn before_removal(&mut self, db: usize, number: usize, entry: &Entry, tombstone: u64) {
+        self.before_change(db, number, entry);
         let walk = &mut self.walks[db];
-        if number < walk.next || walk.ahead.contains(number) {
-            return;
+        if number >= walk.next && !walk.buried.contains(number) {
+            walk.buried.set(number, true);
+            if tombstone != 0 {
+                codec::put_tombstone(self.pending_of(db), number, tombstone);
+            }
         }
-        walk.ahead.set(number, true);
+    }
+
+    /// Where rows of a database go that cannot wait for their turn.
+    fn pending_of(&mut self, db: usize) -> &mut Vec<u8> {
         let joins = |chunk: &mut Chunk| chunk.rows.len() < SNAPSHOT_CHUNK_BYTES && chunk.takes(db);
-        let last = if self.pending.back_mut().is_some_and(joins) { self.pending.pop_back() } else { None };
-        let mut chunk = last.unwrap_or(Chunk { db, rows: Vec::new() });
-        codec::put_partition(&mut chunk.rows, number, &database.partitions[number]);
-        if !chunk.rows.is_empty() {
-            self.pending.push_back(chunk);
+        if !self.pending.back_mut().is_some_and(joins) {
+            self.pending.push_back(Chunk { db, rows: Vec::new() });
         }
+        &mut self.pending.back_mut().expect("one was added if there was none").rows
     }
 
     /// Before a flush: takes the tables that are not yet walked, as they are, and flushes them.
@@ -85,11 +100,10 @@ impl Snapshot {
         let db = database.walked_as;
         let walk = &mut self.walks[db];
         for (number, partition) in database.partitions.iter_mut().enumerate().skip(walk.next) {
-            let is_blank = partition.table.is_empty() && partition.tombstone == 0;
-            if is_blank || walk.ahead.contains(number) {
+            let tombstone = if walk.buried.contains(number) { 0 } else { partition.tombstone };
+            if partition.table.is_empty() && tombstone == 0 {
                 continue;
             }
-            let tombstone = partition.tombstone;
             let table = partition.flush(swapped);
             self.kept.push((db, number, Partition { table, tombstone, newest: 0 }));
         }
@@ -106,7 +120,8 @@ impl Snapshot {
                 chunk.rows.extend_from_slice(&pending.rows);
                 self.pending.pop_front();
             } else if let Some((db, number, partition)) = self.kept.pop_if(|(db, ..)| chunk.takes(*db)) {
-                codec::put_partition(&mut chunk.rows, number, &partition);
+                put_unchanged(&mut chunk.rows, &partition, self.revision);
+                put_buried(&mut chunk.rows, number, partition.tombstone);
                 debug_assert_eq!(chunk.db, db);
             } else if !self.kept.is_empty() || !self.walk_on(&mut chunk, databases) {
                 break;
@@ -128,18 +143,35 @@ impl Snapshot {
             .iter()
             .find(|database| database.walked_as == self.db)
             .expect("a snapshot gives each database its number");
-        if !walk.ahead.contains(walk.next) {
-            codec::put_partition(&mut chunk.rows, walk.next, &database.partitions[walk.next]);
+        let partition = &database.partitions[walk.next];
+        put_unchanged(&mut chunk.rows, partition, self.revision);
+        if !walk.buried.contains(walk.next) {
+            put_buried(&mut chunk.rows, walk.next, partition.tombstone);
         }
         walk.next += 1;
         true
     }
 }
 
+/// Appends the keys that are as they were at `revision`: what has changed since was written then.
+fn put_unchanged(out: &mut Vec<u8>, partition: &Partition, revision: u64) {
+    partition.for_each(|entry| {
+        if entry.item.revision <= revision {
+            codec::put_key(out, entry);
+        }
+    });
+}
+
+fn put_buried(out: &mut Vec<u8>, number: usize, tombstone: u64) {
+    if tombstone != 0 {
+        codec::put_tombstone(out, number, tombstone);
+    }
+}
+
 impl Keyspace {
     /// Starts a snapshot of what there is now; one that was under way is given up.
     pub fn snapshot_begin(&mut self) {
-        self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases)));
+        self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases, self.revision)));
     }
 
     /// The next piece, a `snapshot.Keys` of about `target_bytes` (more if a partition is
@@ -157,7 +189,7 @@ impl Keyspace {
         self.snapshot = None;
     }
 
-    /// Memory that a snapshot under way takes for what was written before its turn.
+    /// Memory that a snapshot under way takes for what has changed before its turn.
     pub fn snapshot_bytes(&self) -> usize {
         let pending = self.snapshot.iter().flat_map(|snapshot| &snapshot.pending);
         pending.map(|chunk| chunk.rows.capacity()).sum()
