@@ -65,6 +65,8 @@ pub struct Keyspace {
     revision: u64,
     swaps: [Swap; DATABASES],
     snapshot: Option<Box<Snapshot>>,
+    /// Of a long string that is being restored, until its key comes.
+    pieces: Vec<u8>,
     /// Where the strings of the commands at hand lie, if it is long; not part of the state.
     lent: Option<Bytes>,
     discarded: Discarded,
@@ -85,6 +87,7 @@ impl Keyspace {
             revision: 0,
             swaps: Default::default(),
             snapshot: None,
+            pieces: Vec::new(),
             lent: None,
             discarded: Discarded::default(),
             events: Events::default(),

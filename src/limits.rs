@@ -1,6 +1,9 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
+mod long;
+
+pub use long::*;
 use std::time::Duration;
 
 /// Longest bulk string of a request (`proto-max-bulk-len`). Beyond: Redis's protocol error,
@@ -29,9 +32,6 @@ pub const MAX_PIPELINE_COMMANDS: usize = 4096;
 
 /// Bytes of commands of one connection under way at once.
 pub const MAX_PIPELINE_BYTES: usize = 1 << 20;
-
-/// Bytes written to one client at a time. What is left follows when the others had their turn.
-pub const FLUSH_BYTES: usize = 1 << 20;
 
 /// Bytes of replies not yet read by a client at which its next commands wait, unparsed.
 pub const OUTPUT_HIGH_WATER_BYTES: usize = 4 << 20;
@@ -156,20 +156,6 @@ pub const MAX_INTAKE_BYTES: usize = 512 << 20;
 
 /// Bytes of entries proposed and not yet committed. Beyond: batches wait.
 pub const MAX_UNCOMMITTED_BYTES: u64 = 256 << 20;
-
-/// A job longer than this leaves in parts, with short ones between them. Not more than one entry
-/// takes, so that no client waits for more than some parts of another's command.
-pub const LONG_JOB_BYTES: usize = MAX_BATCH_BYTES;
-
-/// Bytes of such a part.
-pub const PART_BYTES: usize = 1 << 20;
-
-/// Parts that an origin has on their way at a time. Beyond: they wait, and short jobs do not.
-pub const PARTS_IN_FLIGHT: usize = 2;
-
-/// Bytes of a body that is put together of parts: a job is full when a command makes it longer than
-/// [`MAX_PIPELINE_BYTES`]. Beyond: refused, which nobody should see.
-pub const MAX_JOINED_BYTES: usize = MAX_WRITE_BYTES + (16 << 20);
 
 /// Bytes of one origin batch; what waits beyond goes into the next.
 pub const MAX_BATCH_BYTES: usize = 4 << 20;

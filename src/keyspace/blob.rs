@@ -53,6 +53,15 @@ impl Blob {
         }
     }
 
+    /// Takes `bytes` without copying them, if they are long.
+    pub fn from_long(bytes: Vec<u8>) -> Self {
+        let is_tight = bytes.capacity() - bytes.len() <= bytes.len() / 8;
+        match bytes.len() >= SLICE_BYTES && is_tight {
+            true => Self(Repr::Slice(Arc::new(Bytes::from(bytes)))),
+            false => Self::new(&bytes),
+        }
+    }
+
     /// Bytes of memory beyond the 24 of the handle itself.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {

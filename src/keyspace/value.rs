@@ -155,6 +155,14 @@ impl StringValue {
         }
     }
 
+    /// The same of more bytes than a number has, which are not copied.
+    pub(super) fn long_with_form(bytes: Vec<u8>, form: Form) -> Self {
+        match form {
+            Form::Grown => Self::Growing(Box::new(bytes)),
+            Form::AsSet | Form::Text => Self::Blob(Blob::from_long(bytes)),
+        }
+    }
+
     /// The bytes, formatted into `room` if they are a number.
     pub(crate) fn bytes<'a>(&'a self, room: &'a mut IntBytes) -> &'a [u8] {
         match self {
