@@ -181,6 +181,11 @@ impl Machine {
         }
     }
 
+    /// Whether [`Machine::take_events`] has something.
+    pub fn has_events(&mut self) -> bool {
+        self.state.keyspace.has_events()
+    }
+
     /// What has happened since the last call, for whoever listens; not part of the state.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.state.keyspace.take_events()

@@ -155,14 +155,12 @@ impl<'a> Options<'a> {
 }
 
 fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
-    let now_ms = context.now_ms;
-    let (options, deadline_ms) = if args.len() == 3 {
-        (Options { condition: Condition::Always, get: false, expiry: Expiry::Clear }, Some(0))
-    } else {
-        let options = Options::read(&args[3..])?;
-        let deadline_ms = options.expiry.deadline_ms(now_ms, "set")?;
-        (options, deadline_ms)
-    };
+    if args.len() == 3 {
+        put(context, args[1], args[2], 0, false);
+        return Ok(Reply::Ok);
+    }
+    let options = Options::read(&args[3..])?;
+    let deadline_ms = options.expiry.deadline_ms(context.now_ms, "set")?;
     let mut edit = context.edit(args[1]);
     let old = edit.item();
     let is_miss = options.get && old.is_none();
@@ -187,9 +185,7 @@ fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         let value = edit.string(args[2]);
         edit.set(value, deadline_ms);
         tell_set(context, args[1], matches!(options.expiry, Expiry::At { .. }));
-        if args.len() > 3 {
-            tell_replicas(context, args, &options, deadline_ms);
-        }
+        tell_replicas(context, args, &options, deadline_ms);
     }
     Ok(answer)
 }

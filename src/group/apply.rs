@@ -179,6 +179,12 @@ impl Group {
     /// What has happened in the machine comes before the next answer. What was in the log when
     /// this node started is not told: it was sent before anybody could listen here.
     pub(super) fn note_events(&mut self, ticket: u64) {
+        if self.machine.has_events() {
+            self.take_events(ticket);
+        }
+    }
+
+    fn take_events(&mut self, ticket: u64) {
         let before = self.effects.replies.len();
         let replays = self.replays;
         let is_told = |event: &KeyspaceEvent| match event {

@@ -144,14 +144,18 @@ impl Shared {
             if effects.events.iter().any(|event| matches!(event, Event::SnapshotInstalled { .. })) {
                 clients.snapshot(SnapshotNews::Installed);
             }
-            let mut notices = effects.notices.into_iter().peekable();
-            for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
-                while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
-                    clients.notice(notice);
+            if effects.notices.is_empty() {
+                clients.replies(effects.replies);
+            } else {
+                let mut notices = effects.notices.into_iter().peekable();
+                for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
+                    while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
+                        clients.notice(notice);
+                    }
+                    clients.reply(ticket, reply);
                 }
-                clients.reply(ticket, reply);
+                notices.for_each(|notice| clients.notice(notice));
             }
-            notices.for_each(|notice| clients.notice(notice));
             if effects.abort_snapshot {
                 clients.snapshot(SnapshotNews::Failed);
             }

@@ -64,6 +64,29 @@ fn the_generated_code_reads_the_same() {
 }
 
 #[test]
+fn calls_of_every_length_are_what_the_generated_code_reads_and_writes() {
+    let bytes = [b'x'; 200];
+    for len in (0..=200).chain([0x3fff, 0x4000]) {
+        for (count, db) in [(1, 0), (2, 0), (INLINE_ARGS, 0), (INLINE_ARGS + 1, 0), (40, 0), (2, 1)] {
+            let mut args: Vec<&[u8]> = (0..count).map(|i| &bytes[..i % 3]).collect();
+            let last = bytes.repeat(len / bytes.len() + 1);
+            args[count - 1] = &last[..len];
+            let mut body = Vec::new();
+            put_command_unit(&mut body, &args, db);
+            put_command_unit(&mut body, &[b"INCR", b"n"], 0); // what is behind it
+            let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
+            assert_eq!(parsed.get_units()[0].get_command().get_args(), args, "{count} {len}");
+            assert_eq!(parsed.write_to_bytes().unwrap(), body, "{count} {len}");
+            let read: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
+            let command = |args: &[&'static [u8]]| Command { args: Args::from_slice(args), db: 0 };
+            let expected = Command { args: Args::from_slice(&args), db };
+            assert_eq!(read[..1], [Unit::Command(expected)], "{count} {len}");
+            assert_eq!(read[1..], [Unit::Command(command(&[b"INCR", b"n"]))], "{count} {len}");
+        }
+    }
+}
+
+#[test]
 fn what_was_put_is_read() {
     let body = sample();
     let units: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
