@@ -8,10 +8,10 @@ use bowline::history::{self, Operation};
 use bowline::limits;
 use bowline::logging;
 use bowline::node::{self, JoinRequest, Node, NodeConfig, NodeError};
-use bowline::server::{ClientTable, Server, ServerConfig};
+use bowline::server::{self, ClientTable, Server, ServerConfig};
 use bowline::storage::{self, FirstMember};
 use clap::Parser as _;
-use slog::{Logger, crit, info};
+use slog::{Logger, crit, info, warn};
 use std::io::{BufRead, ErrorKind};
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,7 +44,11 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return failure(&error.to_string(), USAGE),
     };
+    let early = server::give_back_early();
     let (log, _guard) = logging::start(&config);
+    if let Err(error) = early {
+        warn!(log, "freed memory is given back late"; "error" => %error);
+    }
     match run(&config, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -66,6 +66,7 @@ scripts! {
     election
     forwarding
     leader_change
+    long_jobs
     duplicates_and_gaps
     reads
     reads_after_restart

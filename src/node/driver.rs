@@ -45,7 +45,13 @@ impl Node {
                 biased;
                 Some(written) = helpers.written.recv() => shared.written(written),
                 () = shared.wake.notified() => {}
-                _ = ticks.tick() => shared.inbox.borrow_mut().push(Input::Tick),
+                _ = ticks.tick() => {
+                    // What has arrived while this node was held up comes first: it may say that
+                    // the leader is well. The first look polls the sockets, the second reads them.
+                    tokio::task::yield_now().await;
+                    tokio::task::yield_now().await;
+                    shared.inbox.borrow_mut().push(Input::Tick);
+                }
                 Some(event) = helpers.snapshots.recv() => shared.snapshot_event(event),
                 () = &mut shutdown, if stopping.is_none() => {
                     info!(shared.log, "stopping");
@@ -141,14 +147,18 @@ impl Shared {
             if effects.events.iter().any(|event| matches!(event, Event::SnapshotInstalled { .. })) {
                 clients.snapshot(SnapshotNews::Installed);
             }
-            let mut notices = effects.notices.into_iter().peekable();
-            for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
-                while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
-                    clients.notice(notice);
+            if effects.notices.is_empty() {
+                clients.replies(effects.replies);
+            } else {
+                let mut notices = effects.notices.into_iter().peekable();
+                for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
+                    while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
+                        clients.notice(notice);
+                    }
+                    clients.reply(ticket, reply);
                 }
-                clients.reply(ticket, reply);
+                notices.for_each(|notice| clients.notice(notice));
             }
-            notices.for_each(|notice| clients.notice(notice));
             if effects.abort_snapshot {
                 clients.snapshot(SnapshotNews::Failed);
             }
