@@ -1,6 +1,9 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
+mod long;
+
+pub use long::*;
 use std::time::Duration;
 
 /// Longest bulk string of a request (`proto-max-bulk-len`). Beyond: Redis's protocol error,
@@ -347,6 +350,10 @@ pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;
 
 /// Below so many allocated bytes `MEMORY DOCTOR` finds nothing out of proportion.
 pub const DOCTOR_LEAST_BYTES: usize = 5 << 20;
+
+/// Pages that were freed stay with the process that long, for what is allocated next (the allocator's
+/// own choice is ten seconds).
+pub const FREED_PAGES_KEPT_MS: isize = 1000;
 
 /// Longest text of `MEMORY MALLOC-STATS`. Beyond: cut off.
 pub const MAX_MALLOC_STATS_BYTES: usize = 1 << 20;

@@ -7,6 +7,7 @@ mod disk;
 mod driver;
 mod inbound;
 mod join;
+mod persist;
 mod rdb;
 mod recover;
 mod snapshots;
@@ -124,6 +125,8 @@ struct Shared {
     promises: RefCell<VecDeque<Promise>>,
     /// Writes of the log under way whose time is taken: number, and when they began.
     syncs_begun: RefCell<VecDeque<(u64, u64)>>,
+    /// The loop has written the log itself, and the group has not taken that in.
+    wrote: Cell<bool>,
     stop: RefCell<Option<NodeError>>,
     log: Logger,
 }

@@ -7,6 +7,7 @@ mod access;
 mod acl_commands;
 mod acl_log;
 mod admin_commands;
+mod allocator;
 mod client;
 mod client_command;
 mod client_list;
@@ -31,10 +32,12 @@ mod memory_command;
 mod migrate;
 mod monitor;
 mod operations;
+mod output;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
+mod reader;
 mod redirect;
 mod replicas;
 mod save;
@@ -49,6 +52,7 @@ mod tracking;
 mod upstream;
 mod wait;
 
+pub use allocator::give_back_early;
 pub use clients::ClientTable;
 
 use crate::command::{Acl, Reply};

@@ -1,14 +1,17 @@
 //! [`Request`]: one command as it arrived, in place.
 
-use crate::wire::units::Args;
+use crate::wire::units::{Args, INLINE_ARGS};
 use bytes::Bytes;
 use smallvec::SmallVec;
+
+/// Start and end of each argument in its buffer.
+pub type Spans = SmallVec<[(u32, u32); INLINE_ARGS]>;
 
 /// A command's arguments as ranges of the buffer that they arrived in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     buffer: Bytes,
-    spans: SmallVec<[(u32, u32); 6]>, // start and end in `buffer`
+    spans: Spans,
     /// The database that it works in; whoever parses it does not know.
     pub db: u32,
     /// What it only reads does not count as used (`CLIENT NO-TOUCH`).
@@ -17,12 +20,10 @@ pub struct Request {
 
 impl Request {
     /// `spans` are (start, end) of each argument, the name first, all within `buffer`.
-    ///
-    /// # Panics
-    /// If a span lies outside the buffer.
-    pub fn new(buffer: Bytes, spans: SmallVec<[(u32, u32); 6]>) -> Self {
+    /// A span outside the buffer panics wherever it is looked at.
+    pub fn new(buffer: Bytes, spans: Spans) -> Self {
         let inside = |&(start, end): &(u32, u32)| start <= end && end as usize <= buffer.len();
-        assert!(spans.iter().all(inside), "an argument outside its buffer");
+        debug_assert!(spans.iter().all(inside), "an argument outside its buffer");
         Self { buffer, spans, db: 0, no_touch: false }
     }
 
@@ -40,7 +41,18 @@ impl Request {
 
     /// The arguments, the name first.
     pub fn args(&self) -> Args<'_> {
-        self.spans.iter().map(|&(start, end)| &self.buffer[start as usize..end as usize]).collect()
+        let mut args = Args::new();
+        // Not collected, which is ready for more than there ever is.
+        for arg in self.iter() {
+            args.push(arg);
+        }
+        args
+    }
+
+    /// The same, one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let buffer = &self.buffer[..];
+        self.spans.iter().map(move |&(start, end)| &buffer[start as usize..end as usize])
     }
 
     /// Argument `i`, if there is one.

@@ -67,6 +67,7 @@ scripts! {
     election
     forwarding
     leader_change
+    long_jobs
     duplicates_and_gaps
     reads
     reads_after_restart

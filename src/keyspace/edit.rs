@@ -68,6 +68,15 @@ impl<'a, 'k> Edit<'a, 'k> {
         }
     }
 
+    /// What a string is as `SET` leaves it: see [`Value::string`]. Shared with the buffer of the
+    /// command, if it is nearly all of that.
+    pub fn string(&self, bytes: &[u8]) -> Value {
+        match &self.keyspace.lent {
+            None => Value::string(bytes),
+            Some(buffer) => Value::string_of(bytes, buffer),
+        }
+    }
+
     /// Creates the key, or replaces its value and deadline (0: none). Returns the new version.
     pub fn set(&mut self, value: Value, deadline_ms: u64) -> u64 {
         if self.position.is_some() {

@@ -8,12 +8,15 @@ use super::database::Database;
 use super::hash::KeyHash;
 use super::partition::{Entry, Occupied, PARTITIONS, Partition};
 use super::value::StringValue;
-use super::{Keyspace, Value};
-use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
+use super::{Blob, Keyspace, Value};
+use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_LONG_BYTES};
 use crate::wire::WireError;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::hint::black_box;
+
+/// Entries that are looked up together.
+const TOGETHER: usize = 32;
 
 /// A snapshot under way. Databases go by the numbers that they had when it began.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(super) struct Snapshot {
     revision: u64,
     /// Bytes of what has changed before its turn.
     pending: VecDeque<Chunk>,
+    /// Keys with long strings that had their turn: they come in pieces.
+    long: VecDeque<Long>,
     /// What was not yet walked when everything was flushed, with database and number.
     kept: Vec<(usize, usize, Partition)>,
 }
@@ -55,6 +60,45 @@ impl Chunk {
     }
 }
 
+/// A key with a long string, which is written piece by piece.
+#[derive(Debug)]
+struct Long {
+    db: usize,
+    /// What follows the pieces.
+    row: Vec<u8>,
+    string: Blob,
+    written: usize,
+}
+
+impl Long {
+    fn of(db: usize, entry: &Entry) -> Option<Self> {
+        let Value::String(value) = &entry.item.value;
+        let is_long = match value {
+            StringValue::Int(_) => false,
+            StringValue::Blob(blob) => blob.len() >= SNAPSHOT_LONG_BYTES,
+            StringValue::Growing(bytes) => bytes.len() >= SNAPSHOT_LONG_BYTES,
+        };
+        if !is_long {
+            return None;
+        }
+        let mut row = Vec::new();
+        codec::put_key_of_pieces(&mut row, entry);
+        Some(Self { db, row, string: value.to_blob(), written: 0 })
+    }
+
+    /// Appends the next piece. Whether it was the last.
+    fn put_next(&mut self, out: &mut Vec<u8>, target_bytes: usize) -> bool {
+        let end = self.string.len().min(self.written + target_bytes);
+        codec::put_piece(out, &self.string[self.written..end]);
+        self.written = end;
+        let is_last = end == self.string.len();
+        if is_last {
+            out.extend_from_slice(&self.row);
+        }
+        is_last
+    }
+}
+
 impl Snapshot {
     fn new(databases: &mut [Database; DATABASES], revision: u64) -> Self {
         for (db, database) in databases.iter_mut().enumerate() {
@@ -66,13 +110,22 @@ impl Snapshot {
             false => Walk { next: 0, buried: Occupied::new() },
         };
         let walks = databases.each_mut().map(walk);
-        Self { db: 0, walks, revision, pending: VecDeque::new(), kept: Vec::new() }
+        Self { db: 0, walks, revision, pending: VecDeque::new(), long: VecDeque::new(), kept: Vec::new() }
+    }
+
+    /// Whether a string that begins there is to be written.
+    #[cfg(test)]
+    pub(super) fn shares(&self, begin: *const u8) -> bool {
+        self.long.iter().any(|long| long.string.as_ptr() == begin)
     }
 
     /// To be called before an entry of this partition changes.
     pub(super) fn before_change(&mut self, db: usize, number: usize, entry: &Entry) {
         if number >= self.walks[db].next && entry.item.revision <= self.revision {
-            codec::put_key(self.pending_of(db), entry);
+            match Long::of(db, entry) {
+                Some(long) => self.long.push_back(long),
+                None => codec::put_key(self.pending_of(db), entry),
+            }
         }
     }
 
@@ -117,14 +170,21 @@ impl Snapshot {
         // Most partitions of a large keyspace fit in without growing it.
         let mut chunk = Chunk { db: 0, rows: Vec::with_capacity(target_bytes * 2) };
         while chunk.rows.len() < target_bytes {
-            if let Some(pending) = self.pending.front() {
+            if let Some(long) = self.long.front_mut() {
+                if !chunk.takes(long.db) {
+                    break;
+                }
+                if long.put_next(&mut chunk.rows, target_bytes) {
+                    self.long.pop_front();
+                }
+            } else if let Some(pending) = self.pending.front() {
                 if !chunk.takes(pending.db) {
                     break;
                 }
                 chunk.rows.extend_from_slice(&pending.rows);
                 self.pending.pop_front();
             } else if let Some((db, number, partition)) = self.kept.pop_if(|(db, ..)| chunk.takes(*db)) {
-                put_unchanged(&mut chunk.rows, &partition, self.revision);
+                put_unchanged(&mut chunk.rows, db, &partition, self.revision, &mut self.long);
                 put_buried(&mut chunk.rows, number, partition.tombstone);
                 debug_assert_eq!(chunk.db, db);
             } else if !self.kept.is_empty() || !self.walk_on(&mut chunk, databases) {
@@ -148,7 +208,7 @@ impl Snapshot {
             .find(|database| database.walked_as == self.db)
             .expect("a snapshot gives each database its number");
         let partition = &database.partitions[walk.next];
-        put_unchanged(&mut chunk.rows, partition, self.revision);
+        put_unchanged(&mut chunk.rows, self.db, partition, self.revision, &mut self.long);
         if !walk.buried.contains(walk.next) {
             put_buried(&mut chunk.rows, walk.next, partition.tombstone);
         }
@@ -157,11 +217,15 @@ impl Snapshot {
     }
 }
 
-/// Entries that are looked up together.
-const TOGETHER: usize = 32;
-
 /// Appends the keys that are as they were at `revision`: what has changed since was written then.
-fn put_unchanged(out: &mut Vec<u8>, partition: &Partition, revision: u64) {
+/// Those with long strings wait for their own turn.
+fn put_unchanged(
+    out: &mut Vec<u8>,
+    db: usize,
+    partition: &Partition,
+    revision: u64,
+    waiting: &mut VecDeque<Long>,
+) {
     let mut entries = partition.table.iter();
     loop {
         let block: SmallVec<[&Entry; TOGETHER]> = entries.by_ref().take(TOGETHER).map(|it| &**it).collect();
@@ -169,9 +233,10 @@ fn put_unchanged(out: &mut Vec<u8>, partition: &Partition, revision: u64) {
             return;
         }
         fetch(&block);
-        for entry in block {
-            if entry.item.revision <= revision {
-                codec::put_key(out, entry);
+        for entry in block.into_iter().filter(|entry| entry.item.revision <= revision) {
+            match Long::of(db, entry) {
+                Some(long) => waiting.push_back(long),
+                None => codec::put_key(out, entry),
             }
         }
     }
@@ -221,7 +286,9 @@ impl Keyspace {
     /// Memory that a snapshot under way takes for what has changed before its turn.
     pub fn snapshot_bytes(&self) -> usize {
         let pending = self.snapshot.iter().flat_map(|snapshot| &snapshot.pending);
-        pending.map(|chunk| chunk.rows.capacity()).sum()
+        let long = self.snapshot.iter().flat_map(|snapshot| &snapshot.long);
+        pending.map(|chunk| chunk.rows.capacity()).sum::<usize>()
+            + long.map(|long| long.string.heap_bytes()).sum::<usize>()
     }
 
     /// Adds the keys and tombstones of one piece of a snapshot to a keyspace that holds
@@ -229,7 +296,7 @@ impl Keyspace {
     /// the keyspace is of no use.
     pub fn restore(&mut self, mut keys: &[u8], now_ms: u64) -> Result<(), WireError> {
         let mut db = 0;
-        while let Some(row) = codec::next_row(&mut keys)? {
+        while let Some(row) = codec::next_row(&mut keys, &mut self.pieces)? {
             let database = &mut self.databases[db];
             match row {
                 Row::Database(number) => db = number,

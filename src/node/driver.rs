@@ -1,10 +1,9 @@
 //! The loop of a node: waits, takes all that has arrived into one turn, and carries out the
 //! turn's effects in their order.
 
-use super::disk::Written;
 use super::snapshots::{self, SnapshotEvent};
 use super::{Node, NodeError, Shared, SnapshotNews};
-use crate::group::{Effects, Event, Input, LogWrite, Persist};
+use crate::group::{Effects, Event, Input, LogWrite};
 use crate::limits;
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
@@ -19,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// What comes to a node from its helper threads.
 pub struct Helpers {
-    pub written: UnboundedReceiver<Written>,
+    pub written: UnboundedReceiver<super::disk::Written>,
     pub snapshots: UnboundedReceiver<SnapshotEvent>,
 }
 
@@ -46,7 +45,13 @@ impl Node {
                 biased;
                 Some(written) = helpers.written.recv() => shared.written(written),
                 () = shared.wake.notified() => {}
-                _ = ticks.tick() => shared.inbox.borrow_mut().push(Input::Tick),
+                _ = ticks.tick() => {
+                    // What has arrived while this node was held up comes first: it may say that
+                    // the leader is well. The first look polls the sockets, the second reads them.
+                    tokio::task::yield_now().await;
+                    tokio::task::yield_now().await;
+                    shared.inbox.borrow_mut().push(Input::Tick);
+                }
                 Some(event) = helpers.snapshots.recv() => shared.snapshot_event(event),
                 () = shared.walk.rested(), if shared.snapshot_thread.has_room() => {}
                 () = &mut shutdown, if stopping.is_none() => {
@@ -82,17 +87,9 @@ impl Node {
 impl Shared {
     /// Everything that has arrived, as one step of the group, and what follows from it.
     fn turn(self: &Rc<Self>) {
-        let now = self.clock.now();
-        self.jobs_waiting.set(0);
-        let inputs = std::mem::take(&mut *self.inbox.borrow_mut());
-        if self.walk.is_on() && inputs.iter().any(|it| matches!(it, Input::Submit(_) | Input::Peer { .. })) {
-            self.walk.note_work();
-        }
+        self.take_in();
         let (urgent, leads) = {
             let mut group = self.group.borrow_mut();
-            for input in inputs {
-                group.step(input, now);
-            }
             (group.take_urgent_effects(), group.is_leader())
         };
         let mut write_now = Vec::new();
@@ -104,7 +101,21 @@ impl Shared {
         let effects = self.group.borrow_mut().take_effects();
         self.carry_out(effects, &mut write_now);
         self.write_now(&mut write_now);
+        self.follow_up(&mut write_now);
         self.walk_snapshot();
+    }
+
+    /// Tells the group of everything that has arrived.
+    pub(super) fn take_in(&self) {
+        let now = self.clock.now();
+        self.jobs_waiting.set(0);
+        let mut group = self.group.borrow_mut();
+        let mut inbox = self.inbox.borrow_mut();
+        let is_work = |input: &Input| matches!(input, Input::Submit(_) | Input::Peer { .. });
+        if self.walk.is_on() && inbox.iter().any(is_work) {
+            self.walk.note_work();
+        }
+        inbox.drain(..).for_each(|input| group.step(input, now));
     }
 
     /// While commands keep arriving, lets the connections read on: what costs by the entry or
@@ -124,7 +135,7 @@ impl Shared {
     }
 
     /// `write_now`: of the log, to be written in this turn (see [`Self::write_now`]).
-    fn carry_out(self: &Rc<Self>, effects: Effects, write_now: &mut Vec<(u64, LogWrite)>) {
+    pub(super) fn carry_out(self: &Rc<Self>, effects: Effects, write_now: &mut Vec<(u64, LogWrite)>) {
         if effects.settle
             && let Err(error) = self.data_dir.borrow_mut().set_settled()
         {
@@ -142,14 +153,18 @@ impl Shared {
             if effects.events.iter().any(|event| matches!(event, Event::SnapshotInstalled { .. })) {
                 clients.snapshot(SnapshotNews::Installed);
             }
-            let mut notices = effects.notices.into_iter().peekable();
-            for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
-                while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
-                    clients.notice(notice);
+            if effects.notices.is_empty() {
+                clients.replies(effects.replies);
+            } else {
+                let mut notices = effects.notices.into_iter().peekable();
+                for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
+                    while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
+                        clients.notice(notice);
+                    }
+                    clients.reply(ticket, reply);
                 }
-                clients.reply(ticket, reply);
+                notices.for_each(|notice| clients.notice(notice));
             }
-            notices.for_each(|notice| clients.notice(notice));
             if effects.abort_snapshot {
                 clients.snapshot(SnapshotNews::Failed);
             }
@@ -182,94 +197,11 @@ impl Shared {
         }
     }
 
-    /// Gives the log's writes to the disk thread, or adds them to those of this turn.
-    fn persist(&self, persists: Vec<Persist>, compact: Option<u64>, write_now: &mut Vec<(u64, LogWrite)>) {
-        let is_quick =
-            compact.is_none() && self.disk.borrow().is_quick(persists.iter().map(|persist| &persist.log));
-        if !is_quick {
-            self.write_now(write_now); // the thread must not write behind what is not written
-        }
-        let disk = self.disk.borrow();
-        for persist in persists {
-            if is_quick {
-                write_now.push((persist.number, persist.log));
-            } else {
-                self.sync_begins(persist.number);
-                disk.write(persist.number, self.group_id, persist.log);
-            }
-            if !persist.send_after.is_empty() {
-                self.promises.borrow_mut().push_back((persist.number, persist.send_after));
-            }
-        }
-        if let Some(through) = compact {
-            disk.compact(self.group_id, through);
-        }
-    }
-
-    /// Writes and syncs here what a quick disk is to write in this turn.
-    fn write_now(&self, writes: &mut Vec<(u64, LogWrite)>) {
-        if writes.is_empty() {
-            return;
-        }
-        writes.iter().for_each(|(number, _)| self.sync_begins(*number));
-        let written = self.disk.borrow().write_now(self.group_id, writes.drain(..));
-        if let Some(written) = written {
-            self.written(written);
-            if let Some(transport) = self.transport.get() {
-                transport.flush();
-            }
-            self.wake.notify_one();
-        }
-    }
-
-    /// Notes when a write of the log was asked for, if anybody watches how long those take.
-    fn sync_begins(&self, number: u64) {
-        let group = self.group.borrow();
-        let observer = group.observer();
-        if observer.watches_events() {
-            self.syncs_begun.borrow_mut().push_back((number, observer.now_ns()));
-        }
-    }
-
-    fn sync_ends(&self, number: u64) {
-        let mut begun = self.syncs_begun.borrow_mut();
-        let mut longest_ns = 0;
-        let group = self.group.borrow();
-        while let Some(&(waiting, began_ns)) = begun.front()
-            && waiting <= number
-        {
-            begun.pop_front();
-            longest_ns = longest_ns.max(group.observer().now_ns().saturating_sub(began_ns));
-        }
-        group.observer().event("aof-fsync-always", longest_ns);
-    }
-
-    fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
+    pub(super) fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
         if let Some(transport) = self.transport.get() {
             for (to, message) in messages {
                 transport.send(to, message);
             }
-        }
-    }
-
-    /// The disk thread has something to say.
-    fn written(&self, written: Written) {
-        match written {
-            Written::Through(number) => {
-                self.sync_ends(number);
-                loop {
-                    let next = {
-                        let mut promises = self.promises.borrow_mut();
-                        if promises.front().is_none_or(|(waiting, _)| *waiting > number) {
-                            break;
-                        }
-                        promises.pop_front()
-                    };
-                    self.send(next.map_or_else(Vec::new, |(_, messages)| messages));
-                }
-                self.inbox.borrow_mut().push(Input::Persisted(number));
-            }
-            Written::Failed(error) => self.stop_with(error.into()),
         }
     }
 

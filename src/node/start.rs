@@ -119,6 +119,7 @@ impl Node {
             snapshots_failed: Cell::default(),
             promises: RefCell::new(VecDeque::new()),
             syncs_begun: RefCell::default(),
+            wrote: Cell::new(false),
             stop: RefCell::new(None),
             log: log.clone(),
         });

@@ -4,6 +4,7 @@
 use super::Shared;
 use super::connection::{Connection, SHRINK_AFTER};
 use super::failovers::Failovers;
+use super::reader::Reader;
 use super::save::keep_saved;
 use crate::limits;
 use slog::{info, warn};
@@ -80,7 +81,7 @@ fn welcome(shared: &Rc<Shared>, socket: TcpStream, addr: SocketAddr, tasks: &mut
     let local_addr = socket.local_addr().unwrap_or(addr);
     let (read, write) = socket.into_split();
     let client = shared.clients.add(addr, local_addr, write);
-    tasks.spawn_local(Connection::new(client, Rc::clone(shared)).run(read));
+    tasks.spawn_local(Connection::new(client, Rc::clone(shared), Reader::new(read)).run());
 }
 
 fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {

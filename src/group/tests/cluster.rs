@@ -108,6 +108,11 @@ impl Cluster {
                 let batch = Batch { origin: id(from), boot: id(boot), seq: id(seq), body: body.into() };
                 self.input(id(to), Input::Peer { from: id(from), message: PeerMessage::Forward(batch) }, out);
             }
+            ["split", least, part] => self
+                .nodes
+                .values_mut()
+                .filter_map(|node| node.group.as_mut())
+                .for_each(|group| group.split_jobs(id(least) as usize, id(part) as usize)),
             ["pending"] => self.pending(out),
             ["status"] => self.status(out),
             ["costs"] => self.costs(out),
