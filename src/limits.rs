@@ -204,7 +204,8 @@ pub const SNAPSHOT_MIN_LOG_BYTES: u64 = 64 << 20;
 /// clients wait (a quarter of a millisecond).
 pub const SNAPSHOT_CHUNK_BYTES: usize = 64 << 10;
 
-/// Snapshot chunks handed to the snapshot thread and not yet written.
+/// Snapshot chunks handed to the snapshot thread and not yet written; at a start, those read and not yet
+/// restored. Beyond: the one that makes them waits.
 pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 32;
 
 /// Expired keys removed by one entry.
