@@ -207,7 +207,8 @@ pub const SNAPSHOT_CHUNK_BYTES: usize = 32 << 10;
 /// By how much nicer threads are that write, send or take in snapshots.
 pub const SNAPSHOT_THREAD_NICENESS: i32 = 10;
 
-/// Snapshot chunks handed to the snapshot thread and not yet written.
+/// Snapshot chunks handed to the snapshot thread and not yet written; at a start, those read and not yet
+/// restored. Beyond: the one that makes them waits.
 pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 64;
 
 /// Expired keys removed by one entry.

@@ -112,6 +112,8 @@ struct Shared {
     disk: RefCell<Disk>,
     data_dir: RefCell<DataDir>,
     transport: OnceCell<Transport>,
+    /// The transport has something that it was not told to let out.
+    has_unsent: Cell<bool>,
     clients: OnceCell<Rc<dyn Clients>>,
     snapshot_store: Arc<dyn SnapshotStore>,
     snapshot_thread: SnapshotThread,

@@ -14,6 +14,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// What comes to a node from its helper threads.
@@ -31,29 +32,20 @@ impl Node {
     pub async fn run(
         &self,
         tick: Duration,
-        mut helpers: Helpers,
+        helpers: Helpers,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), NodeError> {
         let shared = &self.shared;
-        let mut ticks = interval(tick);
-        // A node that was paused must not make up for the ticks: it would campaign at once.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Until this function ends. What they bring wakes the loop: of several things to wait for,
+        // each would be looked at in each turn.
+        let _feeders = self.feed(tick, helpers);
         let mut shutdown = pin!(shutdown);
         let mut stopping: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
-                Some(written) = helpers.written.recv() => shared.written(written),
                 () = shared.wake.notified() => {}
-                _ = ticks.tick() => {
-                    // What has arrived while this node was held up comes first: it may say that
-                    // the leader is well. The first look polls the sockets, the second reads them.
-                    tokio::task::yield_now().await;
-                    tokio::task::yield_now().await;
-                    shared.inbox.borrow_mut().push(Input::Tick);
-                }
-                Some(event) = helpers.snapshots.recv() => shared.snapshot_event(event),
-                () = shared.walk.rested(), if shared.snapshot_thread.has_room() => {}
+                () = shared.walk.rested(), if shared.walk.is_on() && shared.snapshot_thread.has_room() => {}
                 () = &mut shutdown, if stopping.is_none() => {
                     info!(shared.log, "stopping");
                     stopping = Some(Instant::now());
@@ -65,9 +57,6 @@ impl Node {
                 tokio::task::yield_now().await;
             }
             shared.gather().await;
-            while let Ok(written) = helpers.written.try_recv() {
-                shared.written(written);
-            }
             shared.turn();
             if let Some(error) = shared.stop.borrow_mut().take() {
                 return Err(error);
@@ -82,6 +71,41 @@ impl Node {
         shared.disk.borrow_mut().close();
         Ok(())
     }
+
+    /// The tasks that put what comes with the time and from helper threads where the loop finds it.
+    fn feed(&self, tick: Duration, helpers: Helpers) -> JoinSet<()> {
+        let Helpers { mut written, mut snapshots } = helpers;
+        let mut feeders = JoinSet::new();
+        let shared = self.shared.clone();
+        feeders.spawn_local(async move {
+            let mut ticks = interval(tick);
+            // A node that was paused must not make up for the ticks: it would campaign at once.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                // What has arrived while this node was held up comes first: it may say that
+                // the leader is well. The first look polls the sockets, the second reads them.
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                shared.input(Input::Tick);
+            }
+        });
+        let shared = self.shared.clone();
+        feeders.spawn_local(async move {
+            while let Some(written) = written.recv().await {
+                shared.written(written);
+                shared.wake.notify_one();
+            }
+        });
+        let shared = self.shared.clone();
+        feeders.spawn_local(async move {
+            while let Some(event) = snapshots.recv().await {
+                shared.snapshot_event(event);
+                shared.wake.notify_one();
+            }
+        });
+        feeders
+    }
 }
 
 impl Shared {
@@ -93,7 +117,9 @@ impl Shared {
             (group.take_urgent_effects(), group.is_leader())
         };
         let mut write_now = Vec::new();
-        self.carry_out(urgent, &mut write_now);
+        if !urgent.is_empty() {
+            self.carry_out(urgent, &mut write_now);
+        }
         if !leads {
             // The leader waits for this write; nobody waits for a follower's state as much.
             self.write_now(&mut write_now);
@@ -146,9 +172,7 @@ impl Shared {
         for (to, message) in effects.send_snapshots {
             self.send_snapshot(to, message);
         }
-        if let Some(transport) = self.transport.get() {
-            transport.flush();
-        }
+        self.flush();
         if let Some(clients) = self.clients.get() {
             if effects.events.iter().any(|event| matches!(event, Event::SnapshotInstalled { .. })) {
                 clients.snapshot(SnapshotNews::Installed);
@@ -198,10 +222,23 @@ impl Shared {
     }
 
     pub(super) fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
+        if messages.is_empty() {
+            return;
+        }
         if let Some(transport) = self.transport.get() {
+            self.has_unsent.set(true);
             for (to, message) in messages {
                 transport.send(to, message);
             }
+        }
+    }
+
+    /// Lets out what [`Self::send`] has queued.
+    pub(super) fn flush(&self) {
+        if self.has_unsent.take()
+            && let Some(transport) = self.transport.get()
+        {
+            transport.flush();
         }
     }
 

@@ -15,6 +15,9 @@ impl Shared {
         }
         self.take_in(); // by a clock of now: a lease may have ended since the turn began
         let effects = self.group.borrow_mut().take_effects();
+        if effects.is_empty() {
+            return;
+        }
         self.carry_out(effects, write_now);
         self.write_now(write_now);
         if self.wrote.take() {
@@ -29,6 +32,9 @@ impl Shared {
         compact: Option<u64>,
         write_now: &mut Vec<(u64, LogWrite)>,
     ) {
+        if persists.is_empty() && compact.is_none() {
+            return;
+        }
         let is_quick =
             compact.is_none() && self.disk.borrow().is_quick(persists.iter().map(|persist| &persist.log));
         if !is_quick {
@@ -60,9 +66,7 @@ impl Shared {
         let written = self.disk.borrow().write_now(self.group_id, writes.drain(..));
         if let Some(written) = written {
             self.written(written);
-            if let Some(transport) = self.transport.get() {
-                transport.flush();
-            }
+            self.flush();
             self.wrote.set(true);
         }
     }

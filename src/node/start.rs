@@ -109,6 +109,7 @@ impl Node {
             disk: RefCell::new(disk),
             data_dir: RefCell::new(data_dir),
             transport: OnceCell::new(),
+            has_unsent: Cell::new(false),
             clients: OnceCell::new(),
             snapshot_store,
             snapshot_thread,

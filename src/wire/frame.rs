@@ -147,8 +147,14 @@ impl Frame {
             Self::Message(PeerMessage::ReadIndexResponse(m)) => {
                 put_message(out, kind::READ_INDEX_RESPONSE, m)
             }
-            Self::Message(PeerMessage::ReadRound(m)) => put_message(out, kind::READ_ROUND, m),
-            Self::Message(PeerMessage::ReadRoundAck(m)) => put_message(out, kind::READ_ROUND_ACK, m),
+            Self::Message(PeerMessage::ReadRound(m)) => {
+                out.push(kind::READ_ROUND);
+                replication::put_numbers(out, [m.term, m.round]);
+            }
+            Self::Message(PeerMessage::ReadRoundAck(m)) => {
+                out.push(kind::READ_ROUND_ACK);
+                replication::put_numbers(out, [m.term, m.round, m.promise_us]);
+            }
             Self::Message(PeerMessage::TransferLeader(m)) => put_message(out, kind::TRANSFER_LEADER, m),
             Self::SnapshotHeader(m) => put_message(out, kind::SNAPSHOT_HEADER, m),
             Self::SnapshotChunk(chunk) => {
@@ -225,8 +231,16 @@ impl Frame {
             kind::READ_INDEX_RESPONSE => {
                 Self::Message(PeerMessage::ReadIndexResponse(read_message(payload)?))
             }
-            kind::READ_ROUND => Self::Message(PeerMessage::ReadRound(read_message(payload)?)),
-            kind::READ_ROUND_ACK => Self::Message(PeerMessage::ReadRoundAck(read_message(payload)?)),
+            kind::READ_ROUND => {
+                let [term, round] = replication::read_numbers(payload)?;
+                let asked = peer::ReadRound { term, round, ..Default::default() };
+                Self::Message(PeerMessage::ReadRound(asked))
+            }
+            kind::READ_ROUND_ACK => {
+                let [term, round, promise_us] = replication::read_numbers(payload)?;
+                let ack = peer::ReadRoundAck { term, round, promise_us, ..Default::default() };
+                Self::Message(PeerMessage::ReadRoundAck(ack))
+            }
             kind::TRANSFER_LEADER => Self::Message(PeerMessage::TransferLeader(read_message(payload)?)),
             kind::SNAPSHOT_HEADER => Self::SnapshotHeader(read_message(payload)?),
             kind::SNAPSHOT_CHUNK => Self::SnapshotChunk(payload.clone()),
@@ -297,6 +311,12 @@ mod tests {
             Frame::Message(PeerMessage::ReadRound(peer::ReadRound {
                 term: 7,
                 round: 9,
+                ..Default::default()
+            })),
+            Frame::Message(PeerMessage::ReadRoundAck(peer::ReadRoundAck {
+                term: 7,
+                round: 9,
+                promise_us: 180_000,
                 ..Default::default()
             })),
         ]
