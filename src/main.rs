@@ -112,7 +112,15 @@ fn run(config: &Config, log: &Logger) -> Result<(), NodeError> {
         .enable_all()
         .build()
         .map_err(io_error("start the runtime"))?;
-    let outcome = LocalSet::new().block_on(&runtime, serve(config, log));
+    // A task like the others, not the one that the runtime blocks on: waking that one from a task
+    // costs the runtime a look at the sockets before it gets its turn.
+    let (config, log) = (config.clone(), log.clone());
+    let served = async {
+        let task = tokio::task::spawn_local(async move { serve(&config, &log).await });
+        // Nobody aborts it: it can only have panicked.
+        task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    };
+    let outcome = LocalSet::new().block_on(&runtime, served);
     // A helper thread that still reads a snapshot must not hold the end up.
     runtime.shutdown_background();
     outcome

@@ -32,6 +32,7 @@ mod memory_command;
 mod migrate;
 mod monitor;
 mod operations;
+mod output;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;

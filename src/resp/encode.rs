@@ -16,6 +16,11 @@ use bytes::BytesMut;
 use redis_protocol::resp2::{encode as resp2, types::BorrowedFrame as Resp2Frame};
 use redis_protocol::resp3::{encode as resp3, types::BorrowedFrame as Resp3Frame};
 
+/// Appends the line before a string or the elements of an aggregate, which the caller appends.
+pub fn encode_header(out: &mut BytesMut, kind: u8, len: usize) {
+    header(out, kind, len);
+}
+
 /// Appends `reply`.
 pub fn encode(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
     match reply {

@@ -5,6 +5,7 @@
 
 use super::access::Access;
 use super::control::Control;
+use super::output::{Output, SHARED_BYTES};
 use super::pubsub::Subscriptions;
 use super::stats::Stats;
 use super::tracking::Tracker;
@@ -12,7 +13,7 @@ use super::wake::Wake;
 use crate::command::Reply;
 use crate::limits;
 use crate::resp::{self, Protocol};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
@@ -58,7 +59,7 @@ pub struct Client {
     /// The connection's task waits for the socket to take more.
     pub writing: Cell<bool>,
     write: OwnedWriteHalf,
-    out: RefCell<BytesMut>,
+    out: RefCell<Output>,
     awaiting: Cell<usize>,
     job_output: Cell<usize>,
     capture: Cell<bool>,
@@ -175,17 +176,28 @@ impl Client {
 
     /// Appends what is no reply to the output.
     pub fn push(&self, reply: &Reply) {
+        if let Reply::Bulk(blob) = reply
+            && blob.len() >= SHARED_BYTES
+        {
+            self.write_with(|out| resp::encode_header(out, b'$', blob.len()));
+            self.append(|out| out.share(blob.clone()));
+            return self.write_with(|out| out.extend_from_slice(b"\r\n"));
+        }
         self.write_with(|out| resp::encode(out, reply, self.protocol.get()));
     }
 
     /// Lets `write` append to the output, which is bounded: a client that never reads is closed.
     pub fn write_with(&self, write: impl FnOnce(&mut BytesMut)) {
+        self.append(|out| out.append(write));
+    }
+
+    fn append(&self, append: impl FnOnce(&mut Output)) {
         if self.closing.get().is_some() {
             return;
         }
         let mut out = self.out.borrow_mut();
         let before = out.len();
-        write(&mut out);
+        append(&mut out);
         self.job_output.set(self.job_output.get() + out.len() - before);
         if out.len() > limits::MAX_OUTPUT_BUFFER_BYTES {
             drop(out);
@@ -195,7 +207,7 @@ impl Client {
 
     /// Ends the connection of a client that does not read.
     pub fn cut_off(&self) {
-        *self.out.borrow_mut() = BytesMut::new();
+        *self.out.borrow_mut() = Output::default();
         self.close("output buffer limit");
     }
 
@@ -204,14 +216,21 @@ impl Client {
         self.subscriptions.borrow().as_ref().map_or([0; 3], |own| own.counts())
     }
 
-    /// Writes what the socket takes now; whether something is left.
+    /// Writes what the socket takes now, within a bound: who reads as fast as this writes must not
+    /// hold up the others. Whether something is left.
     pub fn flush(&self) -> bool {
         let mut out = self.out.borrow_mut();
+        let mut budget = limits::FLUSH_BYTES;
         while !out.is_empty() {
-            match self.write.try_write(&out) {
+            if budget == 0 {
+                return true;
+            }
+            let front = out.front();
+            match self.write.try_write(&front[..front.len().min(budget)]) {
                 Ok(sent @ 1..) => {
                     self.stats.add(&self.stats.net_output_bytes, sent as u64);
                     out.advance(sent);
+                    budget -= sent;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -221,11 +240,7 @@ impl Client {
                 }
             }
         }
-        if out.capacity() > limits::KEPT_BUFFER_BYTES {
-            *out = BytesMut::new();
-        } else {
-            out.clear();
-        }
+        out.clear();
         false
     }
 
@@ -233,7 +248,7 @@ impl Client {
     pub fn shrink(&self) {
         let mut out = self.out.borrow_mut();
         if out.is_empty() {
-            *out = BytesMut::new();
+            *out = Output::default();
         }
     }
 

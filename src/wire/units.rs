@@ -4,11 +4,13 @@
 
 mod calls;
 mod evict;
+mod part;
 mod settings;
 mod upstream;
 
 pub use calls::{put_call_unit, put_command_unit, put_transaction_unit};
 pub use evict::{Victim, put_evict_unit};
+pub use part::{Part, part_of, put_part_unit};
 pub use settings::put_settings_unit;
 
 use super::WireError;
@@ -51,6 +53,8 @@ pub enum Unit<'a> {
     Evict(Vec<Victim<'a>>),
     /// What comes from the Redis that the cluster follows.
     Upstream(Upstream<'a>),
+    /// A piece of a body.
+    Part(Part<'a>),
 }
 
 /// A command and the database that it works in.
@@ -123,6 +127,7 @@ const BOOTSTRAP: u32 = 4;
 const MEMBERSHIP: u32 = 5;
 const SETTINGS: u32 = 6;
 const EVICT: u32 = 7;
+const PART: u32 = 8;
 
 fn sized(len: usize) -> usize {
     1 + varint_len(len as u64) + len
@@ -138,7 +143,7 @@ pub fn put_register_unit(out: &mut Vec<u8>, register: &Register<'_>) {
         put_len_field(&mut inner, field, bytes.len());
         inner.extend_from_slice(bytes);
     }
-    put_wrapped(out, REGISTER, &inner);
+    put_wrapped(out, REGISTER, &[&inner]);
 }
 
 /// Appends the bootstrap to a body.
@@ -161,7 +166,7 @@ pub fn put_bootstrap_unit(
         put_len_field(&mut inner, 4, password.len());
         inner.extend_from_slice(password.as_bytes());
     }
-    put_wrapped(out, BOOTSTRAP, &inner);
+    put_wrapped(out, BOOTSTRAP, &[&inner]);
 }
 
 /// Appends a wish for other members to a body.
@@ -178,13 +183,14 @@ pub fn put_membership_unit(out: &mut Vec<u8>, membership: &Membership<'_>) {
             inner.extend_from_slice(text.as_bytes());
         }
     }
-    put_wrapped(out, MEMBERSHIP, &inner);
+    put_wrapped(out, MEMBERSHIP, &[&inner]);
 }
 
-fn put_wrapped(out: &mut Vec<u8>, kind: u32, inner: &[u8]) {
-    put_len_field(out, UNIT, sized(inner.len()));
-    put_len_field(out, kind, inner.len());
-    out.extend_from_slice(inner);
+fn put_wrapped(out: &mut Vec<u8>, kind: u32, inner: &[&[u8]]) {
+    let len = inner.iter().map(|piece| piece.len()).sum();
+    put_len_field(out, UNIT, sized(len));
+    put_len_field(out, kind, len);
+    inner.iter().for_each(|piece| out.extend_from_slice(piece));
 }
 
 /// The units of a body, in order. Ends after the first error.
@@ -232,6 +238,7 @@ fn read_unit(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
         MEMBERSHIP => Ok(Unit::Membership(read_membership(inner)?)),
         SETTINGS => settings::read_settings(inner),
         EVICT => evict::read_evict(inner),
+        PART => part::read_part_unit(inner),
         Upstream::FIELD => Ok(Unit::Upstream(Upstream::read(inner)?)),
         _ => Err(WireError::new("kind of unit")),
     }

@@ -79,7 +79,7 @@ pub fn put_transaction_unit(out: &mut Vec<u8>, watches: &[Watch<'_>], commands: 
         put_len_field(&mut inner, 2, command_len(command.args.iter().map(|arg| arg.len()), command.db));
         put_command(&mut inner, command.args.iter().copied(), command.db);
     }
-    put_wrapped(out, TRANSACTION, &inner);
+    put_wrapped(out, TRANSACTION, &[&inner]);
 }
 
 /// The command at the front of a body, if it and all of its arguments are short and few and its

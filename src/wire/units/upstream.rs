@@ -147,5 +147,5 @@ pub fn put_upstream_unit(out: &mut Vec<u8>, unit: &Upstream<'_>) {
         put_command(&mut inner, command.args.iter().copied(), command.db);
     }
     unit.keys.iter().for_each(|key| key.put(&mut inner));
-    put_wrapped(out, UPSTREAM, &inner);
+    put_wrapped(out, UPSTREAM, &[&inner]);
 }
