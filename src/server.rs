@@ -51,6 +51,7 @@ mod tests;
 mod tracking;
 mod upstream;
 mod wait;
+mod wake;
 
 pub use allocator::give_back_early;
 pub use clients::ClientTable;

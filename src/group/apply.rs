@@ -330,9 +330,7 @@ impl Group {
     }
 
     fn read_observed(&self, request: &Request, ticket: u64, in_transaction: bool) -> (Reply, bool) {
-        let (args, wall_ms) = (request.args(), self.now.wall_ms);
-        let (db, touches) = (request.db, !request.no_touch);
-        self.machine.read_seen(&args, db, wall_ms, self.read_seed(), touches, &mut |row, args, reply| {
+        self.machine.read_request(request, self.now.wall_ms, self.read_seed(), &mut |row, args, reply| {
             self.observer.record(row, ticket, args, reply.is_error());
             if let (true, Reply::Error(text)) = (in_transaction, reply) {
                 self.observer.count_error(text);

@@ -9,6 +9,7 @@ use super::output::{Output, SHARED_BYTES};
 use super::pubsub::Subscriptions;
 use super::stats::Stats;
 use super::tracking::Tracker;
+use super::wake::Wake;
 use crate::command::Reply;
 use crate::limits;
 use crate::resp::{self, Protocol};
@@ -20,7 +21,6 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::Notify;
 
 /// One connected client.
 pub struct Client {
@@ -69,7 +69,7 @@ pub struct Client {
     /// Something was written to it in this turn.
     pub(super) touched: Cell<bool>,
     closing: Cell<Option<&'static str>>,
-    wake: Notify,
+    wake: Wake,
     stats: Rc<Stats>,
 }
 
@@ -118,7 +118,7 @@ impl Client {
             exec_under_way: Cell::default(),
             touched: Cell::default(),
             closing: Cell::default(),
-            wake: Notify::new(),
+            wake: Wake::default(),
             stats: Rc::clone(stats),
         }
     }
@@ -276,7 +276,7 @@ impl Client {
     pub fn close(&self, reason: &'static str) {
         if self.closing.get().is_none() {
             self.closing.set(Some(reason));
-            self.wake.notify_one();
+            self.wake.wake();
         }
     }
 
@@ -287,11 +287,11 @@ impl Client {
 
     /// Wakes the connection's task.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// Waits for [`Client::wake`].
     pub async fn woken(&self) {
-        self.wake.notified().await;
+        self.wake.woken().await;
     }
 }

@@ -15,7 +15,7 @@ use super::{config_command, control_command, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
-use crate::wire::units::{Args, put_call_unit};
+use crate::wire::units::Args;
 
 /// What comes after a request.
 pub enum Flow {
@@ -61,6 +61,7 @@ impl Connection {
                 return self.refuse(&request, error, job);
             }
         };
+        request.row = Some(row);
         self.client.last_command.set(row.full_name);
         if self.has_to_wait_for_users(row) {
             return Flow::Hold(request);
@@ -97,7 +98,7 @@ impl Connection {
                 self.answer(TOO_LONG, job);
             }
             Handler::Write(_) => {
-                put_call_unit(&mut job.body, request.iter(), request.db);
+                request.put_unit(&mut job.body);
                 job.steps.push(Step::Write);
             }
             _ => {

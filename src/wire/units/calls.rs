@@ -18,8 +18,8 @@ const fn tag(field: u32) -> u8 {
     (field << 3) as u8 | 2
 }
 
-pub(super) fn command_len<'a>(args: impl Iterator<Item = &'a [u8]>, db: u32) -> usize {
-    let args: usize = args.map(|arg| sized(arg.len())).sum();
+pub(super) fn command_len(lens: impl Iterator<Item = usize>, db: u32) -> usize {
+    let args: usize = lens.map(sized).sum();
     args + if db == 0 { 0 } else { 1 + varint_len(u64::from(db)) }
 }
 
@@ -35,12 +35,17 @@ pub(super) fn put_command<'a>(out: &mut Vec<u8>, args: impl Iterator<Item = &'a 
 
 /// Appends a command to a body.
 pub fn put_command_unit(out: &mut Vec<u8>, args: &[&[u8]], db: u32) {
-    put_call_unit(out, args.iter().copied(), db);
+    put_call_unit(out, args.iter().map(|arg| arg.len()), args.iter().copied(), db);
 }
 
-/// The same, of arguments that need not be together.
-pub fn put_call_unit<'a>(out: &mut Vec<u8>, args: impl Iterator<Item = &'a [u8]> + Clone, db: u32) {
-    let len = command_len(args.clone(), db);
+/// The same, of arguments that need not be together; `lens` are theirs.
+pub fn put_call_unit<'a>(
+    out: &mut Vec<u8>,
+    lens: impl Iterator<Item = usize>,
+    args: impl Iterator<Item = &'a [u8]>,
+    db: u32,
+) {
+    let len = command_len(lens, db);
     out.reserve(sized(sized(len)));
     if sized(len) < usize::from(ONE_BYTE_LEN) && db == 0 {
         out.extend_from_slice(&[tag(UNIT), sized(len) as u8, tag(COMMAND), len as u8]);
@@ -71,7 +76,7 @@ pub fn put_transaction_unit(out: &mut Vec<u8>, watches: &[Watch<'_>], commands: 
         inner.extend_from_slice(&bytes);
     }
     for command in commands {
-        put_len_field(&mut inner, 2, command_len(command.args.iter().copied(), command.db));
+        put_len_field(&mut inner, 2, command_len(command.args.iter().map(|arg| arg.len()), command.db));
         put_command(&mut inner, command.args.iter().copied(), command.db);
     }
     put_wrapped(out, TRANSACTION, &[&inner]);

@@ -139,7 +139,11 @@ pub fn put_upstream_unit(out: &mut Vec<u8>, unit: &Upstream<'_>) {
     }
     put_numbers(&mut inner, &[(FROM, unit.from), (TO, unit.to), (DB, u64::from(unit.db))]);
     for command in &unit.commands {
-        put_len_field(&mut inner, COMMANDS, command_len(command.args.iter().copied(), command.db));
+        put_len_field(
+            &mut inner,
+            COMMANDS,
+            command_len(command.args.iter().map(|arg| arg.len()), command.db),
+        );
         put_command(&mut inner, command.args.iter().copied(), command.db);
     }
     unit.keys.iter().for_each(|key| key.put(&mut inner));
