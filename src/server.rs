@@ -24,6 +24,7 @@ mod eviction;
 mod exec;
 mod failovers;
 mod info;
+mod io;
 mod journal;
 mod latency_command;
 mod local;
@@ -49,6 +50,7 @@ mod tests;
 mod tracking;
 mod upstream;
 mod wait;
+mod writer;
 
 pub use clients::ClientTable;
 
@@ -245,8 +247,13 @@ impl Server {
             migrations: Rc::default(),
         });
         let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
-        accept::run(listener, shutdown, shared).await;
+        let io = tokio::task::spawn_local(io::run(Rc::clone(&shared)));
+        accept::run(listener, shutdown, Rc::clone(&shared)).await;
         link.abort();
+        io.abort();
+        if let Some(io) = shared.clients.io() {
+            io.stop();
+        }
     }
 }
 

@@ -70,12 +70,22 @@ fn config() -> ServerConfig {
 
 /// Runs `test` beside a server.
 fn serve<F: Future<Output = ()>>(config: ServerConfig, test: impl FnOnce(Harness) -> F) {
+    serve_with(std::env::var("IO_T").map_or(0, |n| n.parse().unwrap()), config, test);
+}
+
+/// The same, with sockets left to so many threads.
+fn serve_with<F: Future<Output = ()>>(
+    io_threads: usize,
+    config: ServerConfig,
+    test: impl FnOnce(Harness) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let clients = ClientTable::new(logger.clone());
+        clients.start_io_threads(io_threads).unwrap();
         let backend = FakeBackend::start(Rc::clone(&clients));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
