@@ -19,6 +19,7 @@ mod raft;
 mod redirect;
 mod replicas;
 mod slow;
+mod threads;
 mod tracking;
 mod transactions;
 mod upstream;
@@ -68,9 +69,12 @@ fn config() -> ServerConfig {
     }
 }
 
+/// With sockets left to so many threads, all tests are to pass too.
+const IO_THREADS: &str = "BOWLINE_TEST_IO_THREADS";
+
 /// Runs `test` beside a server.
 fn serve<F: Future<Output = ()>>(config: ServerConfig, test: impl FnOnce(Harness) -> F) {
-    serve_with(std::env::var("IO_T").map_or(0, |n| n.parse().unwrap()), config, test);
+    serve_with(std::env::var(IO_THREADS).map_or(0, |count| count.parse().expect("a number")), config, test);
 }
 
 /// The same, with sockets left to so many threads.
