@@ -1,6 +1,9 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
+mod long;
+
+pub use long::*;
 use std::time::Duration;
 
 /// Longest bulk string of a request (`proto-max-bulk-len`). Beyond: Redis's protocol error,
@@ -211,11 +214,15 @@ pub const RDB_PARTS_IN_FLIGHT: usize = 4;
 pub const SNAPSHOT_MIN_LOG_BYTES: u64 = 64 << 20;
 
 /// Bytes of a snapshot chunk, about: what the node's loop serializes in one turn, for which its
-/// clients wait (a quarter of a millisecond).
-pub const SNAPSHOT_CHUNK_BYTES: usize = 64 << 10;
+/// clients wait (a tenth of a millisecond).
+pub const SNAPSHOT_CHUNK_BYTES: usize = 32 << 10;
 
-/// Snapshot chunks handed to the snapshot thread and not yet written.
-pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 32;
+/// By how much nicer threads are that write, send or take in snapshots.
+pub const SNAPSHOT_THREAD_NICENESS: i32 = 10;
+
+/// Snapshot chunks handed to the snapshot thread and not yet written; at a start, those read and not yet
+/// restored. Beyond: the one that makes them waits.
+pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 64;
 
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;
@@ -357,6 +364,10 @@ pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;
 
 /// Below so many allocated bytes `MEMORY DOCTOR` finds nothing out of proportion.
 pub const DOCTOR_LEAST_BYTES: usize = 5 << 20;
+
+/// Pages that were freed stay with the process that long, for what is allocated next (the allocator's
+/// own choice is ten seconds).
+pub const FREED_PAGES_KEPT_MS: isize = 1000;
 
 /// Longest text of `MEMORY MALLOC-STATS`. Beyond: cut off.
 pub const MAX_MALLOC_STATS_BYTES: usize = 1 << 20;

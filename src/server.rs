@@ -7,6 +7,7 @@ mod access;
 mod acl_commands;
 mod acl_log;
 mod admin_commands;
+mod allocator;
 mod client;
 mod client_command;
 mod client_list;
@@ -32,6 +33,7 @@ mod memory_command;
 mod migrate;
 mod monitor;
 mod operations;
+mod output;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;
@@ -50,8 +52,10 @@ mod tests;
 mod tracking;
 mod upstream;
 mod wait;
+mod wake;
 mod writer;
 
+pub use allocator::give_back_early;
 pub use clients::ClientTable;
 
 use crate::command::{Acl, Reply};

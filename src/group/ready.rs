@@ -51,6 +51,7 @@ impl Group {
     pub(super) fn apply_committed(&mut self) {
         let committed = std::mem::take(&mut self.committed);
         let Some(last) = committed.last().map(|entry| entry.index) else { return };
+        self.is_stirred = true;
         for entry in committed {
             if !self.halted {
                 self.apply(entry);

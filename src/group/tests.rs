@@ -3,6 +3,7 @@
 
 mod cluster;
 mod strikes;
+mod urgent;
 
 use crate::machine::{Machine, Restorer};
 use cluster::Cluster;
@@ -66,6 +67,7 @@ scripts! {
     election
     forwarding
     leader_change
+    long_jobs
     duplicates_and_gaps
     reads
     reads_after_restart
@@ -76,6 +78,7 @@ scripts! {
     transactions
     expiry
     snapshots
+    snapshots_apart
     installed_not_synced
     no_majority
     no_touch

@@ -149,9 +149,7 @@ impl Disk {
         batches.retain(|(_, batch)| !batch.is_empty());
         let mut log = self.shared.log();
         let log = log.as_mut()?;
-        let outcome = log.write(&batches);
-        self.shared.note_status(log);
-        match outcome {
+        match log.write(&batches) {
             Ok(()) => through.map(Written::Through),
             Err(error) => Some(Written::Failed(error)),
         }
@@ -168,8 +166,13 @@ impl Disk {
         let _ = self.work.send(work);
     }
 
-    /// The store's figures as of its last write.
+    /// The store's figures as of its last write; while the thread writes, of the one before.
     pub fn status(&self) -> StoreStatus {
+        if let Ok(log) = self.shared.log.try_lock()
+            && let Some(log) = log.as_ref()
+        {
+            self.shared.note_status(log);
+        }
         self.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -209,6 +212,7 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<
         }
         let mut guard = shared.log();
         let Some(log) = guard.as_mut() else { return };
+        shared.note_status(log); // of what the loop has written meanwhile
         let mut outcome = log.write(&batches);
         batches.clear();
         if let (Ok(()), Some(number)) = (&outcome, through) {

@@ -6,9 +6,11 @@
 use super::access::Access;
 use super::control::Control;
 use super::io::End;
+use super::output::{Output, SHARED_BYTES};
 use super::pubsub::Subscriptions;
 use super::stats::Stats;
 use super::tracking::Tracker;
+use super::wake::Wake;
 use super::writer::Writer;
 use crate::command::{Reply, Request};
 use crate::limits;
@@ -19,7 +21,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
-use tokio::sync::Notify;
 
 /// One connected client.
 pub struct Client {
@@ -58,7 +59,7 @@ pub struct Client {
     /// The connection's task waits for the socket to take more.
     pub writing: Cell<bool>,
     writer: Writer,
-    out: RefCell<BytesMut>,
+    out: RefCell<Output>,
     awaiting: Cell<usize>,
     job_output: Cell<usize>,
     capture: Cell<bool>,
@@ -68,7 +69,7 @@ pub struct Client {
     /// Something was written to it in this turn.
     pub(super) touched: Cell<bool>,
     closing: Cell<Option<&'static str>>,
-    wake: Notify,
+    wake: Wake,
     stats: Rc<Stats>,
 }
 
@@ -111,7 +112,7 @@ impl Client {
             exec_under_way: Cell::default(),
             touched: Cell::default(),
             closing: Cell::default(),
-            wake: Notify::new(),
+            wake: Wake::default(),
             stats: Rc::clone(stats),
         }
     }
@@ -169,17 +170,28 @@ impl Client {
 
     /// Appends what is no reply to the output.
     pub fn push(&self, reply: &Reply) {
+        if let Reply::Bulk(blob) = reply
+            && blob.len() >= SHARED_BYTES
+        {
+            self.write_with(|out| resp::encode_header(out, b'$', blob.len()));
+            self.append(|out| out.share(blob.clone()));
+            return self.write_with(|out| out.extend_from_slice(b"\r\n"));
+        }
         self.write_with(|out| resp::encode(out, reply, self.protocol.get()));
     }
 
     /// Lets `write` append to the output, which is bounded: a client that never reads is closed.
     pub fn write_with(&self, write: impl FnOnce(&mut BytesMut)) {
+        self.append(|out| out.append(write));
+    }
+
+    fn append(&self, append: impl FnOnce(&mut Output)) {
         if self.closing.get().is_some() {
             return;
         }
         let mut out = self.out.borrow_mut();
         let before = out.len();
-        write(&mut out);
+        append(&mut out);
         self.job_output.set(self.job_output.get() + out.len() - before);
         if out.len() + self.writer.unsent() > limits::MAX_OUTPUT_BUFFER_BYTES {
             drop(out);
@@ -189,7 +201,7 @@ impl Client {
 
     /// Ends the connection of a client that does not read.
     pub fn cut_off(&self) {
-        *self.out.borrow_mut() = BytesMut::new();
+        *self.out.borrow_mut() = Output::default();
         self.close("output buffer limit");
     }
 
@@ -198,7 +210,7 @@ impl Client {
         self.subscriptions.borrow().as_ref().map_or([0; 3], |own| own.counts())
     }
 
-    /// Writes what the socket takes now; whether something is left.
+    /// Sends what can be sent now, see [`Writer::write`]; whether something is left.
     pub fn flush(&self) -> bool {
         let mut out = self.out.borrow_mut();
         self.writer.write(&mut out, &self.stats).unwrap_or_else(|_| {
@@ -251,7 +263,7 @@ impl Client {
     pub fn shrink(&self) {
         let mut out = self.out.borrow_mut();
         if out.is_empty() {
-            *out = BytesMut::new();
+            *out = Output::default();
         }
     }
 
@@ -279,7 +291,7 @@ impl Client {
     pub fn close(&self, reason: &'static str) {
         if self.closing.get().is_none() {
             self.closing.set(Some(reason));
-            self.wake.notify_one();
+            self.wake.wake();
         }
     }
 
@@ -290,11 +302,11 @@ impl Client {
 
     /// Wakes the connection's task.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// Waits for [`Client::wake`].
     pub async fn woken(&self) {
-        self.wake.notified().await;
+        self.wake.woken().await;
     }
 }

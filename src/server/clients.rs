@@ -223,6 +223,26 @@ impl Clients for ClientTable {
         self.touch(client);
     }
 
+    fn replies(&self, replies: Vec<(u64, Reply)>) {
+        if self.pubsub.has_receivers() {
+            return replies.into_iter().for_each(|(ticket, reply)| self.reply(ticket, reply));
+        }
+        let clients = self.clients.borrow();
+        let mut last: Option<&Rc<Client>> = None; // those of one job come together
+        for (ticket, reply) in replies {
+            let found = last.filter(|client| client.id == ticket).or_else(|| clients.get(&ticket));
+            match found {
+                Some(client) if client.tracker.is_on() => self.reply(ticket, reply),
+                Some(client) => {
+                    client.accept(reply);
+                    self.touch(client);
+                }
+                None => self.answer_nobody(ticket, reply),
+            }
+            last = found;
+        }
+    }
+
     fn notice(&self, notice: Notice) {
         let touch = &mut |client: &Rc<Client>| self.touch(client);
         match notice.event {

@@ -153,6 +153,7 @@ impl Connection {
                     if result.is_err() {
                         break;
                     }
+                    tokio::task::yield_now().await; // the socket may take more again and again
                 }
                 () = poll_pause(), if polls => {}
             }

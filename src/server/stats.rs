@@ -221,23 +221,6 @@ pub fn allocator_report() -> Vec<u8> {
     text
 }
 
-/// Gives pages that the allocator holds back to the system: it does so at once when they may be
-/// held for no time, which is put back afterwards.
-pub fn purge() -> Result<(), tikv_jemalloc_ctl::Error> {
-    use tikv_jemalloc_ctl::{Access, AsName, arenas};
-    for arena in 0..arenas::narenas::read()? {
-        for decay in ["dirty_decay_ms", "muzzy_decay_ms"] {
-            let name = format!("arena.{arena}.{decay}\0");
-            // One that was never used has none.
-            let before: Result<isize, _> = name.name().update(0);
-            if let Ok(before) = before {
-                name.name().write(before)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Of the whole process, for [`cpu_seconds`].
 pub const WHOLE: &str = "/proc/self/stat";
 /// Of the thread that asks.

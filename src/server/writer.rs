@@ -1,9 +1,9 @@
 //! [`Writer`]: where the output of a connection goes. This module must never wait for a client.
 
 use super::io::Remote;
+use super::output::Output;
 use super::stats::Stats;
 use crate::limits;
-use bytes::{Buf, BytesMut};
 use std::future::pending;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -19,8 +19,9 @@ pub enum Writer {
 }
 
 impl Writer {
-    /// Sends of `out` what can be sent now; whether something is left.
-    pub fn write(&self, out: &mut BytesMut, stats: &Stats) -> io::Result<bool> {
+    /// Sends of `out` what can be sent now, within a bound: who reads as fast as this writes must not
+    /// hold up the others. Whether something is left.
+    pub fn write(&self, out: &mut Output, stats: &Stats) -> io::Result<bool> {
         match self {
             Self::Socket(socket) => write(socket, out, stats),
             Self::Thread(remote) => {
@@ -63,23 +64,25 @@ impl Writer {
     }
 }
 
-fn write(socket: &OwnedWriteHalf, out: &mut BytesMut, stats: &Stats) -> io::Result<bool> {
+fn write(socket: &OwnedWriteHalf, out: &mut Output, stats: &Stats) -> io::Result<bool> {
+    let mut budget = limits::FLUSH_BYTES;
     while !out.is_empty() {
-        match socket.try_write(out) {
+        if budget == 0 {
+            return Ok(true);
+        }
+        let front = out.front();
+        match socket.try_write(&front[..front.len().min(budget)]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(sent) => {
                 stats.add(&stats.net_output_bytes, sent as u64);
                 out.advance(sent);
+                budget -= sent;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    if out.capacity() > limits::KEPT_BUFFER_BYTES {
-        *out = BytesMut::new();
-    } else {
-        out.clear();
-    }
+    out.clear();
     Ok(false)
 }

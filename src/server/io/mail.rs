@@ -4,7 +4,7 @@
 
 use crate::command::Request;
 use crate::resp::{Limits, ProtocolError};
-use bytes::BytesMut;
+use crate::server::output::Output;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ pub enum Order {
     /// So many of the batch's bytes are for the client.
     Send(usize),
     /// Those are for the client.
-    SendLong(BytesMut),
+    SendLong(Output),
     /// It ends, with what is unsent.
     Close,
 }

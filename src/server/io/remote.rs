@@ -7,7 +7,7 @@ use super::{Due, IoThread};
 use crate::command::Request;
 use crate::limits;
 use crate::resp::{Limits, ProtocolError};
-use bytes::BytesMut;
+use crate::server::output::Output;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::TcpStream;
@@ -68,15 +68,15 @@ impl Remote {
     }
 
     /// Sends what `out` holds, and leaves it empty: what is short is copied into the batch.
-    pub fn send(&self, out: &mut BytesMut) {
+    pub fn send(&self, out: &mut Output) {
         if out.is_empty() {
             return;
         }
         self.gauge.unsent_bytes.fetch_add(out.len(), Ordering::SeqCst);
-        if out.len() > limits::IO_COPIED_BYTES {
+        if out.len() > limits::IO_COPIED_BYTES || !out.is_plain() {
             return self.post(Order::SendLong(std::mem::take(out)));
         }
-        self.thread.outbox.borrow_mut().bytes.extend_from_slice(out);
+        self.thread.outbox.borrow_mut().bytes.extend_from_slice(out.front());
         self.post(Order::Send(out.len()));
         out.clear();
     }

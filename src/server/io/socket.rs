@@ -5,7 +5,8 @@
 use super::mail::{Arrivals, Counters, End, Gauge, News, add, weight};
 use crate::limits;
 use crate::resp::{Decoder, Limits};
-use bytes::{Buf, BytesMut};
+use crate::server::output::Output;
+use bytes::BytesMut;
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -22,7 +23,9 @@ pub struct Socket {
     input: BytesMut,
     /// What `input` was given room for, with what has been split off since.
     room_bytes: usize,
-    output: BytesMut,
+    output: Output,
+    /// The socket may take more of it without a word of the poll.
+    takes_more: bool,
     /// Requests of that weight may still be handed over.
     credit: isize,
     /// What was last given leave for, and whether it is used up.
@@ -50,7 +53,8 @@ impl Socket {
             decoder: Decoder::default(),
             input: BytesMut::new(),
             room_bytes: 0,
-            output: BytesMut::new(),
+            output: Output::default(),
+            takes_more: false,
             credit: limits::READ_AHEAD_BYTES as isize,
             limits: Limits::default(),
             leave: 0,
@@ -176,39 +180,55 @@ impl Socket {
         if self.is_lost {
             return None; // it has been told, and will close the connection
         }
-        if !self.output.is_empty() {
-            self.output.extend_from_slice(bytes);
-            return None;
-        }
         let mut rest = bytes;
-        let outcome = write(&mut self.stream, &mut rest, counters);
-        self.output.extend_from_slice(rest);
+        let mut outcome = Ok(());
+        if self.output.is_empty() {
+            outcome = write(&mut self.stream, &mut rest, counters);
+        }
+        if !rest.is_empty() {
+            self.output.append(|out| out.extend_from_slice(rest));
+        }
         self.sent(id, bytes.len() - rest.len(), outcome)
     }
 
-    /// The same for what has a buffer of its own.
-    pub fn send_long(&mut self, id: u64, bytes: BytesMut, counters: &Counters) -> Option<News> {
-        if self.output.is_empty() {
-            self.output = bytes;
-            return self.flush(id, counters);
-        }
-        self.output.extend_from_slice(&bytes);
-        None
+    /// The same for what is long: it is not copied.
+    pub fn send_long(&mut self, id: u64, mut output: Output, counters: &Counters) -> Option<News> {
+        let waits = !self.output.is_empty();
+        self.output.take(&mut output);
+        if waits { None } else { self.flush(id, counters) }
     }
 
-    /// Sends what the socket takes now.
+    /// Sends what the socket takes now, within a bound: others are to have their turn.
     pub fn flush(&mut self, id: u64, counters: &Counters) -> Option<News> {
+        self.takes_more = false;
         if self.output.is_empty() || self.is_lost {
             return None;
         }
-        let mut rest = &self.output[..];
-        let outcome = write(&mut self.stream, &mut rest, counters);
-        let sent = self.output.len() - rest.len();
-        self.output.advance(sent);
+        let before = self.output.len();
+        let mut outcome = Ok(());
+        while !self.output.is_empty() {
+            let budget = limits::FLUSH_BYTES.saturating_sub(before - self.output.len());
+            let front = self.output.front();
+            let piece = &front[..front.len().min(budget)];
+            let mut rest = piece;
+            outcome = write(&mut self.stream, &mut rest, counters);
+            let (sent, is_full) = (piece.len() - rest.len(), !rest.is_empty());
+            self.output.advance(sent);
+            self.takes_more = budget == sent && !self.output.is_empty();
+            if is_full || self.takes_more || outcome.is_err() {
+                break;
+            }
+        }
+        let sent = before - self.output.len();
         if self.output.is_empty() {
-            self.output = BytesMut::new();
+            self.output = Output::default();
         }
         self.sent(id, sent, outcome)
+    }
+
+    /// Whether there is more to send at once.
+    pub fn takes_more(&self) -> bool {
+        self.takes_more
     }
 
     fn sent(&mut self, id: u64, sent: usize, outcome: io::Result<()>) -> Option<News> {

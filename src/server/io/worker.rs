@@ -65,6 +65,9 @@ impl Worker {
                 let Some(socket) = self.sockets.get_mut(&id) else { continue };
                 if event.is_writable() {
                     self.arrivals.news.extend(socket.flush(id, &self.mailbox.counters));
+                    if socket.takes_more() {
+                        make_due(&mut self.due, id, socket);
+                    }
                 }
                 if event.is_readable() || event.is_read_closed() || event.is_error() {
                     socket.note_readable(event.is_read_closed() || event.is_error());
@@ -109,7 +112,12 @@ impl Worker {
             let counters = &self.mailbox.counters;
             match order {
                 Order::Send(_) => self.arrivals.news.extend(socket.send(id, sent, counters)),
-                Order::SendLong(bytes) => self.arrivals.news.extend(socket.send_long(id, bytes, counters)),
+                Order::SendLong(output) => {
+                    self.arrivals.news.extend(socket.send_long(id, output, counters));
+                    if socket.takes_more() {
+                        make_due(&mut self.due, id, socket);
+                    }
+                }
                 Order::Limits(limits, leave) => {
                     socket.set_limits(limits, leave);
                     make_due(&mut self.due, id, socket);
@@ -145,7 +153,12 @@ impl Worker {
         for id in due {
             let Some(socket) = self.sockets.get_mut(&id) else { continue };
             socket.is_due = false;
-            if socket.advance(id, &mut self.scratch, &mut self.arrivals, &self.mailbox.counters) {
+            let counters = &self.mailbox.counters;
+            if socket.takes_more() {
+                self.arrivals.news.extend(socket.flush(id, counters));
+            }
+            let has_more = socket.advance(id, &mut self.scratch, &mut self.arrivals, counters);
+            if has_more || socket.takes_more() {
                 make_due(&mut self.due, id, socket);
             }
         }

@@ -98,7 +98,6 @@ fn a_value_that_is_on_its_way_is_read_on_when_what_came_before_is_answered() {
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;
         peer.ask("PING", "+PONG ").await;
-        let client = harness.newest();
         harness.backend.paused.set(true);
         let value = "v".repeat(4 * limits::READ_AHEAD_BYTES);
         peer.send("GET a\r\n").await;
