@@ -163,7 +163,7 @@ mod tests {
             later.share(blob.clone());
             output.take(&mut later);
             output.append(|out| out.extend_from_slice(b"last"));
-            assert!(later.is_empty() && later.len() == 0);
+            assert!(later.is_empty());
             assert_eq!(output.front(), b"nextlater");
             output.advance(9);
             assert_eq!((output.front().as_ptr(), output.len()), (blob.as_ptr(), SHARED_BYTES + 4));
