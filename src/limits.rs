@@ -49,6 +49,19 @@ pub const MAX_READ_BYTES: usize = 64 << 10;
 /// Bytes of a connection's buffer while it is silent.
 pub const IDLE_BUFFER_BYTES: usize = 1 << 10;
 
+/// Replies longer than this are handed to an I/O thread as they are; shorter ones are copied into
+/// the batch of the turn.
+pub const IO_COPIED_BYTES: usize = 16 << 10;
+
+/// Bytes that such a batch keeps room for when it is empty.
+pub const IO_KEPT_BATCH_BYTES: usize = 1 << 20;
+
+/// Sockets that an I/O thread hears of in one turn; the others have theirs in the next.
+pub const IO_EVENTS: usize = 1024;
+
+/// Most threads that `--io-threads` names, as in Redis. Beyond: refused at the start.
+pub const MAX_IO_THREADS: usize = 128;
+
 /// A connection's buffer above this is given back as soon as it is empty.
 pub const KEPT_BUFFER_BYTES: usize = 64 << 10;
 
@@ -273,9 +286,9 @@ pub const RELEASE_PER_TICK: usize = 32;
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
 
-/// Used-up log segments kept for use again: what is written between two snapshots, about.
-/// Beyond: the file is removed.
-pub const SPARE_SEGMENTS: usize = 5;
+/// Used-up log segments kept for use again, as many as were in use at a time: what is written between two
+/// snapshots, which of a large state is a GiB. Beyond: the file is removed. To make one holds up the log.
+pub const SPARE_SEGMENTS: usize = 64;
 
 /// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
 /// Beyond: the snapshot is refused, when written and when read.
