@@ -273,9 +273,9 @@ pub const RELEASE_PER_TICK: usize = 32;
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
 
-/// Used-up log segments kept for use again: what is written between two snapshots, about.
-/// Beyond: the file is removed.
-pub const SPARE_SEGMENTS: usize = 5;
+/// Used-up log segments kept for use again, as many as were in use at a time: what is written between two
+/// snapshots, which of a large state is a GiB. Beyond: the file is removed. To make one holds up the log.
+pub const SPARE_SEGMENTS: usize = 64;
 
 /// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
 /// Beyond: the snapshot is refused, when written and when read.

@@ -3,6 +3,7 @@
 //! client's bytes, and never acknowledge what its disk has not.
 
 mod clock;
+mod compaction;
 mod disk;
 mod driver;
 mod inbound;

@@ -3,12 +3,13 @@
 //! the loop, which saves waking two threads. It must never go on after a failed write: the
 //! first error is the last thing it says.
 
+use super::compaction::Compactions;
 use crate::group::LogWrite;
 use crate::storage::{LogBase, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::wire::GroupId;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvError, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -190,14 +191,29 @@ fn batch(log: LogWrite) -> LogBatch {
     LogBatch { hard_state: log.hard_state, reset, entries: log.entries }
 }
 
+/// Waits for work; for so long at most, if the next step of a compaction is due then.
+fn next(queue: &mpsc::Receiver<Work>, due_in: Option<Duration>) -> Result<Option<Work>, RecvError> {
+    let Some(due_in) = due_in else { return queue.recv().map(Some) };
+    match queue.recv_timeout(due_in) {
+        Ok(work) => Ok(Some(work)),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+    }
+}
+
 fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<Written>) {
     let mut batches = Vec::new();
     let mut closing = false;
-    while !closing && let Ok(first) = queue.recv() {
-        let mut compactions = Vec::new();
+    let mut compactions = Compactions::default();
+    while !closing && let Ok(first) = next(queue, compactions.due_in()) {
         let mut through = None;
         let mut taken = 0;
-        for work in std::iter::once(first).chain(queue.try_iter().take(MAX_BATCHES_A_SYNC)) {
+        if first.is_none() {
+            // The loop must not wait for the log meanwhile.
+            shared.queued.fetch_add(1, Ordering::Release);
+            taken += 1;
+        }
+        for work in first.into_iter().chain(queue.try_iter().take(MAX_BATCHES_A_SYNC)) {
             taken += 1;
             match work {
                 Work::Write { number, group, batch } => {
@@ -206,7 +222,7 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<
                         batches.push((group, batch));
                     }
                 }
-                Work::Compact { group, through } => compactions.push((group, through)),
+                Work::Compact { group, through } => compactions.add(group, through),
                 Work::Close => closing = true,
             }
         }
@@ -218,10 +234,8 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<
         if let (Ok(()), Some(number)) = (&outcome, through) {
             let _ = written.send(Written::Through(number));
         }
-        for (group, through) in compactions {
-            // After the acknowledgement: nobody waits for it.
-            outcome = outcome.and_then(|()| log.store.compact(group, through));
-        }
+        // After the acknowledgement: nobody waits for it.
+        outcome = outcome.and_then(|()| compactions.step(&mut *log.store));
         shared.note_status(log);
         drop(guard);
         if let Err(error) = outcome {
