@@ -158,6 +158,7 @@ async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
     }
     let (node, helpers) = Node::start(&node_config, peer_listener, log, &raft_log)?;
     let clients = ClientTable::new(log.clone());
+    clients.start_io_threads(config.io_threads - 1).map_err(io_error("start the I/O threads"))?;
     node.set_observer(clients.observer());
     node.set_clients(clients.clone());
     info!(log, "ready"; "node" => node_config.node_id, "clients" => %config.bind, "peers" => %config.peer_bind,

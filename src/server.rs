@@ -25,6 +25,7 @@ mod eviction;
 mod exec;
 mod failovers;
 mod info;
+mod io;
 mod journal;
 mod latency_command;
 mod local;
@@ -52,6 +53,7 @@ mod tracking;
 mod upstream;
 mod wait;
 mod wake;
+mod writer;
 
 pub use allocator::give_back_early;
 pub use clients::ClientTable;
@@ -249,8 +251,13 @@ impl Server {
             migrations: Rc::default(),
         });
         let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
-        accept::run(listener, shutdown, shared).await;
+        let io = tokio::task::spawn_local(io::run(Rc::clone(&shared)));
+        accept::run(listener, shutdown, Rc::clone(&shared)).await;
         link.abort();
+        io.abort();
+        if let Some(io) = shared.clients.io() {
+            io.stop();
+        }
     }
 }
 

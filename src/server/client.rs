@@ -5,22 +5,22 @@
 
 use super::access::Access;
 use super::control::Control;
+use super::io::End;
 use super::output::{Output, SHARED_BYTES};
 use super::pubsub::Subscriptions;
 use super::stats::Stats;
 use super::tracking::Tracker;
 use super::wake::Wake;
-use crate::command::Reply;
+use super::writer::Writer;
+use crate::command::{Reply, Request};
 use crate::limits;
 use crate::resp::{self, Protocol};
 use bytes::BytesMut;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Instant;
-use tokio::net::tcp::OwnedWriteHalf;
 
 /// One connected client.
 pub struct Client {
@@ -58,7 +58,7 @@ pub struct Client {
     pub resume: Cell<bool>,
     /// The connection's task waits for the socket to take more.
     pub writing: Cell<bool>,
-    write: OwnedWriteHalf,
+    writer: Writer,
     out: RefCell<Output>,
     awaiting: Cell<usize>,
     job_output: Cell<usize>,
@@ -74,13 +74,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(
-        id: u64,
-        addr: SocketAddr,
-        local_addr: SocketAddr,
-        write: OwnedWriteHalf,
-        stats: &Rc<Stats>,
-    ) -> Self {
+    pub fn new(id: u64, addr: SocketAddr, local_addr: SocketAddr, writer: Writer, stats: &Rc<Stats>) -> Self {
         let now = Instant::now();
         Self {
             id,
@@ -109,7 +103,7 @@ impl Client {
             input_capacity: Cell::default(),
             resume: Cell::default(),
             writing: Cell::default(),
-            write,
+            writer,
             out: RefCell::default(),
             awaiting: Cell::default(),
             job_output: Cell::default(),
@@ -199,7 +193,7 @@ impl Client {
         let before = out.len();
         append(&mut out);
         self.job_output.set(self.job_output.get() + out.len() - before);
-        if out.len() > limits::MAX_OUTPUT_BUFFER_BYTES {
+        if out.len() + self.writer.unsent() > limits::MAX_OUTPUT_BUFFER_BYTES {
             drop(out);
             self.cut_off();
         }
@@ -216,32 +210,53 @@ impl Client {
         self.subscriptions.borrow().as_ref().map_or([0; 3], |own| own.counts())
     }
 
-    /// Writes what the socket takes now, within a bound: who reads as fast as this writes must not
-    /// hold up the others. Whether something is left.
+    /// Sends what can be sent now, see [`Writer::write`]; whether something is left.
     pub fn flush(&self) -> bool {
         let mut out = self.out.borrow_mut();
-        let mut budget = limits::FLUSH_BYTES;
-        while !out.is_empty() {
-            if budget == 0 {
-                return true;
-            }
-            let front = out.front();
-            match self.write.try_write(&front[..front.len().min(budget)]) {
-                Ok(sent @ 1..) => {
-                    self.stats.add(&self.stats.net_output_bytes, sent as u64);
-                    out.advance(sent);
-                    budget -= sent;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(0) | Err(_) => {
-                    self.close("closed by the client");
-                    return false;
-                }
-            }
+        self.writer.write(&mut out, &self.stats).unwrap_or_else(|_| {
+            self.close("closed by the client");
+            false
+        })
+    }
+
+    /// An I/O thread tells when output that `is_awaited`, or holds everything up, has been sent.
+    pub fn watch(&self, is_awaited: bool) {
+        if let Some(remote) = self.writer.remote()
+            && (is_awaited || self.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES)
+        {
+            remote.watch();
         }
-        out.clear();
-        false
+    }
+
+    /// An I/O thread has something of it.
+    pub(super) fn heard(
+        &self,
+        requests: impl Iterator<Item = Request>,
+        leave: u32,
+        end: Option<End>,
+        now: Instant,
+    ) {
+        let Some(remote) = self.writer.remote() else { return };
+        self.active.set(now);
+        remote.arrive(requests, leave, end);
+        if end == Some(End::Lost) {
+            self.close("closed by the client");
+        } else if end.is_none() && self.awaiting() > 0 {
+            self.resume.set(true); // nothing can be done about it before
+        } else {
+            self.wake();
+        }
+    }
+
+    /// Sees what an I/O thread has of it.
+    pub fn look(&self) {
+        let Some(remote) = self.writer.remote() else { return };
+        let (len, capacity, is_active) = remote.look();
+        self.input_len.set(len);
+        self.input_capacity.set(capacity);
+        if is_active {
+            self.active.set(Instant::now());
+        }
     }
 
     /// Gives the output's memory back, if it holds nothing.
@@ -254,7 +269,7 @@ impl Client {
 
     /// Bytes waiting for the client to read.
     pub fn unsent(&self) -> usize {
-        self.out.borrow().len()
+        self.out.borrow().len() + self.writer.unsent()
     }
 
     /// Bytes that the output's buffer takes.
@@ -264,12 +279,12 @@ impl Client {
 
     /// Of its socket.
     pub fn raw_fd(&self) -> i32 {
-        self.write.as_ref().as_raw_fd()
+        self.writer.raw_fd()
     }
 
     /// The socket takes more.
     pub async fn writable(&self) -> io::Result<()> {
-        self.write.writable().await
+        self.writer.writable().await
     }
 
     /// Ends the connection without sending more; its task does the rest.

@@ -119,6 +119,7 @@ impl Connection {
     pub async fn run(mut self) {
         let client = Rc::clone(&self.client);
         loop {
+            self.eof |= self.reader.is_at_end();
             self.advance();
             if client.replicates.get() {
                 return self.serve_replica().await;
@@ -127,8 +128,9 @@ impl Connection {
             self.shared.clients.flush_monitors();
             let unsent = client.flush();
             client.writing.set(unsent);
+            client.watch(self.is_ending());
             let polls = self.wait.is_some() || self.waits_for_users();
-            if held_back && self.may_parse() {
+            if (held_back || self.reader.has_more()) && self.may_parse() {
                 continue; // what held it back is over, and nothing else would tell
             }
             if self.finished() {
@@ -340,17 +342,21 @@ impl Connection {
         true
     }
 
+    /// Whether it ends when all is answered and sent.
+    fn is_ending(&self) -> bool {
+        self.eof || self.quitting || self.shared.clients.shutting_down()
+    }
+
     fn finished(&self) -> bool {
         if self.client.closing().is_some() {
             return true;
         }
-        let ending = self.eof || self.quitting || self.shared.clients.shutting_down();
         let idle = self.client.awaiting() == 0
             && self.held.is_none()
             && self.failed.is_none()
             && self.wait.is_none()
             && self.client.unsent() == 0;
-        ending && idle || self.eof && self.is_paused()
+        self.is_ending() && idle || self.eof && self.is_paused()
     }
 }
 

@@ -71,6 +71,25 @@ impl Output {
         self.rest.push_back(Piece::Shared(blob, 0));
     }
 
+    /// Appends all of `later`, and leaves it empty.
+    pub fn take(&mut self, later: &mut Self) {
+        if self.is_empty() {
+            self.clear();
+            return std::mem::swap(self, later);
+        }
+        if !later.first.is_empty() {
+            self.append(|out| out.extend_from_slice(&later.first));
+        }
+        self.rest_bytes += later.rest_bytes;
+        self.rest.append(&mut later.rest);
+        later.clear();
+    }
+
+    /// Whether nothing in it is shared, so that [`Output::front`] is all.
+    pub fn is_plain(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// What is to be sent next: empty only if there is nothing.
     pub fn front(&self) -> &[u8] {
         if !self.first.is_empty() {
@@ -139,6 +158,15 @@ mod tests {
             assert_eq!(sent, expected);
             output.append(|out| out.extend_from_slice(b"next"));
             assert_eq!(output.front(), b"next");
+            let mut later = Output::default();
+            later.append(|out| out.extend_from_slice(b"later"));
+            later.share(blob.clone());
+            output.take(&mut later);
+            output.append(|out| out.extend_from_slice(b"last"));
+            assert!(later.is_empty());
+            assert_eq!(output.front(), b"nextlater");
+            output.advance(9);
+            assert_eq!((output.front().as_ptr(), output.len()), (blob.as_ptr(), SHARED_BYTES + 4));
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct Stats {
     pub commands_processed: Cell<u64>,
     pub net_input_bytes: Cell<u64>,
     pub net_output_bytes: Cell<u64>,
+    /// Of I/O threads.
+    pub io_reads: Cell<u64>,
+    pub io_writes: Cell<u64>,
     pub memory_peak_bytes: Cell<usize>,
     pub memory_startup_bytes: Cell<usize>,
     /// What [`lookups`] counted when it was last set back.
@@ -68,6 +71,8 @@ impl Default for Stats {
             commands_processed: Cell::default(),
             net_input_bytes: Cell::default(),
             net_output_bytes: Cell::default(),
+            io_reads: Cell::default(),
+            io_writes: Cell::default(),
             memory_peak_bytes: Cell::default(),
             memory_startup_bytes: Cell::new(read_memory().unwrap_or_default().allocated_bytes),
             lookups_before: Cell::default(),
@@ -91,6 +96,7 @@ impl Stats {
     /// `CONFIG RESETSTAT`: counts from nothing again.
     pub(super) fn reset(&self, shared: &Shared) {
         self.lookups_before.set(all_lookups(shared));
+        shared.clients.count_io();
         self.memory_peak_bytes.set(self.memory().allocated_bytes);
         for counter in [
             &self.connections_received,
@@ -98,6 +104,8 @@ impl Stats {
             &self.commands_processed,
             &self.net_input_bytes,
             &self.net_output_bytes,
+            &self.io_reads,
+            &self.io_writes,
         ] {
             counter.set(0);
         }

@@ -42,6 +42,8 @@ impl Connection {
             self.begin_transfer(&replica, &mut transfer);
             let unsent = client.flush();
             client.writing.set(unsent);
+            client.watch(true);
+            self.eof |= self.reader.is_at_end();
             if self.is_over(&replica) {
                 break;
             }
