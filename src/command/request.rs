@@ -53,6 +53,7 @@ impl Request {
     }
 
     /// The arguments, the name first.
+    #[inline]
     pub fn args(&self) -> Args<'_> {
         let mut args = Args::new();
         // Not collected, which is ready for more than there ever is.

@@ -35,6 +35,8 @@ const UNBLOCKED: Reply = Reply::error("UNBLOCKED client unblocked via CLIENT UNB
 const FIRST_JOB_STEPS: usize = 512;
 /// Steps for which a job of more than one has room at first.
 const PIPELINED_STEPS: usize = 15;
+/// Of a write, the most for which it is taken that those behind it are as long.
+const PIPELINED_UNIT_BYTES: usize = 128;
 /// Steps of a job whose replies are expected to be very long.
 const MIN_JOB_STEPS: usize = 4;
 
@@ -227,6 +229,7 @@ impl Connection {
             size_bytes += request.size_bytes();
             if job.steps.len() == 1 {
                 job.steps.reserve(PIPELINED_STEPS); // a pipeline: the second is not the last
+                job.body.reserve(PIPELINED_STEPS * job.body.len().min(PIPELINED_UNIT_BYTES));
             }
             let is_alone = self.client.control.begin_command();
             match self.dispatch(request, job) {

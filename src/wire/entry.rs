@@ -201,7 +201,11 @@ fn take_long_varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+#[inline]
 pub(crate) fn varint_len(value: u64) -> usize {
+    if value < 0x80 {
+        return 1; // nearly all; the division takes its time
+    }
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 

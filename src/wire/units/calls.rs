@@ -84,6 +84,7 @@ pub fn put_transaction_unit(out: &mut Vec<u8>, watches: &[Watch<'_>], commands: 
 
 /// The command at the front of a body, if it and all of its arguments are short and few and its
 /// database is 0; and what is behind it. None: it is to be read in the general way.
+#[inline]
 pub(super) fn read_short(body: &[u8]) -> Option<(Command<'_>, &[u8])> {
     let [TAG_OF_UNIT, unit_len @ ..ONE_BYTE_LEN, TAG_OF_COMMAND, len @ ..ONE_BYTE_LEN, rest @ ..] = body
     else {
