@@ -2,14 +2,13 @@
 //! `hot_paths PATH COUNT` decodes, proposes, applies, reads or encodes COUNT commands.
 //! `scripts/costs.sh` runs it under valgrind; any profiler will do.
 
-use bowline::command::{Reply, Request};
+use bowline::command::{Reply, Request, resolve_request};
 use bowline::group::{
     Effects, Group, GroupConfig, Input, Job, LogPoint, Now, Recovered, SnapshotPoint, Step,
 };
 use bowline::machine::Machine;
 use bowline::resp::{Decoder, Limits, Protocol, encode};
 use bowline::wire::frame::{Frame, PeerMessage};
-use bowline::wire::units::put_command_unit;
 use bytes::BytesMut;
 use raft::eraftpb::{ConfState, HardState};
 use std::collections::VecDeque;
@@ -139,27 +138,47 @@ fn recovered() -> Recovered {
     }
 }
 
-fn key(i: usize) -> Vec<u8> {
-    format!("key:{:012}", i % KEYS).into_bytes()
-}
+/// Requests made beforehand, as a decoder leaves them: what is counted is not how they are made.
+struct Requests(Vec<Request>);
 
-fn set(i: usize) -> Job {
-    let mut job = Job { ticket: 1 + i as u64, ..Job::default() };
-    put_command_unit(&mut job.body, &[b"SET", &key(i), VALUE], 0);
-    job.steps.push(Step::Write);
-    job
-}
+impl Requests {
+    fn new(call: impl Fn(&str) -> Vec<u8>) -> Self {
+        let mut decoder = Decoder::new(Limits::AUTHENTICATED);
+        let requests = (0..KEYS).map(|i| {
+            let mut input = BytesMut::from(&call(&format!("key:{i:012}"))[..]);
+            let mut request = decoder.decode(&mut input).expect("a request").expect("a whole one");
+            request.row = Some(resolve_request(&request).expect("a command"));
+            request
+        });
+        Self(requests.collect())
+    }
 
-fn get(i: usize) -> Job {
-    let mut job = Job { ticket: 1 + i as u64, ..Job::default() };
-    job.steps.push(Step::Read(Request::from_args(&[&b"GET"[..], &key(i)])));
-    job
+    fn sets() -> Self {
+        Self::new(|key| format!("*3\r\n$3\r\nSET\r\n$16\r\n{key}\r\n$3\r\nxxx\r\n").into_bytes())
+    }
+
+    fn gets() -> Self {
+        Self::new(|key| format!("*2\r\n$3\r\nGET\r\n$16\r\n{key}\r\n").into_bytes())
+    }
+
+    fn set(&self, i: usize) -> Job {
+        let mut job = Job { ticket: 1 + i as u64, ..Job::default() };
+        self.0[i % KEYS].put_unit(&mut job.body);
+        job.steps.push(Step::Write);
+        job
+    }
+
+    fn get(&self, i: usize) -> Job {
+        let mut job = Job { ticket: 1 + i as u64, ..Job::default() };
+        job.steps.push(Step::Read(self.0[i % KEYS].clone()));
+        job
+    }
 }
 
 fn decode(count: usize) {
     let requests: Vec<Vec<u8>> = (0..KEYS)
         .map(|i| {
-            let key = String::from_utf8(key(i)).expect("ASCII");
+            let key = format!("key:{i:012}");
             format!("*3\r\n$3\r\nSET\r\n$16\r\n{key}\r\n$3\r\nxxx\r\n").into_bytes()
         })
         .collect();
@@ -196,6 +215,8 @@ fn main() {
         "encode" => encode_replies(count),
         _ => {
             let mut cluster = Cluster::new();
+            let (sets, gets) = (Requests::sets(), Requests::gets());
+            let (set, get) = (|i| sets.set(i), |i| gets.get(i));
             cluster.jobs(0, KEYS, CLIENTS, set);
             match path {
                 "set_1" => cluster.jobs(0, count, 1, set),

@@ -78,7 +78,7 @@ pub use parse::{parse_i64, shown};
 pub use pubsub::{PubSubCommand, Subscription};
 pub use replication::ReplicaCommand;
 pub use reply::Reply;
-pub use request::Request;
+pub use request::{Request, Spans};
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
 pub use secrets::is_secret;
 pub use sessions::Sessions;
@@ -92,6 +92,27 @@ use crate::wire::units::Args;
 /// error Redis answers with: unknown command, unknown subcommand, wrong number of arguments;
 /// of a command that runs another, those of the other as well.
 pub fn resolve(args: &Args<'_>) -> Result<&'static Command, Reply> {
+    match args.first().and_then(|name| plain(name, args.len())) {
+        Some(row) => Ok(row),
+        None => resolve_further(args),
+    }
+}
+
+/// The same of a request, whose arguments nobody has needed yet.
+pub fn resolve_request(request: &Request) -> Result<&'static Command, Reply> {
+    match request.arg(0).and_then(|name| plain(name, request.len())) {
+        Some(row) => Ok(row),
+        None => resolve_further(&request.args()),
+    }
+}
+
+/// The row of a call whose name and number of arguments say all: of nearly every call.
+fn plain(name: &[u8], len: usize) -> Option<&'static Command> {
+    lookup(name).filter(|row| row.subcommands.is_empty() && row.wraps == 0 && row.takes(len))
+}
+
+#[cold]
+fn resolve_further(args: &Args<'_>) -> Result<&'static Command, Reply> {
     let Some(command) = args.first().and_then(|name| lookup(name)) else {
         return Err(unknown(args));
     };

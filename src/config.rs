@@ -55,6 +55,8 @@ pub struct Config {
     pub read_mode: ReadMode,
     /// Most clients at once.
     pub max_clients: usize,
+    /// Threads for connections, the node's own included.
+    pub io_threads: usize,
     /// A client idle for longer is disconnected; 0: never.
     pub idle_timeout_s: u64,
     /// Memory of which the node's keys may take no more; 0: no bound.

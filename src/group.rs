@@ -2,6 +2,7 @@
 //! effects out; this module must never do IO, nor ask a clock or a random source, so that
 //! one seeded loop can run whole clusters of it.
 
+mod advance;
 mod apply;
 mod commits;
 mod config;
@@ -80,10 +81,14 @@ pub struct Group {
     leaderless_since_us: Option<u64>,
     last_progress_us: u64,
     ticks: u64,
+    /// Something has happened since [`Group::advance`] found nothing more to do.
+    is_stirred: bool,
+    /// The last term in which this replica was found to lead with everything of earlier terms applied.
+    knows_term: Cell<u64>,
     /// Committed and not applied: empty between inputs.
     committed: Vec<Entry>,
-    /// Numbers of the persists that are not on disk yet.
-    unpersisted: VecDeque<u64>,
+    /// Numbers of the persists that are not on disk yet, and whether they hold a new term or vote.
+    unpersisted: VecDeque<(u64, bool)>,
     settled: bool,
     registering: bool,
     /// An entry that only moves the clock is under way.
@@ -180,6 +185,8 @@ impl Group {
             leaderless_since_us: None,
             last_progress_us: 0,
             ticks: 0,
+            is_stirred: true,
+            knows_term: Cell::new(0),
             committed: Vec::new(),
             unpersisted: VecDeque::new(),
             registering: false,
@@ -202,6 +209,7 @@ impl Group {
     /// after any number of inputs: what arrived together is proposed together.
     pub fn step(&mut self, input: Input, now: Now) {
         self.now = now;
+        self.is_stirred = true;
         self.promise.now_is(now.mono_us, &self.config);
         if self.halted {
             return;
@@ -247,29 +255,6 @@ impl Group {
         std::mem::take(&mut self.effects)
     }
 
-    fn advance_and_apply(&mut self) {
-        self.advance();
-        while !self.halted && !self.committed.is_empty() {
-            self.apply_committed();
-            self.advance(); // there may be followers to be told, or a change of the membership to finish
-        }
-    }
-
-    fn advance(&mut self) {
-        while !self.halted {
-            self.observe();
-            self.send_batches();
-            self.propose();
-            self.reconcile();
-            self.start_reads();
-            if !self.raft.has_ready() && !self.tell_commits() {
-                break;
-            }
-            self.drain_ready();
-        }
-        self.observe();
-    }
-
     fn tick(&mut self) {
         self.ticks += 1;
         self.observe();
@@ -300,7 +285,13 @@ impl Group {
 
     /// Leads, and has applied everything of earlier terms: knows where each stream stands.
     fn leads_and_knows(&self) -> bool {
-        self.is_leader() && self.raft.raft.apply_to_current_term()
+        let term = self.raft.raft.term;
+        let knows = || self.knows_term.get() == term || self.raft.raft.apply_to_current_term();
+        let knows = self.is_leader() && knows();
+        if knows {
+            self.knows_term.set(term); // which does not end before the term does
+        }
+        knows
     }
 
     fn leader(&self) -> NodeId {
@@ -309,42 +300,6 @@ impl Group {
 
     fn applied(&self) -> u64 {
         self.raft.raft.raft_log.applied
-    }
-
-    /// Notes a change of role, term or leader, and what follows from it.
-    fn observe(&mut self) {
-        self.note_transfer();
-        let seen = Seen { role: self.raft.raft.state, term: self.raft.raft.term, leader: self.leader() };
-        let before = std::mem::replace(&mut self.seen, seen);
-        if seen.leader == 0 {
-            self.leaderless_since_us.get_or_insert(self.now.mono_us);
-        } else {
-            self.leaderless_since_us = None;
-        }
-        if seen == before {
-            return;
-        }
-        if (seen.role, seen.term) != (before.role, before.term) {
-            self.draw_election_timeout();
-        }
-        if seen.role != before.role {
-            self.effects.events.push(Event::Role { role: status::role_name(seen.role), term: seen.term });
-        }
-        if seen.leader != before.leader {
-            self.effects.events.push(Event::Leader { leader: seen.leader, term: seen.term });
-        }
-        if (seen.leader, seen.term) != (before.leader, before.term) {
-            self.intake.clear();
-            self.commits = Commits::default();
-            self.membership.leader_changed();
-            self.held.clear();
-            self.stream.rewind();
-            self.reads.leader_changed();
-            self.clock_entry_index = None;
-            if self.is_leader() {
-                self.settle();
-            }
-        }
     }
 
     /// The state machine, for reading what it holds.

@@ -47,6 +47,7 @@ pub use value::{StringValue, Value, parse_i64};
 
 use crate::limits::DATABASES;
 use crate::wire::units::Watch;
+use bytes::Bytes;
 use database::Database;
 use discard::Discarded;
 use events::Events;
@@ -64,6 +65,10 @@ pub struct Keyspace {
     revision: u64,
     swaps: [Swap; DATABASES],
     snapshot: Option<Box<Snapshot>>,
+    /// Of a long string that is being restored, until its key comes.
+    pieces: Vec<u8>,
+    /// Where the strings of the commands at hand lie, if it is long; not part of the state.
+    lent: Option<Bytes>,
     discarded: Discarded,
     events: Events,
     counting: Counting,
@@ -82,6 +87,8 @@ impl Keyspace {
             revision: 0,
             swaps: Default::default(),
             snapshot: None,
+            pieces: Vec::new(),
+            lent: None,
             discarded: Discarded::default(),
             events: Events::default(),
             counting: Counting::default(),
@@ -135,6 +142,11 @@ impl Keyspace {
     /// The number of the last change: 0 at first, one more with each.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The commands that follow lie in this buffer, of which a long value may keep its part.
+    pub fn lend(&mut self, buffer: Option<Bytes>) {
+        self.lent = buffer;
     }
 
     /// Carries on from the revision of a snapshot.

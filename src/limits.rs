@@ -1,6 +1,13 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
+mod long;
+
+pub use long::*;
+mod io;
+
+pub use io::*;
+
 use std::time::Duration;
 
 /// Longest bulk string of a request (`proto-max-bulk-len`). Beyond: Redis's protocol error,
@@ -198,11 +205,15 @@ pub const RDB_PARTS_IN_FLIGHT: usize = 4;
 pub const SNAPSHOT_MIN_LOG_BYTES: u64 = 64 << 20;
 
 /// Bytes of a snapshot chunk, about: what the node's loop serializes in one turn, for which its
-/// clients wait (a quarter of a millisecond).
-pub const SNAPSHOT_CHUNK_BYTES: usize = 64 << 10;
+/// clients wait (a tenth of a millisecond).
+pub const SNAPSHOT_CHUNK_BYTES: usize = 32 << 10;
 
-/// Snapshot chunks handed to the snapshot thread and not yet written.
-pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 32;
+/// By how much nicer threads are that write, send or take in snapshots.
+pub const SNAPSHOT_THREAD_NICENESS: i32 = 10;
+
+/// Snapshot chunks handed to the snapshot thread and not yet written; at a start, those read and not yet
+/// restored. Beyond: the one that makes them waits.
+pub const SNAPSHOT_CHUNKS_IN_FLIGHT: usize = 64;
 
 /// Expired keys removed by one entry.
 pub const EXPIRE_PER_ENTRY: usize = 200;
@@ -266,9 +277,9 @@ pub const RELEASE_PER_TICK: usize = 32;
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
 
-/// Used-up log segments kept for use again: what is written between two snapshots, about.
-/// Beyond: the file is removed.
-pub const SPARE_SEGMENTS: usize = 5;
+/// Used-up log segments kept for use again, as many as were in use at a time: what is written between two
+/// snapshots, which of a large state is a GiB. Beyond: the file is removed. To make one holds up the log.
+pub const SPARE_SEGMENTS: usize = 64;
 
 /// Longest snapshot chunk: a partition of keys that are as long as they may be is one chunk.
 /// Beyond: the snapshot is refused, when written and when read.
@@ -344,6 +355,10 @@ pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;
 
 /// Below so many allocated bytes `MEMORY DOCTOR` finds nothing out of proportion.
 pub const DOCTOR_LEAST_BYTES: usize = 5 << 20;
+
+/// Pages that were freed stay with the process that long, for what is allocated next (the allocator's
+/// own choice is ten seconds).
+pub const FREED_PAGES_KEPT_MS: isize = 1000;
 
 /// Longest text of `MEMORY MALLOC-STATS`. Beyond: cut off.
 pub const MAX_MALLOC_STATS_BYTES: usize = 1 << 20;

@@ -5,6 +5,7 @@
 mod evictions;
 mod members;
 mod migrate;
+mod parts;
 mod rdb;
 mod reads;
 mod snapshot;
@@ -20,11 +21,13 @@ use crate::limits;
 use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Command, Transaction, Unit};
+use bytes::Bytes;
 use raft::eraftpb::ConfState;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 pub use members::{Member, Members, Wanted};
+pub use parts::Joined;
 pub use rdb::RdbWriter;
 pub use snapshot::{Restorer, SnapshotError};
 
@@ -63,6 +66,7 @@ pub struct Machine {
     cluster_id: Option<[u8; 16]>,
     hash_key: [u8; 16],
     origins: BTreeMap<NodeId, Origin>,
+    parts: parts::Parts,
     members: Members,
     expired_total: u64,
     evicted_total: u64,
@@ -90,6 +94,7 @@ impl Machine {
             cluster_id: None,
             hash_key: [0; 16],
             origins: BTreeMap::new(),
+            parts: parts::Parts::default(),
             members: Members::default(),
             expired_total: 0,
             evicted_total: 0,
@@ -126,10 +131,18 @@ impl Machine {
             std::cmp::Ordering::Less => Verdict::Duplicate,
             std::cmp::Ordering::Greater => Verdict::Gap,
             std::cmp::Ordering::Equal => {
+                if boot != last.boot {
+                    self.parts.forget(origin); // whoever would have sent the rest has ended
+                }
                 self.origins.insert(origin, Origin { boot, seq });
                 Verdict::Apply
             }
         }
+    }
+
+    /// The units that follow lie in this buffer, if it is long: see [`Keyspace::lend`].
+    pub fn lend(&mut self, buffer: Option<Bytes>) {
+        self.state.keyspace.lend(buffer);
     }
 
     /// Carries out one unit of an accepted batch.
@@ -150,6 +163,7 @@ impl Machine {
             Unit::Settings(settings) => self.change_settings(settings),
             Unit::Evict(victims) => self.evict(victims),
             Unit::Upstream(unit) => self.follow(unit),
+            Unit::Part(_) => Reply::error("ERR a part of a command"), // of the other units of a body
             Unit::Bootstrap { cluster_id, hash_key, voters, password } => {
                 self.bootstrap(cluster_id, hash_key, voters, password)
             }
@@ -165,6 +179,11 @@ impl Machine {
             let removed = self.state.keyspace.expire_due(self.clock_ms, limits::EXPIRE_PER_ENTRY);
             self.expired_total += removed as u64;
         }
+    }
+
+    /// Whether [`Machine::take_events`] has something.
+    pub fn has_events(&mut self) -> bool {
+        self.state.keyspace.has_events()
     }
 
     /// What has happened since the last call, for whoever listens; not part of the state.
@@ -264,6 +283,7 @@ impl Machine {
         self.members.configured(conf_state);
         let (origins, members) = (&mut self.origins, &self.members);
         origins.retain(|node, _| !members.removed().contains(node));
+        self.parts.retain(|node| !members.removed().contains(&node));
     }
 
     fn bootstrap(&mut self, cluster_id: &[u8], hash_key: &[u8], voters: &[NodeId], password: &str) -> Reply {
@@ -355,6 +375,7 @@ impl Machine {
         for (node, origin) in &self.origins {
             text.extend_from_slice(format!("{node} {origin:?}").as_bytes());
         }
+        self.parts.put_hashed(&mut text);
         text.extend_from_slice(format!("{:?}", self.members).as_bytes());
         text.extend_from_slice(format!("{:?}", self.state.settings).as_bytes());
         text.extend_from_slice(format!("{:?}", self.state.upstream).as_bytes());

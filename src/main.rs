@@ -8,10 +8,10 @@ use bowline::history::{self, Operation};
 use bowline::limits;
 use bowline::logging;
 use bowline::node::{self, JoinRequest, Node, NodeConfig, NodeError};
-use bowline::server::{ClientTable, Server, ServerConfig};
+use bowline::server::{self, ClientTable, Server, ServerConfig};
 use bowline::storage::{self, FirstMember};
 use clap::Parser as _;
-use slog::{Logger, crit, info};
+use slog::{Logger, crit, info, warn};
 use std::io::{BufRead, ErrorKind};
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,7 +44,11 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return failure(&error.to_string(), USAGE),
     };
+    let early = server::give_back_early();
     let (log, _guard) = logging::start(&config);
+    if let Err(error) = early {
+        warn!(log, "freed memory is given back late"; "error" => %error);
+    }
     match run(&config, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -108,7 +112,15 @@ fn run(config: &Config, log: &Logger) -> Result<(), NodeError> {
         .enable_all()
         .build()
         .map_err(io_error("start the runtime"))?;
-    let outcome = LocalSet::new().block_on(&runtime, serve(config, log));
+    // A task like the others, not the one that the runtime blocks on: waking that one from a task
+    // costs the runtime a look at the sockets before it gets its turn.
+    let (config, log) = (config.clone(), log.clone());
+    let served = async {
+        let task = tokio::task::spawn_local(async move { serve(&config, &log).await });
+        // Nobody aborts it: it can only have panicked.
+        task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    };
+    let outcome = LocalSet::new().block_on(&runtime, served);
     // A helper thread that still reads a snapshot must not hold the end up.
     runtime.shutdown_background();
     outcome
@@ -146,6 +158,7 @@ async fn serve(config: &Config, log: &Logger) -> Result<(), NodeError> {
     }
     let (node, helpers) = Node::start(&node_config, peer_listener, log, &raft_log)?;
     let clients = ClientTable::new(log.clone());
+    clients.start_io_threads(config.io_threads - 1).map_err(io_error("start the I/O threads"))?;
     node.set_observer(clients.observer());
     node.set_clients(clients.clone());
     info!(log, "ready"; "node" => node_config.node_id, "clients" => %config.bind, "peers" => %config.peer_bind,

@@ -3,16 +3,19 @@
 //! client's bytes, and never acknowledge what its disk has not.
 
 mod clock;
+mod compaction;
 mod disk;
 mod driver;
 mod inbound;
 mod join;
+mod persist;
 mod rdb;
 mod recover;
 mod snapshots;
 mod start;
 mod status;
 mod strangers;
+mod walk;
 
 pub use join::{Admission, JoinRequest, join};
 pub use rdb::{RdbPart, RdbParts, RdbRequest};
@@ -40,6 +43,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use walk::Walk;
 
 /// Why a node cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -109,12 +113,14 @@ struct Shared {
     disk: RefCell<Disk>,
     data_dir: RefCell<DataDir>,
     transport: OnceCell<Transport>,
+    /// The transport has something that it was not told to let out.
+    has_unsent: Cell<bool>,
     clients: OnceCell<Rc<dyn Clients>>,
     snapshot_store: Arc<dyn SnapshotStore>,
     snapshot_thread: SnapshotThread,
     snapshot_events: UnboundedSender<SnapshotEvent>,
     receiving_snapshot: Arc<AtomicBool>,
-    walking_snapshot: Cell<bool>,
+    walk: Walk,
     /// Unix time at which the last snapshot was on disk; if there was none, of the start.
     last_snapshot_ms: Cell<u64>,
     /// How many could not be written, and whether that is true of the last.
@@ -122,6 +128,8 @@ struct Shared {
     promises: RefCell<VecDeque<Promise>>,
     /// Writes of the log under way whose time is taken: number, and when they began.
     syncs_begun: RefCell<VecDeque<(u64, u64)>>,
+    /// The loop has written the log itself, and the group has not taken that in.
+    wrote: Cell<bool>,
     stop: RefCell<Option<NodeError>>,
     log: Logger,
 }

@@ -9,7 +9,7 @@ mod inline;
 mod tests;
 
 pub use decode::{Decoder, Limits};
-pub use encode::encode;
+pub use encode::{encode, encode_header};
 
 use bytes::BytesMut;
 

@@ -7,6 +7,7 @@ mod access;
 mod acl_commands;
 mod acl_log;
 mod admin_commands;
+mod allocator;
 mod client;
 mod client_command;
 mod client_list;
@@ -24,6 +25,7 @@ mod eviction;
 mod exec;
 mod failovers;
 mod info;
+mod io;
 mod journal;
 mod latency_command;
 mod local;
@@ -31,10 +33,12 @@ mod memory_command;
 mod migrate;
 mod monitor;
 mod operations;
+mod output;
 mod parameters;
 mod pubsub;
 mod pubsub_commands;
 mod raft_commands;
+mod reader;
 mod redirect;
 mod replicas;
 mod save;
@@ -48,7 +52,10 @@ mod tests;
 mod tracking;
 mod upstream;
 mod wait;
+mod wake;
+mod writer;
 
+pub use allocator::give_back_early;
 pub use clients::ClientTable;
 
 use crate::command::{Acl, Reply};
@@ -244,8 +251,13 @@ impl Server {
             migrations: Rc::default(),
         });
         let link = tokio::task::spawn_local(upstream::run(Rc::clone(&shared)));
-        accept::run(listener, shutdown, shared).await;
+        let io = tokio::task::spawn_local(io::run(Rc::clone(&shared)));
+        accept::run(listener, shutdown, Rc::clone(&shared)).await;
         link.abort();
+        io.abort();
+        if let Some(io) = shared.clients.io() {
+            io.stop();
+        }
     }
 }
 

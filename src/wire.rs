@@ -4,6 +4,7 @@
 
 pub mod entry;
 pub mod frame;
+mod replication;
 pub mod units;
 
 /// The code generated from `proto/*.proto`.

@@ -18,6 +18,8 @@ mod join;
 mod leader;
 #[path = "cluster/membership.rs"]
 mod membership;
+#[path = "cluster/memory.rs"]
+mod memory;
 #[path = "cluster/once.rs"]
 mod once;
 #[path = "cluster/pubsub.rs"]

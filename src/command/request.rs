@@ -1,29 +1,43 @@
 //! [`Request`]: one command as it arrived, in place.
 
-use crate::wire::units::Args;
+use super::Command;
+use crate::wire::units::{Args, INLINE_ARGS, put_call_unit};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+/// Start and end of each argument in its buffer.
+pub type Spans = SmallVec<[(u32, u32); INLINE_ARGS]>;
+
 /// A command's arguments as ranges of the buffer that they arrived in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Request {
     buffer: Bytes,
-    spans: SmallVec<[(u32, u32); 6]>, // start and end in `buffer`
+    spans: Spans,
     /// The database that it works in; whoever parses it does not know.
     pub db: u32,
+    /// What [`resolve_request`](super::resolve_request) has found, so that it is looked for once.
+    pub row: Option<&'static Command>,
     /// What it only reads does not count as used (`CLIENT NO-TOUCH`).
     pub no_touch: bool,
 }
 
+/// By its arguments and where it works: the row follows from them.
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        let flags = |of: &Self| (of.db, of.no_touch);
+        self.iter().eq(other.iter()) && flags(self) == flags(other)
+    }
+}
+
+impl Eq for Request {}
+
 impl Request {
     /// `spans` are (start, end) of each argument, the name first, all within `buffer`.
-    ///
-    /// # Panics
-    /// If a span lies outside the buffer.
-    pub fn new(buffer: Bytes, spans: SmallVec<[(u32, u32); 6]>) -> Self {
+    /// A span outside the buffer panics wherever it is looked at.
+    pub fn new(buffer: Bytes, spans: Spans) -> Self {
         let inside = |&(start, end): &(u32, u32)| start <= end && end as usize <= buffer.len();
-        assert!(spans.iter().all(inside), "an argument outside its buffer");
-        Self { buffer, spans, db: 0, no_touch: false }
+        debug_assert!(spans.iter().all(inside), "an argument outside its buffer");
+        Self { buffer, spans, db: 0, row: None, no_touch: false }
     }
 
     /// A request that owns a copy of `args`: for tests, and for commands that bowline itself makes.
@@ -35,12 +49,29 @@ impl Request {
             buffer.extend_from_slice(arg.as_ref());
             spans.push((start, buffer.len() as u32));
         }
-        Self { buffer: buffer.into(), spans, db: 0, no_touch: false }
+        Self { buffer: buffer.into(), spans, db: 0, row: None, no_touch: false }
     }
 
     /// The arguments, the name first.
+    #[inline]
     pub fn args(&self) -> Args<'_> {
-        self.spans.iter().map(|&(start, end)| &self.buffer[start as usize..end as usize]).collect()
+        let mut args = Args::new();
+        // Not collected, which is ready for more than there ever is.
+        for arg in self.iter() {
+            args.push(arg);
+        }
+        args
+    }
+
+    /// Appends it to the body of a batch.
+    pub fn put_unit(&self, body: &mut Vec<u8>) {
+        let lens = self.spans.iter().map(|&(start, end)| (end - start) as usize);
+        put_call_unit(body, lens, self.iter(), self.db);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let buffer = &self.buffer[..];
+        self.spans.iter().map(move |&(start, end)| &buffer[start as usize..end as usize])
     }
 
     /// Argument `i`, if there is one.

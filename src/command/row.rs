@@ -282,11 +282,13 @@ impl Command {
     }
 
     pub(super) fn check_arity(&self, args: &[&[u8]]) -> Result<(), Reply> {
+        if self.takes(args.len()) { Ok(()) } else { Err(self.wrong_arity()) }
+    }
+
+    /// Whether a call may have so many arguments, the name included.
+    pub(super) fn takes(&self, len: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
-        if args.len() == wanted || (self.arity < 0 && args.len() > wanted) {
-            return Ok(());
-        }
-        Err(self.wrong_arity())
+        len == wanted || (self.arity < 0 && len > wanted)
     }
 
     /// `ERR wrong number of arguments for '...' command`. Of `EXEC` it ends the transaction, and says so.

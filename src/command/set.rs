@@ -7,7 +7,7 @@ use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::strings::string;
 use super::{Reply, WriteContext};
-use crate::keyspace::{EventClass, Value};
+use crate::keyspace::EventClass;
 use crate::wire::units::Args;
 
 /// `EX`, `PX`, `EXAT`, `PXAT`, `KEEPTTL`.
@@ -155,14 +155,12 @@ impl<'a> Options<'a> {
 }
 
 fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
-    let now_ms = context.now_ms;
-    let (options, deadline_ms) = if args.len() == 3 {
-        (Options { condition: Condition::Always, get: false, expiry: Expiry::Clear }, Some(0))
-    } else {
-        let options = Options::read(&args[3..])?;
-        let deadline_ms = options.expiry.deadline_ms(now_ms, "set")?;
-        (options, deadline_ms)
-    };
+    if args.len() == 3 {
+        put(context, args[1], args[2], 0, false);
+        return Ok(Reply::Ok);
+    }
+    let options = Options::read(&args[3..])?;
+    let deadline_ms = options.expiry.deadline_ms(context.now_ms, "set")?;
     let mut edit = context.edit(args[1]);
     let old = edit.item();
     let is_miss = options.get && old.is_none();
@@ -184,11 +182,10 @@ fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         edit = context.edit(args[1]);
     }
     if holds {
-        edit.set(Value::string(args[2]), deadline_ms);
+        let value = edit.string(args[2]);
+        edit.set(value, deadline_ms);
         tell_set(context, args[1], matches!(options.expiry, Expiry::At { .. }));
-        if args.len() > 3 {
-            tell_replicas(context, args, &options, deadline_ms);
-        }
+        tell_replicas(context, args, &options, deadline_ms);
     }
     Ok(answer)
 }
@@ -208,7 +205,9 @@ fn tell_replicas(context: &mut WriteContext<'_>, args: &Args<'_>, options: &Opti
 
 /// Sets a string, and tells of it. `expires`: the command gave it the deadline.
 fn put(context: &mut WriteContext<'_>, key: &[u8], value: &[u8], deadline_ms: u64, expires: bool) {
-    context.edit(key).set(Value::string(value), deadline_ms);
+    let mut edit = context.edit(key);
+    let value = edit.string(value);
+    edit.set(value, deadline_ms);
     tell_set(context, key, expires);
 }
 

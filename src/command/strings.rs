@@ -117,7 +117,9 @@ fn msetnx(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
 
 fn set_pairs(context: &mut WriteContext<'_>, args: &Args<'_>) {
     for pair in args[1..].chunks_exact(2) {
-        context.edit(pair[0]).set(Value::string(pair[1]), 0);
+        let mut edit = context.edit(pair[0]);
+        let value = edit.string(pair[1]);
+        edit.set(value, 0);
         context.notify(EventClass::String, "set", pair[0]);
     }
 }
@@ -126,7 +128,8 @@ fn append(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (key, tail) = (args[1], args[2]);
     let mut edit = context.edit(key);
     let Some(len) = edit.item().map(|item| string(&item.value).len()) else {
-        edit.set(Value::string(tail), 0);
+        let value = edit.string(tail);
+        edit.set(value, 0);
         context.notify(EventClass::String, "append", key);
         return Ok(Reply::Int(tail.len() as i64));
     };

@@ -139,37 +139,73 @@ const NAME_BYTES: usize = 16;
 
 /// Names as numbers, so that a look-up compares once; open addressing.
 const BUCKETS: usize = 512;
-static INDEX: [(u128, u16); BUCKETS] = index();
+static INDEX: [([u64; 2], u16); BUCKETS] = index();
 
-/// A name's letters, in lower case, as a number: 0 if it is empty or longer than any.
-const fn pack(name: &[u8]) -> u128 {
-    if name.len() > NAME_BYTES {
-        return 0;
+/// What no name packs to.
+const NO_NAME: [u64; 2] = [0, 0];
+
+/// A name's letters, in lower case, as numbers: zeros if it is empty or longer than any. Taken by
+/// words that may overlap, for this is done for each command.
+const fn pack(name: &[u8]) -> [u64; 2] {
+    let len = name.len();
+    match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => match len {
+            8 => [lower(u64::from_le_bytes(*first)), 0],
+            9..=NAME_BYTES => {
+                let last = u64::from_le_bytes(*last) >> (8 * (NAME_BYTES - len));
+                [lower(u64::from_le_bytes(*first)), lower(last)]
+            }
+            _ => NO_NAME,
+        },
+        _ => [lower(pack_short(name)), 0],
     }
-    let mut packed = 0;
-    let mut i = 0;
-    while i < name.len() {
-        packed = packed << 8 | name[i].to_ascii_lowercase() as u128;
-        i += 1;
-    }
-    packed
 }
 
-const fn bucket(packed: u128) -> usize {
-    let folded = packed as u64 ^ (packed >> 64) as u64;
+/// Of fewer than eight letters.
+const fn pack_short(name: &[u8]) -> u64 {
+    let len = name.len();
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        let last = u32::from_le_bytes(*last) as u64;
+        return u32::from_le_bytes(*first) as u64 | last << (8 * (len - 4));
+    }
+    match *name {
+        [] => 0,
+        [a] => a as u64,
+        [a, b] => a as u64 | (b as u64) << 8,
+        [a, b, c, ..] => a as u64 | (b as u64) << 8 | (c as u64) << 16,
+    }
+}
+
+/// Eight letters in lower case.
+const fn lower(letters: u64) -> u64 {
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    let low = letters & each(0x7f);
+    let (from_a, above_z) = (low + each(0x80 - b'A'), low + each(0x7f - b'Z'));
+    let is_upper = from_a & !above_z & !letters & each(0x80);
+    letters | is_upper >> 2 // 0x80 becomes 0x20
+}
+
+const fn bucket(packed: [u64; 2]) -> usize {
+    let folded = packed[0] ^ packed[1].rotate_left(32);
     (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize % BUCKETS
 }
 
-const fn index() -> [(u128, u16); BUCKETS] {
-    let mut index = [(0, 0); BUCKETS];
+const fn same(a: [u64; 2], b: [u64; 2]) -> bool {
+    a[0] == b[0] && a[1] == b[1]
+}
+
+const fn index() -> [([u64; 2], u16); BUCKETS] {
+    let mut index = [(NO_NAME, 0); BUCKETS];
     let mut i = 0;
     while i < COMMANDS.len() {
         let name = COMMANDS[i].name.as_bytes();
         assert!(!name.is_empty() && name.len() <= NAME_BYTES, "raise NAME_BYTES");
         let packed = pack(name);
         let mut at = bucket(packed);
-        while index[at].0 != 0 {
-            assert!(index[at].0 != packed, "two commands of one name");
+        while !same(index[at].0, NO_NAME) {
+            assert!(!same(index[at].0, packed), "two commands of one name");
             at = (at + 1) % BUCKETS;
         }
         index[at] = (packed, i as u16);
@@ -183,14 +219,17 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
     let packed = pack(name);
     let mut at = bucket(packed);
     loop {
-        match INDEX[at] {
-            (0, _) => return None,
-            // A NUL in front packs to the same number: only then do lengths differ.
-            (found, i) if found == packed => {
-                return Some(COMMANDS[usize::from(i)]).filter(|command| command.name.len() == name.len());
-            }
-            _ => at = (at + 1) % BUCKETS,
+        let (found, i) = INDEX[at];
+        if same(found, packed) {
+            // NULs behind it pack to the same number: only then do lengths differ.
+            let is_name = !same(packed, NO_NAME);
+            return Some(COMMANDS[usize::from(i)])
+                .filter(|command| is_name && command.name.len() == name.len());
         }
+        if same(found, NO_NAME) {
+            return None;
+        }
+        at = (at + 1) % BUCKETS;
     }
 }
 
@@ -218,7 +257,7 @@ mod tests {
                 assert!(std::ptr::eq(lookup(name.as_bytes()).unwrap(), command), "{name}");
             }
             for wrong in
-                [format!("{upper}x"), format!("\0{upper}"), upper[1..].to_string(), format!("{upper} ")]
+                [format!("{upper}x"), format!("{upper}\0"), upper[1..].to_string(), format!("{upper} ")]
             {
                 assert!(
                     lookup(wrong.as_bytes()).is_none_or(|found| found.name == wrong.to_ascii_lowercase())
@@ -227,6 +266,9 @@ mod tests {
         }
         for name in [&b""[..], b"\0", b"nosuch", &[b'g'; 1000], &[0xff; 16]] {
             assert!(lookup(name).is_none());
+        }
+        for byte in 0..=u8::MAX {
+            assert_eq!(lower(u64::from(byte)), u64::from(byte.to_ascii_lowercase()), "{byte}");
         }
     }
 

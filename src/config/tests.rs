@@ -87,7 +87,7 @@ fn no_arguments_make_a_durable_cluster_of_one() {
 fn every_flag_arrives() {
     let config = config(
         "--bind 127.0.0.2:7000 --peer-bind 127.0.0.3:7001 --node-id 1 --data-dir d --storage sled --timing \
-         debug --verbose --log-format json --maxclients 5 --timeout 6 --snapshot-log-mib 7 --secret \
+         debug --verbose --log-format json --maxclients 5 --io-threads 2 --timeout 6 --snapshot-log-mib 7 --secret \
          s3 --maxmemory-mib 8 --redirect moved --sentinel-name a.B_c-9 --enable-debug-command local",
     );
     assert_eq!(config.bind, address("127.0.0.2:7000"));
@@ -97,7 +97,7 @@ fn every_flag_arrives() {
     assert_eq!(config.storage, StorageKind::Sled);
     assert_eq!(config.timing, Timing::from(Pace::Debug));
     assert_eq!((config.verbose, config.log_format), (true, LogFormat::Json));
-    assert_eq!((config.max_clients, config.idle_timeout_s), (5, 6));
+    assert_eq!((config.max_clients, config.io_threads, config.idle_timeout_s), (5, 2, 6));
     assert_eq!((config.snapshot_log_bytes, config.max_memory_bytes), (7 << 20, 8 << 20));
     assert_eq!(config.secret.as_ref().map(Secret::reveal), Some("s3"));
     assert!(!format!("{config:?}").contains("s3"), "the secret shows");
@@ -257,6 +257,8 @@ fn other_values_that_are_refused() {
     file_refused(&format!("secret = \"{}\"", "x".repeat(1025)), &["1025 bytes long"]);
     refused("--maxclients 0", "--maxclients 0 is out of range");
     refused("--maxclients 1000001", "is out of range");
+    refused("--io-threads 0", "--io-threads 0 is out of range: give a number from 1 to 128");
+    refused("--io-threads 129", "is out of range");
     refused("--snapshot-log-mib 0", "--snapshot-log-mib 0 is out of range");
     refused("--snapshot-log-mib 18446744073709551615", "is out of range");
     refused("--redirect ask", "[possible values: none, moved]");
@@ -286,6 +288,7 @@ fn the_file_says_the_same_and_the_command_line_wins() {
         verbose = true
         log-format = "json"
         maxclients = 3
+        io-threads = 5
         timeout = 4
         snapshot-log-mib = 5
         maxmemory-mib = 6
@@ -296,7 +299,7 @@ fn the_file_says_the_same_and_the_command_line_wins() {
     "#;
     let file = from_file(text, "").expect("valid");
     let words = "--cluster 127.0.0.1:1,127.0.0.1:2@7 --node-id 2 --bind 127.0.0.1:2 --peer-bind 127.0.0.1:7 \
-                 --data-dir d --storage sled --timing demo --verbose --log-format json --maxclients 3 \
+                 --data-dir d --storage sled --timing demo --verbose --log-format json --maxclients 3 --io-threads 5 \
                  --timeout 4 --snapshot-log-mib 5 --maxmemory-mib 6 --secret s --redirect moved --sentinel-name n \
                  --enable-debug-command";
     assert_eq!(file, config(words));

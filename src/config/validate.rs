@@ -2,8 +2,9 @@
 
 use super::place::place;
 use super::{AddressError, Config, ConfigError, Secret, Settings, StorageKind};
-use crate::limits::{MAX_CLIENTS, SNAPSHOT_MIN_LOG_BYTES};
+use crate::limits::{MAX_CLIENTS, MAX_IO_THREADS, SNAPSHOT_MIN_LOG_BYTES};
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 const DEFAULT_DATA_DIR: &str = "bowline-data";
 
@@ -42,6 +43,12 @@ impl Settings {
                 "--maxclients {max_clients} is out of range: give a number from 1 to {MOST_CLIENTS}"
             ));
         }
+        let io_threads = self.io_threads.unwrap_or_else(default_io_threads);
+        if io_threads == 0 || io_threads > MAX_IO_THREADS {
+            return invalid(format!(
+                "--io-threads {io_threads} is out of range: give a number from 1 to {MAX_IO_THREADS}"
+            ));
+        }
         let snapshot_log_mib = self.snapshot_log_mib.unwrap_or(SNAPSHOT_MIN_LOG_BYTES >> 20);
         if snapshot_log_mib == 0 || snapshot_log_mib > MOST_SNAPSHOT_LOG_MIB {
             return invalid(format!(
@@ -71,6 +78,7 @@ impl Settings {
             verbose: self.verbose.unwrap_or(false),
             log_format: self.log_format.unwrap_or_default(),
             max_clients,
+            io_threads,
             idle_timeout_s: self.timeout.unwrap_or(0),
             max_memory_bytes: maxmemory_mib << 20,
             snapshot_log_bytes: snapshot_log_mib << 20,
@@ -81,6 +89,17 @@ impl Settings {
             enable_debug_command: self.enable_debug_command.unwrap_or_default(),
             sentinel_name,
         })
+    }
+}
+
+/// The node's thread and that of its log want a core each. With less than two more for sockets,
+/// waking threads costs more than they take over; more than three serve more sockets than one
+/// thread carries commands out for.
+fn default_io_threads() -> usize {
+    match available_parallelism().map_or(1, usize::from) {
+        0..=3 => 1,
+        4..=7 => 3,
+        _ => 4,
     }
 }
 

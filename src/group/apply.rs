@@ -7,7 +7,7 @@ use super::stream::JobSteps;
 use super::{Event, Group, LogView, OWN_TICKET};
 use crate::command::{self, Reply, Request};
 use crate::keyspace::{Event as KeyspaceEvent, EventClass};
-use crate::machine::Verdict;
+use crate::machine::{Joined, Verdict};
 use crate::mutant::{self, Mutant};
 use crate::wire::WireError;
 use crate::wire::entry::{self, BatchRef};
@@ -16,6 +16,10 @@ use raft::RawNode;
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType};
 
 const CORRUPT: Reply = Reply::error("UNKNOWN The log is damaged on this node, which is stopping");
+
+const PART_LOST: Reply = Reply::error(
+    "CLUSTERDOWN A part of the command was given up on its way to the log; the command was not applied",
+);
 
 fn read_change<C: protobuf::Message>(entry: &Entry) -> Result<C, WireError> {
     C::parse_from_bytes(&entry.data).map_err(|_| WireError::new("membership change"))
@@ -69,16 +73,7 @@ impl Group {
                 self.commits.wait(batch.origin);
             }
             match self.machine.accept(batch.origin, batch.boot, batch.seq) {
-                Verdict::Apply if is_own => {
-                    let jobs = self.stream.take_applied(batch.seq);
-                    self.last_progress_us = self.now.mono_us;
-                    self.apply_own(&batch, jobs)?;
-                }
-                Verdict::Apply => {
-                    for unit in Units::new(batch.body) {
-                        self.apply_unit(&unit?, 0);
-                    }
-                }
+                Verdict::Apply => self.apply_batch(&batch, is_own)?,
                 Verdict::Gap => {
                     // Its origin sends again, from what has been applied.
                     self.intake.forget(batch.origin);
@@ -94,6 +89,43 @@ impl Group {
         Ok(())
     }
 
+    fn apply_batch(&mut self, batch: &BatchRef<'_>, is_own: bool) -> Result<(), WireError> {
+        let jobs = if is_own {
+            self.last_progress_us = self.now.mono_us;
+            self.stream.take_applied(batch.seq)
+        } else {
+            Vec::new()
+        };
+        match self.machine.join(batch.origin, batch.body) {
+            Joined::Alone => self.apply_body(batch.body, jobs, is_own, &CORRUPT),
+            Joined::Waits => self.apply_body(&[], jobs, is_own, &CORRUPT),
+            Joined::Lost => self.apply_body(&[], jobs, is_own, &PART_LOST),
+            Joined::Whole(body) => {
+                self.machine.lend(Some(body.clone()));
+                let outcome = self.apply_body(&body, jobs, is_own, &CORRUPT);
+                self.machine.lend(None);
+                outcome
+            }
+        }
+    }
+
+    /// `missing` answers this node's own writes of which the body does not tell.
+    fn apply_body(
+        &mut self,
+        body: &[u8],
+        jobs: Vec<JobSteps>,
+        is_own: bool,
+        missing: &Reply,
+    ) -> Result<(), WireError> {
+        if is_own {
+            return self.apply_own(body, jobs, missing);
+        }
+        for unit in Units::new(body) {
+            self.apply_unit(&unit?, 0);
+        }
+        Ok(())
+    }
+
     /// Deadlines have their effects, which is an event that may be watched.
     fn end_entry(&mut self) {
         let observer = &self.observer;
@@ -106,8 +138,8 @@ impl Group {
 
     /// Applies a batch of this node's own: its jobs' steps, reads between writes included,
     /// in their order.
-    fn apply_own(&mut self, batch: &BatchRef<'_>, jobs: Vec<JobSteps>) -> Result<(), WireError> {
-        let mut units = Units::new(batch.body);
+    fn apply_own(&mut self, body: &[u8], jobs: Vec<JobSteps>, missing: &Reply) -> Result<(), WireError> {
+        let mut units = Units::new(body);
         self.observer.begin();
         self.effects.replies.reserve(jobs.iter().map(|job| job.steps.len()).sum());
         for job in jobs {
@@ -122,7 +154,7 @@ impl Group {
                     }
                     Step::Write => match units.next() {
                         Some(unit) => self.apply_unit(&unit?, job.ticket),
-                        None => CORRUPT, // the number was used by a batch that had been given up
+                        None => missing.clone(), // the number was used by a batch that had been given up
                     },
                     step => {
                         let reply = self.read_step(step, job.ticket).0;
@@ -147,6 +179,12 @@ impl Group {
     /// What has happened in the machine comes before the next answer. What was in the log when
     /// this node started is not told: it was sent before anybody could listen here.
     pub(super) fn note_events(&mut self, ticket: u64) {
+        if self.machine.has_events() {
+            self.take_events(ticket);
+        }
+    }
+
+    fn take_events(&mut self, ticket: u64) {
         let before = self.effects.replies.len();
         let replays = self.replays;
         let is_told = |event: &KeyspaceEvent| match event {
@@ -227,6 +265,7 @@ impl Group {
         let jobs = self.reads.take_ready(self.applied());
         if !jobs.is_empty() {
             self.observer.begin();
+            self.is_stirred = true; // some may have to be submitted
         }
         for job in jobs {
             self.answer_job(job);
@@ -291,9 +330,7 @@ impl Group {
     }
 
     fn read_observed(&self, request: &Request, ticket: u64, in_transaction: bool) -> (Reply, bool) {
-        let (args, wall_ms) = (request.args(), self.now.wall_ms);
-        let (db, touches) = (request.db, !request.no_touch);
-        self.machine.read_seen(&args, db, wall_ms, self.read_seed(), touches, &mut |row, args, reply| {
+        self.machine.read_request(request, self.now.wall_ms, self.read_seed(), &mut |row, args, reply| {
             self.observer.record(row, ticket, args, reply.is_error());
             if let (true, Reply::Error(text)) = (in_transaction, reply) {
                 self.observer.count_error(text);

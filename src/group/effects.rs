@@ -149,3 +149,22 @@ pub struct Effects {
     /// Members or their addresses have changed.
     pub members_changed: bool,
 }
+
+impl Effects {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        let Self { send_now, send_snapshots, persists, replies, notices, events, .. } = self;
+        let is_quiet = send_now.is_empty()
+            && send_snapshots.is_empty()
+            && persists.is_empty()
+            && replies.is_empty()
+            && notices.is_empty()
+            && events.is_empty();
+        let has_more = self.settle
+            || self.start_snapshot.is_some()
+            || self.abort_snapshot
+            || self.compact.is_some()
+            || self.members_changed;
+        is_quiet && !has_more
+    }
+}

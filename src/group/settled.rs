@@ -91,6 +91,7 @@ impl Group {
         let steps = SmallVec::from_iter([Step::Write]);
         let job = Job { ticket: OWN_TICKET, body, steps, ..Default::default() };
         self.stream.submit(job, self.now.mono_us);
+        self.is_stirred = true;
     }
 
     pub(super) fn refused(&mut self) {

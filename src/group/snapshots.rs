@@ -23,8 +23,8 @@ pub struct Snapshots {
     /// The state's revision in it.
     stored_revision: u64,
     stored_bytes: u64,
-    /// Log since then.
-    log_bytes: u64,
+    /// Log since the last one was due.
+    log_bytes: i64,
     /// A leader's, restored, while Raft decides whether to take it.
     fetched: Option<(u64, Machine, u64)>,
     total: u64,
@@ -41,7 +41,7 @@ impl Snapshots {
             stored_index,
             stored_revision,
             stored_bytes,
-            log_bytes,
+            log_bytes: log_bytes as i64,
             fetched: None,
             total: 0,
             demanded: false,
@@ -75,7 +75,7 @@ impl Snapshots {
     }
 
     pub fn log_grew(&mut self, entries: &[Entry]) {
-        self.log_bytes += entries.iter().map(|entry| entry.data.len() as u64 + 32).sum::<u64>();
+        self.log_bytes += entries.iter().map(|entry| entry.data.len() as i64 + 32).sum::<i64>();
     }
 
     pub fn failed(&mut self, machine: &mut Machine) {
@@ -104,13 +104,40 @@ impl Group {
     /// least that makes one worth while), or when a follower needs one.
     pub(super) fn maybe_snapshot(&mut self) {
         let wanted = self.raft.store().take_snapshot_wanted();
-        let due =
-            self.snapshots.log_bytes >= self.config.snapshot_min_log_bytes.max(self.snapshots.stored_bytes);
+        let due_bytes = self.snapshot_due_bytes();
+        let is_due = self.snapshots.log_bytes >= due_bytes / 2
+            && self.snapshots.log_bytes >= due_bytes - self.snapshot_earlier_bytes(due_bytes);
         let index = self.applied();
         let wanted = wanted || (self.snapshots.demanded && !self.snapshots.is_walking());
-        if (due || wanted) && !self.snapshots.is_walking() && index > self.snapshots.stored_index {
+        if (is_due || wanted) && !self.snapshots.is_walking() && index > self.snapshots.stored_index {
+            // Who was early is not earlier still with the next.
+            let rest_bytes = if is_due { (self.snapshots.log_bytes - due_bytes).min(0) } else { 0 };
             self.begin_snapshot(index);
+            self.snapshots.log_bytes = rest_bytes;
         }
+    }
+
+    /// Log after which a snapshot is due.
+    fn snapshot_due_bytes(&self) -> i64 {
+        self.config.snapshot_min_log_bytes.max(self.snapshots.stored_bytes) as i64
+    }
+
+    /// By how much less log this node begins: the members of a group have the same log, and would all
+    /// be slower at the same time. The leader, for which every write waits, is the last.
+    fn snapshot_earlier_bytes(&self, due_bytes: i64) -> i64 {
+        if self.is_leader() {
+            return 0;
+        }
+        let conf_state = self.raft.store().conf_state();
+        let leader = self.leader();
+        let others = conf_state.voters.iter().chain(&conf_state.learners);
+        let before = others.filter(|&&node| node != leader && node < self.config.node_id).count();
+        due_bytes / 8 * (before as i64 + 1).min(4)
+    }
+
+    /// Whether the log has grown so much since the snapshot under way has begun that the next is due.
+    pub fn snapshot_is_late(&self) -> bool {
+        self.snapshots.is_walking() && self.snapshots.log_bytes >= self.snapshot_due_bytes()
     }
 
     fn begin_snapshot(&mut self, index: u64) {
@@ -124,7 +151,6 @@ impl Group {
         self.snapshots.walking_revision = self.machine.keyspace().revision();
         self.snapshots.first_chunk = Some(self.machine.snapshot_begin());
         self.snapshots.walking = Some(begun.clone());
-        self.snapshots.log_bytes = 0;
         self.effects.start_snapshot = Some(begun);
     }
 

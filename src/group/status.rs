@@ -140,6 +140,12 @@ impl Group {
         self.raft.raft.max_msg_size = bytes;
     }
 
+    /// From now on jobs longer than `least_bytes` leave in parts of `part_bytes`, in place of
+    /// [`crate::limits::LONG_JOB_BYTES`] and [`crate::limits::PART_BYTES`].
+    pub fn split_jobs(&mut self, least_bytes: usize, part_bytes: usize) {
+        self.stream.set_long_jobs(least_bytes, part_bytes);
+    }
+
     /// Whether nothing that was submitted here waits for its answer.
     pub fn is_idle(&self) -> bool {
         self.stream.is_idle() && self.reads.is_idle()

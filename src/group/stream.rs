@@ -3,11 +3,14 @@
 //! given, must never be dropped: a batch whose clients were given up on stays in the stream
 //! with an empty body, so that those behind it can follow.
 
+mod long;
+
 use super::job::{Job, Step};
 use crate::limits;
 use crate::wire::NodeId;
 use crate::wire::entry::Batch;
 use bytes::Bytes;
+use long::LongJobs;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
@@ -26,6 +29,7 @@ struct OwnBatch {
     since_us: u64,
     /// It was sent to another node, or stands in this node's log: it may be applied.
     is_out: bool,
+    is_part: bool,
 }
 
 /// A batch whose clients are told that they have waited too long.
@@ -46,6 +50,8 @@ pub struct OwnStream {
     /// Not in a batch yet.
     waiting: VecDeque<(Job, u64)>, // and since when, in microseconds
     waiting_bytes: usize,
+    /// The same of jobs that leave in parts.
+    long: LongJobs,
     /// In a batch and not applied, oldest first.
     unapplied: VecDeque<OwnBatch>,
     unapplied_bytes: usize,
@@ -61,6 +67,7 @@ impl OwnStream {
             next_seq: 1,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            long: LongJobs::default(),
             unapplied: VecDeque::new(),
             unapplied_bytes: 0,
             sent: 0,
@@ -73,16 +80,24 @@ impl OwnStream {
 
     /// Bytes of commands that are not applied.
     pub fn pending_bytes(&self) -> usize {
-        self.waiting_bytes + self.unapplied_bytes
+        self.waiting_bytes + self.long.bytes() + self.unapplied_bytes
     }
 
     /// Whether every batch has been applied.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.unapplied.is_empty()
+        self.waiting.is_empty() && self.long.is_empty() && self.unapplied.is_empty()
+    }
+
+    /// Jobs longer than `least_bytes` leave in parts from now on.
+    pub fn set_long_jobs(&mut self, least_bytes: usize, part_bytes: usize) {
+        self.long.set_lengths(least_bytes, part_bytes);
     }
 
     /// Takes a job for the next batch.
     pub fn submit(&mut self, job: Job, now_us: u64) {
+        if self.long.takes(&job.body) {
+            return self.long.push(JobSteps { ticket: job.ticket, steps: job.steps }, job.body, now_us);
+        }
         self.waiting_bytes += job.body.len();
         self.waiting.push_back((job, now_us));
     }
@@ -96,7 +111,7 @@ impl OwnStream {
                 self.waiting_bytes -= job.body.len();
                 if body.is_empty() {
                     body = job.body;
-                    body.reserve(self.waiting_bytes.min(limits::MAX_BATCH_BYTES));
+                    body.reserve(self.waiting_bytes.min(limits::MAX_BATCH_BYTES.saturating_sub(body.len())));
                 } else {
                     body.extend_from_slice(&job.body);
                 }
@@ -106,16 +121,18 @@ impl OwnStream {
                     break;
                 }
             }
-            self.unapplied_bytes += body.len();
-            self.unapplied.push_back(OwnBatch {
-                seq: self.next_seq,
-                body: body.into(),
-                jobs,
-                since_us: now_us,
-                is_out: false,
-            });
-            self.next_seq += 1;
+            self.push_batch(body, jobs, now_us, false);
         }
+        while let Some((body, job)) = self.long.next_part(now_us) {
+            self.push_batch(body, job.into_iter().collect(), now_us, true);
+        }
+    }
+
+    fn push_batch(&mut self, body: Vec<u8>, jobs: Vec<JobSteps>, since_us: u64, is_part: bool) {
+        self.unapplied_bytes += body.len();
+        let (seq, body) = (self.next_seq, body.into());
+        self.unapplied.push_back(OwnBatch { seq, body, jobs, since_us, is_out: false, is_part });
+        self.next_seq += 1;
     }
 
     /// The next batch that the present leader was not sent.
@@ -165,6 +182,9 @@ impl OwnStream {
         let own = self.unapplied.pop_front()?;
         self.unapplied_bytes -= own.body.len();
         self.sent = self.sent.saturating_sub(1);
+        if own.is_part {
+            self.long.applied();
+        }
         Some(own)
     }
 
@@ -176,13 +196,22 @@ impl OwnStream {
         jobs
     }
 
+    /// The same of jobs that leave in parts, if none has moved since.
+    pub fn give_up_long(&mut self, before_us: u64) -> Vec<JobSteps> {
+        self.long.give_up(before_us)
+    }
+
     /// Gives up on the jobs of batches older than `before_us`. The batches stay, and are sent
     /// empty from now on.
     pub fn give_up_batches(&mut self, before_us: u64) -> Vec<GivenUp> {
         let mut late = Vec::new();
         for own in self.unapplied.iter_mut().take_while(|own| own.since_us < before_us) {
             self.unapplied_bytes -= own.body.len();
-            own.body = Bytes::new();
+            let is_emptied_now = !std::mem::take(&mut own.body).is_empty();
+            if own.is_part && is_emptied_now {
+                let cut = self.long.cut().map(|job| GivenUp { seq: 0, jobs: vec![job], is_out: false });
+                late.extend(cut);
+            }
             late.push(GivenUp { seq: own.seq, jobs: std::mem::take(&mut own.jobs), is_out: own.is_out });
         }
         late

@@ -204,6 +204,9 @@ impl Group {
         for job in late {
             self.refuse(job.ticket, &job.steps, reason, reason);
         }
+        for job in self.stream.give_up_long(patience_ends_us) {
+            self.refuse(job.ticket, &job.steps, reason, reason);
+        }
         // Progress is that of this node's own stream: under load it is slow, but it moves.
         if self.last_progress_us < before_us {
             self.give_up_batches(before_us, reason);
@@ -228,6 +231,9 @@ impl Group {
         let mut unsent = self.stream.give_up_waiting(u64::MAX);
         unsent.extend(self.reads.give_up(u64::MAX));
         for job in unsent {
+            self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
+        }
+        for job in self.stream.give_up_long(u64::MAX) {
             self.refuse(job.ticket, &job.steps, &REMOVED, &REMOVED);
         }
         self.give_up_batches(u64::MAX, &REMOVED);

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod strikes;
+mod urgent;
 
 use crate::machine::{Machine, Restorer};
 use cluster::Cluster;
@@ -66,6 +67,7 @@ scripts! {
     election
     forwarding
     leader_change
+    long_jobs
     duplicates_and_gaps
     reads
     reads_after_restart
@@ -75,7 +77,9 @@ scripts! {
     stale_leader
     transactions
     expiry
+    slow_disk
     snapshots
+    snapshots_apart
     installed_not_synced
     no_majority
     no_touch

@@ -1,10 +1,15 @@
 //! [`Blob`]: a string that owns its bytes. A slice of a request or entry buffer must never
-//! live on in the keyspace, because it would pin the whole buffer.
+//! live on in the keyspace, because it would pin the whole buffer; but for one that is nearly
+//! all of a buffer of its own.
 
+use bytes::Bytes;
 use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+
+/// From here on a copy takes long enough to be avoided.
+const SLICE_BYTES: usize = 1 << 20;
 
 /// An immutable byte string of 24 bytes: short ones stand inside, longer ones are shared,
 /// so that a clone into a reply never copies more than that.
@@ -13,8 +18,13 @@ pub struct Blob(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Inline { len: u8, bytes: [u8; Blob::INLINE_BYTES] },
+    Inline {
+        len: u8,
+        bytes: [u8; Blob::INLINE_BYTES],
+    },
     Shared(Arc<[u8]>),
+    /// Nearly all of a long buffer.
+    Slice(Arc<Bytes>),
 }
 
 impl Blob {
@@ -33,11 +43,31 @@ impl Blob {
         }
     }
 
+    /// The same as `bytes`, which may lie in `owner`; not copied if they are long and nearly all of it.
+    pub fn of_slice(bytes: &[u8], owner: &Bytes) -> Self {
+        let is_worth_it = bytes.len() >= SLICE_BYTES && owner.len() - bytes.len() <= bytes.len() / 8;
+        let lies_in_it = owner.as_ptr_range().contains(&bytes.as_ptr());
+        match is_worth_it && lies_in_it {
+            true => Self(Repr::Slice(Arc::new(owner.slice_ref(bytes)))),
+            false => Self::new(bytes),
+        }
+    }
+
+    /// Takes `bytes` without copying them, if they are long.
+    pub fn from_long(bytes: Vec<u8>) -> Self {
+        let is_tight = bytes.capacity() - bytes.len() <= bytes.len() / 8;
+        match bytes.len() >= SLICE_BYTES && is_tight {
+            true => Self(Repr::Slice(Arc::new(Bytes::from(bytes)))),
+            false => Self::new(&bytes),
+        }
+    }
+
     /// Bytes of memory beyond the 24 of the handle itself.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Repr::Inline { .. } => 0,
             Repr::Shared(bytes) => bytes.len() + 16,
+            Repr::Slice(bytes) => bytes.len() + 16 + size_of::<Bytes>(),
         }
     }
 }
@@ -49,6 +79,7 @@ impl Deref for Blob {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
             Repr::Shared(bytes) => bytes,
+            Repr::Slice(bytes) => bytes,
         }
     }
 }
@@ -109,5 +140,21 @@ mod tests {
             assert_eq!(*Blob::new(&bytes), *bytes);
             assert_eq!(Blob::new(&bytes).heap_bytes() == 0, bytes.len() <= Blob::INLINE_BYTES);
         }
+    }
+
+    #[test]
+    fn a_slice_is_shared_only_if_it_is_long_and_nearly_all_of_its_buffer() {
+        let buffer = Bytes::from(vec![7; 2 * SLICE_BYTES]);
+        let shares = |bytes: &[u8]| {
+            let blob = Blob::of_slice(bytes, &buffer);
+            assert_eq!(&*blob, bytes);
+            blob.as_ptr() == bytes.as_ptr()
+        };
+        assert!(shares(&buffer[100..]));
+        assert!(!shares(&buffer[SLICE_BYTES..]), "half of the buffer would be held for nothing");
+        assert!(!shares(&buffer[..100]));
+        assert!(!shares(&vec![7; 2 * SLICE_BYTES]), "it lies elsewhere");
+        let small = Bytes::from(vec![7; 1000]);
+        assert_ne!(Blob::of_slice(&small, &small).as_ptr(), small.as_ptr());
     }
 }

@@ -1,7 +1,7 @@
 //! Keys as bytes: `snapshot.Keys`, written and read by hand because a snapshot is all keys.
 //! It must never write the same key in two ways: the state hash is taken over these bytes.
 
-use super::partition::{Entry, Item, PARTITIONS, Partition};
+use super::partition::{Entry, Item, PARTITIONS};
 use super::value::{Form, IntBytes, StringValue};
 use super::{Blob, Value};
 use crate::limits::DATABASES;
@@ -12,6 +12,7 @@ use crate::wire::entry::{next_field, put_len_field, put_varint_field, varint_len
 const DB: u32 = 1;
 const KEYS: u32 = 2;
 const TOMBSTONES: u32 = 3;
+const PIECES: u32 = 4;
 
 /// A `Keys` of rows that were put before.
 pub(super) fn keys(db: usize, rows: Vec<u8>) -> Vec<u8> {
@@ -24,35 +25,48 @@ pub(super) fn keys(db: usize, rows: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Appends a partition: its keys and its tombstone.
-pub(super) fn put_partition(out: &mut Vec<u8>, number: usize, partition: &Partition) {
-    partition.for_each(|entry| put_key(out, entry));
-    if partition.tombstone != 0 {
-        put_tombstone(out, number, partition.tombstone);
-    }
-}
-
 /// Appends one row of `Keys.keys`.
 pub(super) fn put_key(out: &mut Vec<u8>, entry: &Entry) {
-    let Item { value: Value::String(value), version, revision, deadline_ms } = &entry.item;
+    let Value::String(value) = &entry.item.value;
     let mut room = IntBytes::default();
+    let bytes = value.bytes(&mut room);
+    let sized = 1 + varint_len(bytes.len() as u64) + bytes.len();
+    put_row(out, entry, sized, |out| {
+        put_len_field(out, 5, bytes.len());
+        out.extend_from_slice(bytes);
+    });
+}
+
+/// The same, of a string that stands in pieces before it.
+pub(super) fn put_key_of_pieces(out: &mut Vec<u8>, entry: &Entry) {
+    let Value::String(value) = &entry.item.value;
+    let len = value.len() as u64;
+    put_row(out, entry, 1 + varint_len(len), |out| put_varint_field(out, 7, len));
+}
+
+fn put_row(out: &mut Vec<u8>, entry: &Entry, value_len: usize, put_value: impl FnOnce(&mut Vec<u8>)) {
+    let Item { value: Value::String(value), version, revision, deadline_ms } = &entry.item;
     let form = value.form() as u64;
-    let value = value.bytes(&mut room);
     let numbers = [(2, *version), (3, *revision), (4, *deadline_ms)];
     let sized = |len: usize| 1 + varint_len(len as u64) + len;
     let numbers_len: usize = numbers.iter().map(|&(_, n)| 1 + varint_len(n)).sum();
     let form_len = if form == 0 { 0 } else { 2 };
-    put_len_field(out, KEYS, sized(entry.key.len()) + numbers_len + sized(value.len()) + form_len);
+    put_len_field(out, KEYS, sized(entry.key.len()) + numbers_len + value_len + form_len);
     put_len_field(out, 1, entry.key.len());
     out.extend_from_slice(&entry.key);
     for (field, n) in numbers {
         put_varint_field(out, field, n);
     }
-    put_len_field(out, 5, value.len());
-    out.extend_from_slice(value);
+    put_value(out);
     if form != 0 {
         put_varint_field(out, 6, form);
     }
+}
+
+/// Appends a piece of the string of a key that follows.
+pub(super) fn put_piece(out: &mut Vec<u8>, piece: &[u8]) {
+    put_len_field(out, PIECES, piece.len());
+    out.extend_from_slice(piece);
 }
 
 /// Appends one row of `Keys.tombstones`.
@@ -74,15 +88,17 @@ pub(super) enum Row {
     },
 }
 
-/// Takes the next row off `bytes`.
-pub(super) fn next_row(bytes: &mut &[u8]) -> Result<Option<Row>, WireError> {
-    if !bytes.is_empty() {
+/// Takes the next row off `bytes`. `pieces` keeps those of a string until its key comes: the same for
+/// all of a snapshot.
+pub(super) fn next_row(bytes: &mut &[u8], pieces: &mut Vec<u8>) -> Result<Option<Row>, WireError> {
+    while !bytes.is_empty() {
         match next_field(bytes, "snapshot keys")? {
             (DB, db) => {
                 let db = usize::try_from(db.varint("snapshot keys")?).ok().filter(|&db| db < DATABASES);
                 return Ok(Some(Row::Database(db.ok_or(WireError::new("database"))?)));
             }
-            (KEYS, row) => return read_key(row.bytes("snapshot key")?).map(Some),
+            (KEYS, row) => return read_key(row.bytes("snapshot key")?, pieces).map(Some),
+            (PIECES, piece) => pieces.extend_from_slice(piece.bytes("piece of a string")?),
             (TOMBSTONES, row) => return read_tombstone(row.bytes("tombstone")?).map(Some),
             _ => return Err(WireError::new("snapshot keys")),
         }
@@ -90,9 +106,9 @@ pub(super) fn next_row(bytes: &mut &[u8]) -> Result<Option<Row>, WireError> {
     Ok(None)
 }
 
-fn read_key(mut bytes: &[u8]) -> Result<Row, WireError> {
+fn read_key(mut bytes: &[u8], pieces: &mut Vec<u8>) -> Result<Row, WireError> {
     let mut key: &[u8] = &[];
-    let mut string = None;
+    let (mut string, mut pieces_len) = (None, None);
     let mut form = 0;
     let [mut version, mut revision, mut deadline_ms] = [0; 3];
     while !bytes.is_empty() {
@@ -103,13 +119,20 @@ fn read_key(mut bytes: &[u8]) -> Result<Row, WireError> {
             (4, field) => deadline_ms = field.varint("snapshot key")?,
             (5, field) => string = Some(field.bytes("snapshot key")?),
             (6, field) => form = field.varint("snapshot key")?,
+            (7, field) => pieces_len = Some(field.varint("snapshot key")?),
             _ => return Err(WireError::new("snapshot key")),
         }
     }
-    // A key of a type that this version does not know has no string.
-    let string = string.ok_or(WireError::new("type of a snapshot key"))?;
     let form = Form::from_number(form).ok_or(WireError::new("form of a snapshot key"))?;
-    let value = Value::String(StringValue::with_form(string, form));
+    let value = match (string, pieces_len) {
+        (Some(string), None) => StringValue::with_form(string, form),
+        (None, Some(len)) if len == pieces.len() as u64 => {
+            StringValue::long_with_form(std::mem::take(pieces), form)
+        }
+        // A key of a type that this version does not know has no string.
+        _ => return Err(WireError::new("type of a snapshot key")),
+    };
+    let value = Value::String(value);
     if version == 0 || revision == 0 {
         return Err(WireError::new("snapshot key"));
     }

@@ -28,9 +28,6 @@ impl<'a, 'k> Edit<'a, 'k> {
     ) -> Self {
         let partition = hash.partition();
         let database = &keyspace.databases[db];
-        if let Some(snapshot) = &mut keyspace.snapshot {
-            snapshot.before_write(database, partition);
-        }
         if !keyspace.discarded.is_empty() {
             keyspace.discarded.release_some();
         }
@@ -71,11 +68,21 @@ impl<'a, 'k> Edit<'a, 'k> {
         }
     }
 
+    /// What a string is as `SET` leaves it: see [`Value::string`]. Shared with the buffer of the
+    /// command, if it is nearly all of that.
+    pub fn string(&self, bytes: &[u8]) -> Value {
+        match &self.keyspace.lent {
+            None => Value::string(bytes),
+            Some(buffer) => Value::string_of(bytes, buffer),
+        }
+    }
+
     /// Creates the key, or replaces its value and deadline (0: none). Returns the new version.
     pub fn set(&mut self, value: Value, deadline_ms: u64) -> u64 {
         if self.position.is_some() {
+            self.before_change();
             self.set_deadline_row(deadline_ms);
-            let version = self.change(|old| *old = value);
+            let version = self.apply(|old| *old = value);
             return version.expect("a position is that of an entry");
         }
         let keyspace = &mut *self.keyspace;
@@ -95,6 +102,11 @@ impl<'a, 'k> Edit<'a, 'k> {
 
     /// Changes the value in place. Returns the new version; nothing happens to a missing key.
     pub fn change(&mut self, f: impl FnOnce(&mut Value)) -> Option<u64> {
+        self.before_change();
+        self.apply(f)
+    }
+
+    fn apply(&mut self, f: impl FnOnce(&mut Value)) -> Option<u64> {
         let position = self.position?;
         let keyspace = &mut *self.keyspace;
         let partition = &mut keyspace.databases[self.db].partitions[self.partition];
@@ -110,8 +122,19 @@ impl<'a, 'k> Edit<'a, 'k> {
 
     /// Changes the deadline (0: none). Nothing happens to a missing key.
     pub fn set_deadline(&mut self, deadline_ms: u64) {
+        self.before_change();
         self.set_deadline_row(deadline_ms);
-        self.change(|_| ());
+        self.apply(|_| ());
+    }
+
+    /// Gives a running snapshot the key as it is. Once a change: its revision then tells that it has it.
+    fn before_change(&mut self) {
+        let Some(snapshot) = &mut self.keyspace.snapshot else { return };
+        let database = &self.keyspace.databases[self.db];
+        let Some(position) = self.position else { return };
+        if let Some(entry) = database.partitions[self.partition].table.get_bucket(position) {
+            snapshot.before_change(database.walked_as, self.partition, entry);
+        }
     }
 
     /// Removes the key. Whether it was there.
@@ -125,6 +148,10 @@ impl<'a, 'k> Edit<'a, 'k> {
         let keyspace = &mut *self.keyspace;
         let database = &mut keyspace.databases[self.db];
         let partition = &mut database.partitions[self.partition];
+        if let (Some(snapshot), Some(entry)) = (&mut keyspace.snapshot, partition.table.get_bucket(position))
+        {
+            snapshot.before_removal(database.walked_as, self.partition, entry, partition.tombstone);
+        }
         let entry = partition.remove(position, &keyspace.swaps[self.db])?;
         let deadline_ms = entry.item.deadline_ms;
         let shared = deadline_ms != 0 && partition.has_deadline(self.hash, deadline_ms);

@@ -253,6 +253,11 @@ impl super::Keyspace {
         std::mem::take(self.events.met_expired.get_mut())
     }
 
+    /// Whether [`Keyspace::take_events`](super::Keyspace::take_events) has something.
+    pub fn has_events(&mut self) -> bool {
+        !self.events.list.get_mut().is_empty() || self.has_calls()
+    }
+
     /// What has happened since the last call; nothing, mostly.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.end_each();

@@ -103,6 +103,10 @@ impl Keyspace {
         }
     }
 
+    pub(super) fn has_calls(&mut self) -> bool {
+        !self.propagation.calls.get_mut().is_empty()
+    }
+
     /// What has happened since was many things, each of them by itself.
     pub(super) fn end_each(&mut self) {
         for call in std::mem::take(self.propagation.calls.get_mut()) {

@@ -1,15 +1,22 @@
 //! A consistent snapshot while writes go on, without a copy of the data: partitions are
-//! serialized one after another, and one that is about to be written before its turn is
-//! serialized first. A snapshot must never hold anything later than its begin.
+//! serialized one after another, and a key that is about to change before its turn is
+//! serialized first. What has changed since the begin tells so by its revision. A snapshot must
+//! never hold anything later than its begin, and a write must never pay for more than its key.
 
-use super::Keyspace;
 use super::codec::{self, Row};
 use super::database::Database;
 use super::hash::KeyHash;
 use super::partition::{Entry, Occupied, PARTITIONS, Partition};
-use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
+use super::value::StringValue;
+use super::{Blob, Keyspace, Value};
+use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_LONG_BYTES};
 use crate::wire::WireError;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::hint::black_box;
+
+/// Entries that are looked up together.
+const TOGETHER: usize = 32;
 
 /// A snapshot under way. Databases go by the numbers that they had when it began.
 #[derive(Debug)]
@@ -17,8 +24,12 @@ pub(super) struct Snapshot {
     /// The databases below it are done.
     db: usize,
     walks: [Walk; DATABASES],
-    /// Bytes of what was written before its turn.
+    /// The keyspace's revision at the begin.
+    revision: u64,
+    /// Bytes of what has changed before its turn.
     pending: VecDeque<Chunk>,
+    /// Keys with long strings that had their turn: they come in pieces.
+    long: VecDeque<Long>,
     /// What was not yet walked when everything was flushed, with database and number.
     kept: Vec<(usize, usize, Partition)>,
 }
@@ -28,8 +39,8 @@ pub(super) struct Snapshot {
 struct Walk {
     /// The partitions below it are done.
     next: usize,
-    /// Those at or above `next` that are done as well.
-    ahead: Occupied,
+    /// Those at or above `next` whose tombstone is no longer that of the begin: it is written.
+    buried: Occupied,
 }
 
 /// Rows of one database. Those of several such pieces put together are one piece.
@@ -49,35 +60,95 @@ impl Chunk {
     }
 }
 
+/// A key with a long string, which is written piece by piece.
+#[derive(Debug)]
+struct Long {
+    db: usize,
+    /// What follows the pieces.
+    row: Vec<u8>,
+    string: Blob,
+    written: usize,
+}
+
+impl Long {
+    fn of(db: usize, entry: &Entry) -> Option<Self> {
+        let Value::String(value) = &entry.item.value;
+        let is_long = match value {
+            StringValue::Int(_) => false,
+            StringValue::Blob(blob) => blob.len() >= SNAPSHOT_LONG_BYTES,
+            StringValue::Growing(bytes) => bytes.len() >= SNAPSHOT_LONG_BYTES,
+        };
+        if !is_long {
+            return None;
+        }
+        let mut row = Vec::new();
+        codec::put_key_of_pieces(&mut row, entry);
+        Some(Self { db, row, string: value.to_blob(), written: 0 })
+    }
+
+    /// Appends the next piece. Whether it was the last.
+    fn put_next(&mut self, out: &mut Vec<u8>, target_bytes: usize) -> bool {
+        let end = self.string.len().min(self.written + target_bytes);
+        codec::put_piece(out, &self.string[self.written..end]);
+        self.written = end;
+        let is_last = end == self.string.len();
+        if is_last {
+            out.extend_from_slice(&self.row);
+        }
+        is_last
+    }
+}
+
 impl Snapshot {
-    fn new(databases: &mut [Database; DATABASES]) -> Self {
+    fn new(databases: &mut [Database; DATABASES], revision: u64) -> Self {
         for (db, database) in databases.iter_mut().enumerate() {
             database.walked_as = db;
         }
         // A database that holds nothing now has nothing to tell, whatever comes into it.
         let walk = |database: &mut Database| match database.partitions.is_empty() {
-            true => Walk { next: PARTITIONS, ahead: Occupied::default() },
-            false => Walk { next: 0, ahead: Occupied::new() },
+            true => Walk { next: PARTITIONS, buried: Occupied::default() },
+            false => Walk { next: 0, buried: Occupied::new() },
         };
         let walks = databases.each_mut().map(walk);
-        Self { db: 0, walks, pending: VecDeque::new(), kept: Vec::new() }
+        Self { db: 0, walks, revision, pending: VecDeque::new(), long: VecDeque::new(), kept: Vec::new() }
     }
 
-    /// To be called before anything in the partition changes.
-    pub(super) fn before_write(&mut self, database: &Database, number: usize) {
-        let db = database.walked_as;
+    /// Whether a string that begins there is to be written.
+    #[cfg(test)]
+    pub(super) fn shares(&self, begin: *const u8) -> bool {
+        self.long.iter().any(|long| long.string.as_ptr() == begin)
+    }
+
+    /// To be called before an entry of this partition changes.
+    pub(super) fn before_change(&mut self, db: usize, number: usize, entry: &Entry) {
+        if number >= self.walks[db].next && entry.item.revision <= self.revision {
+            match Long::of(db, entry) {
+                Some(long) => self.long.push_back(long),
+                None => codec::put_key(self.pending_of(db), entry),
+            }
+        }
+    }
+
+    /// To be called before an entry goes away. Its own revision is what the tombstone may become: that
+    /// does not tell when.
+    pub(super) fn before_removal(&mut self, db: usize, number: usize, entry: &Entry, tombstone: u64) {
+        self.before_change(db, number, entry);
         let walk = &mut self.walks[db];
-        if number < walk.next || walk.ahead.contains(number) {
-            return;
+        if number >= walk.next && !walk.buried.contains(number) {
+            walk.buried.set(number, true);
+            if tombstone != 0 {
+                codec::put_tombstone(self.pending_of(db), number, tombstone);
+            }
         }
-        walk.ahead.set(number, true);
+    }
+
+    /// Where rows of a database go that cannot wait for their turn.
+    fn pending_of(&mut self, db: usize) -> &mut Vec<u8> {
         let joins = |chunk: &mut Chunk| chunk.rows.len() < SNAPSHOT_CHUNK_BYTES && chunk.takes(db);
-        let last = if self.pending.back_mut().is_some_and(joins) { self.pending.pop_back() } else { None };
-        let mut chunk = last.unwrap_or(Chunk { db, rows: Vec::new() });
-        codec::put_partition(&mut chunk.rows, number, &database.partitions[number]);
-        if !chunk.rows.is_empty() {
-            self.pending.push_back(chunk);
+        if !self.pending.back_mut().is_some_and(joins) {
+            self.pending.push_back(Chunk { db, rows: Vec::new() });
         }
+        &mut self.pending.back_mut().expect("one was added if there was none").rows
     }
 
     /// Before a flush: takes the tables that are not yet walked, as they are, and flushes them.
@@ -85,11 +156,10 @@ impl Snapshot {
         let db = database.walked_as;
         let walk = &mut self.walks[db];
         for (number, partition) in database.partitions.iter_mut().enumerate().skip(walk.next) {
-            let is_blank = partition.table.is_empty() && partition.tombstone == 0;
-            if is_blank || walk.ahead.contains(number) {
+            let tombstone = if walk.buried.contains(number) { 0 } else { partition.tombstone };
+            if partition.table.is_empty() && tombstone == 0 {
                 continue;
             }
-            let tombstone = partition.tombstone;
             let table = partition.flush(swapped);
             self.kept.push((db, number, Partition { table, tombstone, newest: 0 }));
         }
@@ -97,16 +167,25 @@ impl Snapshot {
     }
 
     fn next_chunk(&mut self, target_bytes: usize, databases: &[Database]) -> Option<Chunk> {
-        let mut chunk = Chunk::default();
+        // Most partitions of a large keyspace fit in without growing it.
+        let mut chunk = Chunk { db: 0, rows: Vec::with_capacity(target_bytes * 2) };
         while chunk.rows.len() < target_bytes {
-            if let Some(pending) = self.pending.front() {
+            if let Some(long) = self.long.front_mut() {
+                if !chunk.takes(long.db) {
+                    break;
+                }
+                if long.put_next(&mut chunk.rows, target_bytes) {
+                    self.long.pop_front();
+                }
+            } else if let Some(pending) = self.pending.front() {
                 if !chunk.takes(pending.db) {
                     break;
                 }
                 chunk.rows.extend_from_slice(&pending.rows);
                 self.pending.pop_front();
             } else if let Some((db, number, partition)) = self.kept.pop_if(|(db, ..)| chunk.takes(*db)) {
-                codec::put_partition(&mut chunk.rows, number, &partition);
+                put_unchanged(&mut chunk.rows, db, &partition, self.revision, &mut self.long);
+                put_buried(&mut chunk.rows, number, partition.tombstone);
                 debug_assert_eq!(chunk.db, db);
             } else if !self.kept.is_empty() || !self.walk_on(&mut chunk, databases) {
                 break;
@@ -128,18 +207,65 @@ impl Snapshot {
             .iter()
             .find(|database| database.walked_as == self.db)
             .expect("a snapshot gives each database its number");
-        if !walk.ahead.contains(walk.next) {
-            codec::put_partition(&mut chunk.rows, walk.next, &database.partitions[walk.next]);
+        let partition = &database.partitions[walk.next];
+        put_unchanged(&mut chunk.rows, self.db, partition, self.revision, &mut self.long);
+        if !walk.buried.contains(walk.next) {
+            put_buried(&mut chunk.rows, walk.next, partition.tombstone);
         }
         walk.next += 1;
         true
     }
 }
 
+/// Appends the keys that are as they were at `revision`: what has changed since was written then.
+/// Those with long strings wait for their own turn.
+fn put_unchanged(
+    out: &mut Vec<u8>,
+    db: usize,
+    partition: &Partition,
+    revision: u64,
+    waiting: &mut VecDeque<Long>,
+) {
+    let mut entries = partition.table.iter();
+    loop {
+        let block: SmallVec<[&Entry; TOGETHER]> = entries.by_ref().take(TOGETHER).map(|it| &**it).collect();
+        if block.is_empty() {
+            return;
+        }
+        fetch(&block);
+        for entry in block.into_iter().filter(|entry| entry.item.revision <= revision) {
+            match Long::of(db, entry) {
+                Some(long) => waiting.push_back(long),
+                None => codec::put_key(out, entry),
+            }
+        }
+    }
+}
+
+/// Each entry and its bytes lie somewhere else in memory, and a walk waits for most of them. Asked for with
+/// nothing in between, many come at a time.
+fn fetch(entries: &[&Entry]) {
+    black_box(entries.iter().fold(0, |sum, entry| sum ^ entry.item.revision));
+    let first = |bytes: &[u8]| bytes.first().copied().unwrap_or(0);
+    black_box(entries.iter().fold(0, |sum, entry| {
+        let value = match &entry.item.value {
+            Value::String(StringValue::Blob(value)) => first(value),
+            Value::String(StringValue::Int(_) | StringValue::Growing(_)) => 0,
+        };
+        sum ^ first(&entry.key) ^ value
+    }));
+}
+
+fn put_buried(out: &mut Vec<u8>, number: usize, tombstone: u64) {
+    if tombstone != 0 {
+        codec::put_tombstone(out, number, tombstone);
+    }
+}
+
 impl Keyspace {
     /// Starts a snapshot of what there is now; one that was under way is given up.
     pub fn snapshot_begin(&mut self) {
-        self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases)));
+        self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases, self.revision)));
     }
 
     /// The next piece, a `snapshot.Keys` of about `target_bytes` (more if a partition is
@@ -157,10 +283,12 @@ impl Keyspace {
         self.snapshot = None;
     }
 
-    /// Memory that a snapshot under way takes for what was written before its turn.
+    /// Memory that a snapshot under way takes for what has changed before its turn.
     pub fn snapshot_bytes(&self) -> usize {
         let pending = self.snapshot.iter().flat_map(|snapshot| &snapshot.pending);
-        pending.map(|chunk| chunk.rows.capacity()).sum()
+        let long = self.snapshot.iter().flat_map(|snapshot| &snapshot.long);
+        pending.map(|chunk| chunk.rows.capacity()).sum::<usize>()
+            + long.map(|long| long.string.heap_bytes()).sum::<usize>()
     }
 
     /// Adds the keys and tombstones of one piece of a snapshot to a keyspace that holds
@@ -168,7 +296,7 @@ impl Keyspace {
     /// the keyspace is of no use.
     pub fn restore(&mut self, mut keys: &[u8], now_ms: u64) -> Result<(), WireError> {
         let mut db = 0;
-        while let Some(row) = codec::next_row(&mut keys)? {
+        while let Some(row) = codec::next_row(&mut keys, &mut self.pieces)? {
             let database = &mut self.databases[db];
             match row {
                 Row::Database(number) => db = number,

@@ -1,6 +1,7 @@
 //! The keyspace against a naive model, with seeds; snapshots while writes go on.
 
 mod deadlines;
+mod long_strings;
 mod snapshots;
 mod swaps;
 mod watches;

@@ -3,6 +3,7 @@
 //! after a restart.
 
 use super::{Blob, Item};
+use bytes::Bytes;
 
 /// A key's value. One variant a Redis type.
 #[derive(Debug, Clone)]
@@ -92,6 +93,12 @@ impl Value {
         Self::String(StringValue::with_form(bytes, Form::AsSet))
     }
 
+    /// The same, not copied if it is nearly all of the long buffer that it lies in.
+    pub fn string_of(bytes: &[u8], buffer: &Bytes) -> Self {
+        let number = parse_i64(bytes).map(StringValue::Int);
+        Self::String(number.unwrap_or_else(|| StringValue::Blob(Blob::of_slice(bytes, buffer))))
+    }
+
     /// The same, never a number.
     pub fn text(bytes: &[u8]) -> Self {
         Self::String(StringValue::Blob(Blob::new(bytes)))
@@ -145,6 +152,14 @@ impl StringValue {
             Form::AsSet => parse_i64(bytes).map_or_else(|| Self::Blob(Blob::new(bytes)), Self::Int),
             Form::Grown => Self::Growing(Box::new(bytes.to_vec())),
             Form::Text => Self::Blob(Blob::new(bytes)),
+        }
+    }
+
+    /// The same of more bytes than a number has, which are not copied.
+    pub(super) fn long_with_form(bytes: Vec<u8>, form: Form) -> Self {
+        match form {
+            Form::Grown => Self::Growing(Box::new(bytes)),
+            Form::AsSet | Form::Text => Self::Blob(Blob::from_long(bytes)),
         }
     }
 

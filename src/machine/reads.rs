@@ -2,8 +2,11 @@
 //! state, whatever is asked.
 
 use super::{Machine, Seen};
-use crate::command::{self, Handler, ReadContext, Reply};
+use crate::command::{self, Handler, ReadContext, Reply, Request};
 use crate::wire::units::{Args, Watch};
+
+/// Database, the node's own clock, seed, and whether what is read counts as used.
+type How = (u32, u64, u64, bool);
 
 impl Machine {
     /// Answers a command that changes nothing. `wall_ms` is the node's own clock: the second
@@ -24,17 +27,41 @@ impl Machine {
         touches: bool,
         seen: &mut Seen<'_>,
     ) -> (Reply, bool) {
-        let command = match command::resolve(args) {
-            Ok(command) => command,
-            Err(error) => return (error, false),
-        };
+        match command::resolve(args) {
+            Ok(command) => self.read_resolved(command, args, (db, wall_ms, seed, touches), seen),
+            Err(error) => (error, false),
+        }
+    }
+
+    /// The same of a request, for which nothing is looked for that is known.
+    pub fn read_request(
+        &self,
+        request: &Request,
+        wall_ms: u64,
+        seed: u64,
+        seen: &mut Seen<'_>,
+    ) -> (Reply, bool) {
+        let (args, how) = (request.args(), (request.db, wall_ms, seed, !request.no_touch));
+        match request.row.map_or_else(|| command::resolve(&args), Ok) {
+            Ok(command) => self.read_resolved(command, &args, how, seen),
+            Err(error) => (error, false),
+        }
+    }
+
+    fn read_resolved(
+        &self,
+        command: &'static command::Command,
+        args: &Args<'_>,
+        how: How,
+        seen: &mut Seen<'_>,
+    ) -> (Reply, bool) {
         let refused = || self.state.refusals().of(std::iter::once(command));
         if self.state.upstream.is_followed()
             && let Some(error) = refused()
         {
             return (error, false);
         }
-        self.read_as(command, args, (db, wall_ms, seed, touches), seen)
+        self.read_as(command, args, how, seen)
     }
 
     /// The same of a command that nothing refuses.
@@ -42,7 +69,7 @@ impl Machine {
         &self,
         command: &'static command::Command,
         args: &Args<'_>,
-        (db, wall_ms, seed, touches): (u32, u64, u64, bool),
+        (db, wall_ms, seed, touches): How,
         seen: &mut Seen<'_>,
     ) -> (Reply, bool) {
         let Handler::Read(read) = &command.handler else {

@@ -14,6 +14,7 @@ pub(super) const STATE: u32 = 1; // Chunk.state
 pub(super) const KEYS: u32 = 2; // Chunk.keys
 pub(super) const END: u32 = 3; // Chunk.end
 const SESSIONS: u32 = 4; // Chunk.sessions
+const UNFINISHED: u32 = 5; // Chunk.unfinished
 
 /// Why chunks do not make a machine.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,7 @@ impl Machine {
         }
         self.state.keyspace.snapshot_begin();
         self.state.sessions.snapshot_begin();
+        self.parts.snapshot_begin();
         self.walking = true;
         let mut state = proto::State::new();
         state.set_clock_ms(self.clock_ms);
@@ -73,6 +75,7 @@ impl Machine {
         let mut end = proto::End::new();
         end.set_keys(self.state.keyspace.total_len() as u64);
         end.set_sessions(self.state.sessions.len() as u64);
+        end.set_unfinished_bytes(self.parts.len_bytes());
         self.pending_end = Some(chunk(END, &bytes_of(&end)));
         chunk(STATE, &bytes_of(&state))
     }
@@ -81,6 +84,9 @@ impl Machine {
     pub fn snapshot_next(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
         if let Some(sessions) = self.state.sessions.snapshot_next(target_bytes) {
             return Some(chunk(SESSIONS, &sessions));
+        }
+        if let Some(unfinished) = self.parts.snapshot_next(target_bytes) {
+            return Some(chunk(UNFINISHED, &unfinished));
         }
         if let Some(keys) = self.state.keyspace.snapshot_next(target_bytes) {
             return Some(chunk(KEYS, &keys));
@@ -116,6 +122,7 @@ impl Machine {
     pub fn snapshot_abort(&mut self) {
         self.state.keyspace.snapshot_abort();
         self.state.sessions.snapshot_abort();
+        self.parts.snapshot_abort();
         self.walking = false;
         self.pending_end = None;
     }
@@ -150,6 +157,7 @@ impl Restorer {
         match (field, &mut self.machine) {
             (STATE, machine @ None) => *machine = Some(read_state(inner)?),
             (SESSIONS, Some(machine)) => machine.state.sessions.restore(inner)?,
+            (UNFINISHED, Some(machine)) => machine.parts.restore(inner)?,
             (KEYS, Some(machine)) => machine.state.keyspace.restore(inner, machine.clock_ms)?,
             (END, Some(machine)) => {
                 let end =
@@ -159,6 +167,9 @@ impl Restorer {
                 }
                 if end.get_sessions() != machine.state.sessions.len() as u64 {
                     return Err(SnapshotError::Incoherent("it lacks sessions, or has too many"));
+                }
+                if end.get_unfinished_bytes() != machine.parts.len_bytes() {
+                    return Err(SnapshotError::Incoherent("it lacks parts of commands, or has too many"));
                 }
                 self.ended = true;
             }

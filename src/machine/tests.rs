@@ -3,6 +3,7 @@
 mod databases;
 mod members;
 mod once;
+mod parts;
 mod propagation;
 mod rdb;
 mod replicas;

@@ -3,12 +3,13 @@
 //! the loop, which saves waking two threads. It must never go on after a failed write: the
 //! first error is the last thing it says.
 
+use super::compaction::Compactions;
 use crate::group::LogWrite;
 use crate::storage::{LogBase, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::wire::GroupId;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvError, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Most persists that share one sync. More wait for the next.
 const MAX_BATCHES_A_SYNC: usize = 256;
+/// Bytes of entries after which no more share a sync: what is long is acknowledged piece by piece.
+const MOST_BYTES_A_SYNC: usize = 4 << 20;
 
 enum Work {
     Write { number: u64, group: GroupId, batch: LogBatch },
@@ -126,7 +129,7 @@ impl Disk {
 
     /// Whether these writes had better be made at once, by [`Self::write_now`].
     pub fn is_quick<'a>(&self, mut writes: impl Iterator<Item = &'a LogWrite>) -> bool {
-        let bytes = |write: &LogWrite| write.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
+        let bytes = |write: &LogWrite| entry_bytes(&write.entries);
         self.shared.queued.load(Ordering::Acquire) == 0
             && writes
                 .try_fold(0, |sum, write| Some(sum + bytes(write)).filter(|it| *it <= MOST_INLINE_BYTES))
@@ -149,9 +152,7 @@ impl Disk {
         batches.retain(|(_, batch)| !batch.is_empty());
         let mut log = self.shared.log();
         let log = log.as_mut()?;
-        let outcome = log.write(&batches);
-        self.shared.note_status(log);
-        match outcome {
+        match log.write(&batches) {
             Ok(()) => through.map(Written::Through),
             Err(error) => Some(Written::Failed(error)),
         }
@@ -168,8 +169,13 @@ impl Disk {
         let _ = self.work.send(work);
     }
 
-    /// The store's figures as of its last write.
+    /// The store's figures as of its last write; while the thread writes, of the one before.
     pub fn status(&self) -> StoreStatus {
+        if let Ok(log) = self.shared.log.try_lock()
+            && let Some(log) = log.as_ref()
+        {
+            self.shared.note_status(log);
+        }
         self.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -182,42 +188,65 @@ impl Disk {
     }
 }
 
+fn entry_bytes(entries: &[raft::eraftpb::Entry]) -> usize {
+    entries.iter().map(|entry| entry.data.len()).sum()
+}
+
 fn batch(log: LogWrite) -> LogBatch {
     let reset = log.reset.map(|point| LogBase { index: point.index, term: point.term });
     LogBatch { hard_state: log.hard_state, reset, entries: log.entries }
 }
 
+/// Waits for work; for so long at most, if the next step of a compaction is due then.
+fn next(queue: &mpsc::Receiver<Work>, due_in: Option<Duration>) -> Result<Option<Work>, RecvError> {
+    let Some(due_in) = due_in else { return queue.recv().map(Some) };
+    match queue.recv_timeout(due_in) {
+        Ok(work) => Ok(Some(work)),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+    }
+}
+
 fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<Written>) {
     let mut batches = Vec::new();
     let mut closing = false;
-    while !closing && let Ok(first) = queue.recv() {
-        let mut compactions = Vec::new();
+    let mut compactions = Compactions::default();
+    while !closing && let Ok(first) = next(queue, compactions.due_in()) {
         let mut through = None;
         let mut taken = 0;
-        for work in std::iter::once(first).chain(queue.try_iter().take(MAX_BATCHES_A_SYNC)) {
+        if first.is_none() {
+            // The loop must not wait for the log meanwhile.
+            shared.queued.fetch_add(1, Ordering::Release);
+            taken += 1;
+        }
+        let (mut first, mut bytes) = (first, 0);
+        while taken <= MAX_BATCHES_A_SYNC
+            && bytes < MOST_BYTES_A_SYNC
+            && let Some(work) = first.take().or_else(|| queue.try_recv().ok())
+        {
             taken += 1;
             match work {
                 Work::Write { number, group, batch } => {
                     through = Some(number);
+                    bytes += entry_bytes(&batch.entries);
                     if !batch.is_empty() {
                         batches.push((group, batch));
                     }
                 }
-                Work::Compact { group, through } => compactions.push((group, through)),
+                Work::Compact { group, through } => compactions.add(group, through),
                 Work::Close => closing = true,
             }
         }
         let mut guard = shared.log();
         let Some(log) = guard.as_mut() else { return };
+        shared.note_status(log); // of what the loop has written meanwhile
         let mut outcome = log.write(&batches);
         batches.clear();
         if let (Ok(()), Some(number)) = (&outcome, through) {
             let _ = written.send(Written::Through(number));
         }
-        for (group, through) in compactions {
-            // After the acknowledgement: nobody waits for it.
-            outcome = outcome.and_then(|()| log.store.compact(group, through));
-        }
+        // After the acknowledgement: nobody waits for it.
+        outcome = outcome.and_then(|()| compactions.step(&mut *log.store));
         shared.note_status(log);
         drop(guard);
         if let Err(error) = outcome {

@@ -1,10 +1,9 @@
 //! The loop of a node: waits, takes all that has arrived into one turn, and carries out the
 //! turn's effects in their order.
 
-use super::disk::Written;
 use super::snapshots::{self, SnapshotEvent};
 use super::{Node, NodeError, Shared, SnapshotNews};
-use crate::group::{Effects, Event, Input, LogWrite, Persist};
+use crate::group::{Effects, Event, Input, LogWrite};
 use crate::limits;
 use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
@@ -15,11 +14,12 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// What comes to a node from its helper threads.
 pub struct Helpers {
-    pub written: UnboundedReceiver<Written>,
+    pub written: UnboundedReceiver<super::disk::Written>,
     pub snapshots: UnboundedReceiver<SnapshotEvent>,
 }
 
@@ -32,36 +32,31 @@ impl Node {
     pub async fn run(
         &self,
         tick: Duration,
-        mut helpers: Helpers,
+        helpers: Helpers,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), NodeError> {
         let shared = &self.shared;
-        let mut ticks = interval(tick);
-        // A node that was paused must not make up for the ticks: it would campaign at once.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Until this function ends. What they bring wakes the loop: of several things to wait for,
+        // each would be looked at in each turn.
+        let _feeders = self.feed(tick, helpers);
         let mut shutdown = pin!(shutdown);
-        let mut stopping: Option<tokio::time::Instant> = None;
+        let mut stopping: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
-                Some(written) = helpers.written.recv() => shared.written(written),
                 () = shared.wake.notified() => {}
-                _ = ticks.tick() => shared.inbox.borrow_mut().push(Input::Tick),
-                Some(event) = helpers.snapshots.recv() => shared.snapshot_event(event),
+                () = shared.walk.rested(), if shared.walk.is_on() && shared.snapshot_thread.has_room() => {}
                 () = &mut shutdown, if stopping.is_none() => {
                     info!(shared.log, "stopping");
-                    stopping = Some(tokio::time::Instant::now());
+                    stopping = Some(Instant::now());
                     self.step_down();
                 }
             }
-            if shared.walking_snapshot.get() {
+            if shared.walk.goes_on_at_once() {
                 // The walk wakes this loop itself: without this the sockets would wait for all of it.
                 tokio::task::yield_now().await;
             }
             shared.gather().await;
-            while let Ok(written) = helpers.written.try_recv() {
-                shared.written(written);
-            }
             shared.turn();
             if let Some(error) = shared.stop.borrow_mut().take() {
                 return Err(error);
@@ -76,23 +71,55 @@ impl Node {
         shared.disk.borrow_mut().close();
         Ok(())
     }
+
+    /// The tasks that put what comes with the time and from helper threads where the loop finds it.
+    fn feed(&self, tick: Duration, helpers: Helpers) -> JoinSet<()> {
+        let Helpers { mut written, mut snapshots } = helpers;
+        let mut feeders = JoinSet::new();
+        let shared = self.shared.clone();
+        feeders.spawn_local(async move {
+            let mut ticks = interval(tick);
+            // A node that was paused must not make up for the ticks: it would campaign at once.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                // What has arrived while this node was held up comes first: it may say that
+                // the leader is well. The first look polls the sockets, the second reads them.
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                shared.input(Input::Tick);
+            }
+        });
+        let shared = self.shared.clone();
+        feeders.spawn_local(async move {
+            while let Some(written) = written.recv().await {
+                shared.written(written);
+                shared.wake.notify_one();
+            }
+        });
+        let shared = self.shared.clone();
+        feeders.spawn_local(async move {
+            while let Some(event) = snapshots.recv().await {
+                shared.snapshot_event(event);
+                shared.wake.notify_one();
+            }
+        });
+        feeders
+    }
 }
 
 impl Shared {
     /// Everything that has arrived, as one step of the group, and what follows from it.
     fn turn(self: &Rc<Self>) {
-        let now = self.clock.now();
-        self.jobs_waiting.set(0);
-        let inputs = std::mem::take(&mut *self.inbox.borrow_mut());
+        self.take_in();
         let (urgent, leads) = {
             let mut group = self.group.borrow_mut();
-            for input in inputs {
-                group.step(input, now);
-            }
             (group.take_urgent_effects(), group.is_leader())
         };
         let mut write_now = Vec::new();
-        self.carry_out(urgent, &mut write_now);
+        if !urgent.is_empty() {
+            self.carry_out(urgent, &mut write_now);
+        }
         if !leads {
             // The leader waits for this write; nobody waits for a follower's state as much.
             self.write_now(&mut write_now);
@@ -100,7 +127,21 @@ impl Shared {
         let effects = self.group.borrow_mut().take_effects();
         self.carry_out(effects, &mut write_now);
         self.write_now(&mut write_now);
+        self.follow_up(&mut write_now);
         self.walk_snapshot();
+    }
+
+    /// Tells the group of everything that has arrived.
+    pub(super) fn take_in(&self) {
+        let now = self.clock.now();
+        self.jobs_waiting.set(0);
+        let mut group = self.group.borrow_mut();
+        let mut inbox = self.inbox.borrow_mut();
+        let is_work = |input: &Input| matches!(input, Input::Submit(_) | Input::Peer { .. });
+        if self.walk.is_on() && inbox.iter().any(is_work) {
+            self.walk.note_work();
+        }
+        inbox.drain(..).for_each(|input| group.step(input, now));
     }
 
     /// While commands keep arriving, lets the connections read on: what costs by the entry or
@@ -120,7 +161,7 @@ impl Shared {
     }
 
     /// `write_now`: of the log, to be written in this turn (see [`Self::write_now`]).
-    fn carry_out(self: &Rc<Self>, effects: Effects, write_now: &mut Vec<(u64, LogWrite)>) {
+    pub(super) fn carry_out(self: &Rc<Self>, effects: Effects, write_now: &mut Vec<(u64, LogWrite)>) {
         if effects.settle
             && let Err(error) = self.data_dir.borrow_mut().set_settled()
         {
@@ -131,21 +172,23 @@ impl Shared {
         for (to, message) in effects.send_snapshots {
             self.send_snapshot(to, message);
         }
-        if let Some(transport) = self.transport.get() {
-            transport.flush();
-        }
+        self.flush();
         if let Some(clients) = self.clients.get() {
             if effects.events.iter().any(|event| matches!(event, Event::SnapshotInstalled { .. })) {
                 clients.snapshot(SnapshotNews::Installed);
             }
-            let mut notices = effects.notices.into_iter().peekable();
-            for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
-                while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
-                    clients.notice(notice);
+            if effects.notices.is_empty() {
+                clients.replies(effects.replies);
+            } else {
+                let mut notices = effects.notices.into_iter().peekable();
+                for (i, (ticket, reply)) in effects.replies.into_iter().enumerate() {
+                    while let Some(notice) = notices.next_if(|notice| notice.before <= i) {
+                        clients.notice(notice);
+                    }
+                    clients.reply(ticket, reply);
                 }
-                clients.reply(ticket, reply);
+                notices.for_each(|notice| clients.notice(notice));
             }
-            notices.for_each(|notice| clients.notice(notice));
             if effects.abort_snapshot {
                 clients.snapshot(SnapshotNews::Failed);
             }
@@ -156,14 +199,14 @@ impl Shared {
         }
         if effects.abort_snapshot {
             self.snapshot_thread.abort();
-            self.walking_snapshot.set(false);
+            self.walk.end();
         }
         if let Some(begun) = effects.start_snapshot {
             info!(self.log, "snapshot begun"; "index" => begun.point.index);
             let meta =
                 snapshots::meta_of(self.group_id, begun.point.index, begun.point.term, &begun.conf_state);
             self.snapshot_thread.begin(meta);
-            self.walking_snapshot.set(true);
+            self.walk.begin();
         }
         for event in effects.events {
             self.tell(event);
@@ -178,111 +221,47 @@ impl Shared {
         }
     }
 
-    /// Gives the log's writes to the disk thread, or adds them to those of this turn.
-    fn persist(&self, persists: Vec<Persist>, compact: Option<u64>, write_now: &mut Vec<(u64, LogWrite)>) {
-        let is_quick =
-            compact.is_none() && self.disk.borrow().is_quick(persists.iter().map(|persist| &persist.log));
-        if !is_quick {
-            self.write_now(write_now); // the thread must not write behind what is not written
-        }
-        let disk = self.disk.borrow();
-        for persist in persists {
-            if is_quick {
-                write_now.push((persist.number, persist.log));
-            } else {
-                self.sync_begins(persist.number);
-                disk.write(persist.number, self.group_id, persist.log);
-            }
-            if !persist.send_after.is_empty() {
-                self.promises.borrow_mut().push_back((persist.number, persist.send_after));
-            }
-        }
-        if let Some(through) = compact {
-            disk.compact(self.group_id, through);
-        }
-    }
-
-    /// Writes and syncs here what a quick disk is to write in this turn.
-    fn write_now(&self, writes: &mut Vec<(u64, LogWrite)>) {
-        if writes.is_empty() {
+    pub(super) fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
+        if messages.is_empty() {
             return;
         }
-        writes.iter().for_each(|(number, _)| self.sync_begins(*number));
-        let written = self.disk.borrow().write_now(self.group_id, writes.drain(..));
-        if let Some(written) = written {
-            self.written(written);
-            if let Some(transport) = self.transport.get() {
-                transport.flush();
-            }
-            self.wake.notify_one();
-        }
-    }
-
-    /// Notes when a write of the log was asked for, if anybody watches how long those take.
-    fn sync_begins(&self, number: u64) {
-        let group = self.group.borrow();
-        let observer = group.observer();
-        if observer.watches_events() {
-            self.syncs_begun.borrow_mut().push_back((number, observer.now_ns()));
-        }
-    }
-
-    fn sync_ends(&self, number: u64) {
-        let mut begun = self.syncs_begun.borrow_mut();
-        let mut longest_ns = 0;
-        let group = self.group.borrow();
-        while let Some(&(waiting, began_ns)) = begun.front()
-            && waiting <= number
-        {
-            begun.pop_front();
-            longest_ns = longest_ns.max(group.observer().now_ns().saturating_sub(began_ns));
-        }
-        group.observer().event("aof-fsync-always", longest_ns);
-    }
-
-    fn send(&self, messages: Vec<(NodeId, PeerMessage)>) {
         if let Some(transport) = self.transport.get() {
+            self.has_unsent.set(true);
             for (to, message) in messages {
                 transport.send(to, message);
             }
         }
     }
 
-    /// The disk thread has something to say.
-    fn written(&self, written: Written) {
-        match written {
-            Written::Through(number) => {
-                self.sync_ends(number);
-                loop {
-                    let next = {
-                        let mut promises = self.promises.borrow_mut();
-                        if promises.front().is_none_or(|(waiting, _)| *waiting > number) {
-                            break;
-                        }
-                        promises.pop_front()
-                    };
-                    self.send(next.map_or_else(Vec::new, |(_, messages)| messages));
-                }
-                self.inbox.borrow_mut().push(Input::Persisted(number));
-            }
-            Written::Failed(error) => self.stop_with(error.into()),
+    /// Lets out what [`Self::send`] has queued.
+    pub(super) fn flush(&self) {
+        if self.has_unsent.take()
+            && let Some(transport) = self.transport.get()
+        {
+            transport.flush();
         }
     }
 
-    /// Hands the snapshot thread a chunk a turn, as long as it has room.
+    /// Hands the snapshot thread a chunk a turn, as long as it has room and the walk does not rest.
     fn walk_snapshot(&self) {
-        if !self.walking_snapshot.get() || !self.snapshot_thread.has_room() {
+        if !self.walk.is_on() || !self.snapshot_thread.has_room() {
             return;
         }
-        match self.group.borrow_mut().snapshot_chunk(limits::SNAPSHOT_CHUNK_BYTES) {
+        let begun = Instant::now();
+        if !self.walk.is_due(begun) {
+            return;
+        }
+        let mut group = self.group.borrow_mut();
+        match group.snapshot_chunk(limits::SNAPSHOT_CHUNK_BYTES) {
             Some(chunk) => {
                 self.snapshot_thread.chunk(chunk);
-                if self.snapshot_thread.has_room() {
+                self.walk.walked(begun, Instant::now(), group.snapshot_is_late());
+                if self.walk.goes_on_at_once() && self.snapshot_thread.has_room() {
                     self.wake.notify_one();
                 }
             }
             None => {
-                self.walking_snapshot.set(false);
+                self.walk.end();
                 self.snapshot_thread.finish();
             }
         }
@@ -290,7 +269,7 @@ impl Shared {
 
     fn snapshot_event(&self, event: SnapshotEvent) {
         let input = match event {
-            SnapshotEvent::ChunkWritten => return self.snapshot_thread.chunk_written(),
+            SnapshotEvent::HasRoom => return,
             SnapshotEvent::Stored { index, size_bytes } => {
                 info!(self.log, "snapshot stored"; "index" => index, "bytes" => size_bytes);
                 self.last_snapshot_ms.set(self.clock.now().wall_ms);
@@ -301,7 +280,7 @@ impl Shared {
             SnapshotEvent::Failed(error) => {
                 // The log is intact and goes on growing; the next attempt writes a new file.
                 error!(self.log, "the snapshot could not be written"; "error" => %error);
-                self.walking_snapshot.set(false);
+                self.walk.end();
                 self.snapshots_failed.set((self.snapshots_failed.get().0 + 1, true));
                 self.tell_clients(SnapshotNews::Failed);
                 Input::SnapshotFailed
@@ -379,7 +358,7 @@ impl Shared {
 
     /// A node that stops may end when it does not lead and owes no answer, or has waited
     /// long enough.
-    fn may_end(&self, since: tokio::time::Instant) -> bool {
+    fn may_end(&self, since: Instant) -> bool {
         let group = self.group.borrow();
         let status = group.status();
         let is_alone = status.voters.len() <= 1;

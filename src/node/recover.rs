@@ -4,11 +4,14 @@
 use super::NodeError;
 use super::snapshots::conf_state_of;
 use crate::group::{LogPoint, Recovered, SnapshotPoint, log_after};
+use crate::limits;
 use crate::machine::{Machine, Restorer};
-use crate::storage::{LogBase, LogBatch, LogStore, SnapshotStore};
+use crate::storage::{LogBase, LogBatch, LogStore, SnapshotReader, SnapshotStore, StoreError};
 use crate::wire::{GroupId, NodeId};
 use raft::eraftpb::ConfState;
 use slog::{Logger, info};
+use std::sync::mpsc;
+use std::thread::{Builder, Scope};
 
 /// Loads a group. `first_voters` is the membership of a log without a snapshot.
 pub fn recover(
@@ -44,7 +47,7 @@ fn restore(
     first_voters: &[NodeId],
     logger: &Logger,
 ) -> Result<(SnapshotPoint, Machine, u64), NodeError> {
-    let Some(mut reader) = snapshots.open_latest(group)? else {
+    let Some(reader) = snapshots.open_latest(group)? else {
         let conf_state = ConfState { voters: first_voters.to_vec(), ..Default::default() };
         let snapshot = SnapshotPoint { point: LogPoint::default(), conf_state };
         return Ok((snapshot, Machine::new(), 0));
@@ -55,9 +58,33 @@ fn restore(
     info!(logger, "restoring the snapshot"; "index" => point.index);
     let mut restorer = Restorer::default();
     let mut size_bytes = 0;
-    while let Some(chunk) = reader.next_chunk()? {
-        size_bytes += chunk.len() as u64;
-        restorer.chunk(&chunk)?;
-    }
+    std::thread::scope(|scope| {
+        for chunk in read_ahead(scope, reader)? {
+            let chunk = chunk?;
+            size_bytes += chunk.len() as u64;
+            restorer.chunk(&chunk)?;
+        }
+        Ok::<_, NodeError>(())
+    })?;
     Ok((SnapshotPoint { point, conf_state }, restorer.finish(point.index)?, size_bytes))
+}
+
+/// The chunks of a snapshot: the next ones are read, and their checksums verified, while one is restored.
+fn read_ahead<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    mut reader: Box<dyn SnapshotReader>,
+) -> Result<mpsc::Receiver<Result<Vec<u8>, StoreError>>, NodeError> {
+    let (ahead, chunks) = mpsc::sync_channel(limits::SNAPSHOT_CHUNKS_IN_FLIGHT);
+    let read = move || {
+        while let Some(chunk) = reader.next_chunk().transpose() {
+            let is_last = chunk.is_err();
+            // Nobody takes it: what came before could not be restored.
+            if ahead.send(chunk).is_err() || is_last {
+                return;
+            }
+        }
+    };
+    let started = Builder::new().name("restore".to_owned()).spawn_scoped(scope, read);
+    started.map_err(|source| NodeError::Io { what: "start a thread".to_owned(), source })?;
+    Ok(chunks)
 }

@@ -9,17 +9,16 @@ use crate::transport::{ChunkSink, ChunkSource, SnapshotPart, Transport};
 use crate::wire::proto::snapshot::Meta;
 use crate::wire::{GroupId, NodeId};
 use raft::eraftpb::{ConfState, Message};
-use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 /// What the helpers say.
 pub enum SnapshotEvent {
-    /// A chunk of the own snapshot is written: room for another.
-    ChunkWritten,
+    /// There is room for another chunk of the own snapshot: [`SnapshotThread::has_room`] had said no.
+    HasRoom,
     /// The own snapshot is durable.
     Stored { index: u64, size_bytes: u64 },
     /// The own snapshot could not be written.
@@ -38,34 +37,43 @@ enum Work {
 /// The thread that writes this node's own snapshots.
 pub struct SnapshotThread {
     work: mpsc::Sender<Work>,
-    in_flight: Cell<usize>,
+    room: Arc<Room>,
+}
+
+/// Chunks that are not written yet. Only a loop that waits for room is woken for it.
+#[derive(Default)]
+struct Room {
+    in_flight: AtomicUsize,
+    is_waited_for: AtomicBool,
 }
 
 impl SnapshotThread {
     /// Starts the thread.
     pub fn start(store: Arc<dyn SnapshotStore>, events: UnboundedSender<SnapshotEvent>) -> io::Result<Self> {
         let (work, queue) = mpsc::channel();
-        let writer = Writer { store, events, current: None };
-        std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || writer.run(&queue))?;
-        Ok(Self { work, in_flight: Cell::new(0) })
+        let room = Arc::new(Room::default());
+        let writer = Writer { store, events, current: None, room: room.clone() };
+        spawn_behind("snapshot", move || writer.run(&queue))?;
+        Ok(Self { work, room })
     }
 
     pub fn begin(&self, meta: Meta) {
         let _ = self.work.send(Work::Begin(meta));
     }
 
-    /// Whether another chunk may be handed over.
+    /// Whether another chunk may be handed over. If not, [`SnapshotEvent::HasRoom`] follows.
     pub fn has_room(&self) -> bool {
-        self.in_flight.get() < limits::SNAPSHOT_CHUNKS_IN_FLIGHT
+        let is_below = || self.room.in_flight.load(Ordering::SeqCst) < limits::SNAPSHOT_CHUNKS_IN_FLIGHT;
+        if is_below() {
+            return true;
+        }
+        self.room.is_waited_for.store(true, Ordering::SeqCst);
+        is_below() // it may just have got some, before anybody waited
     }
 
     pub fn chunk(&self, chunk: Vec<u8>) {
-        self.in_flight.set(self.in_flight.get() + 1);
+        self.room.in_flight.fetch_add(1, Ordering::SeqCst);
         let _ = self.work.send(Work::Chunk(chunk));
-    }
-
-    pub fn chunk_written(&self) {
-        self.in_flight.set(self.in_flight.get().saturating_sub(1));
     }
 
     pub fn finish(&self) {
@@ -87,6 +95,7 @@ struct Writer {
     store: Arc<dyn SnapshotStore>,
     events: UnboundedSender<SnapshotEvent>,
     current: Option<Current>,
+    room: Arc<Room>,
 }
 
 impl Writer {
@@ -100,8 +109,11 @@ impl Writer {
                     Some(SnapshotEvent::Failed(error))
                 }
             };
-            let written = is_chunk.then_some(SnapshotEvent::ChunkWritten);
-            for event in written.into_iter().chain(event) {
+            if is_chunk {
+                self.room.in_flight.fetch_sub(1, Ordering::SeqCst);
+            }
+            let wakes = is_chunk && self.room.is_waited_for.swap(false, Ordering::SeqCst);
+            for event in wakes.then_some(SnapshotEvent::HasRoom).into_iter().chain(event) {
                 let _ = self.events.send(event);
             }
         }
@@ -132,6 +144,17 @@ impl Writer {
     }
 }
 
+/// Starts a thread that gets a processor when those that serve clients leave it one.
+fn spawn_behind(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let run = move || {
+        // A thread's own on Linux; elsewhere a whole process's, so there it stays as it is.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::nice(limits::SNAPSHOT_THREAD_NICENESS);
+        work();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+}
+
 /// Streams the newest snapshot on disk to a follower. `message` announces it to Raft there.
 pub async fn send(
     store: Arc<dyn SnapshotStore>,
@@ -142,7 +165,8 @@ pub async fn send(
 ) -> Result<(), String> {
     let (parts, source) = tokio_mpsc::channel(limits::SNAPSHOT_CHUNKS_IN_FLIGHT);
     let (opened, meta) = oneshot::channel();
-    tokio::task::spawn_blocking(move || read(&*store, group, opened, &parts));
+    spawn_behind("snapshot-out", move || read(&*store, group, opened, &parts))
+        .map_err(|error| error.to_string())?;
     // It may be newer than the one that Raft knew of: announce what is sent.
     let meta: Meta = meta.await.map_err(|_| "the reader ended".to_owned())??;
     let metadata = message.mut_snapshot().mut_metadata();
@@ -190,17 +214,21 @@ pub fn receive(
     if busy.swap(true, Ordering::AcqRel) {
         return Err("another snapshot is being received".to_owned());
     }
-    let busy = busy.clone();
     let (parts, mut queue) = tokio_mpsc::channel(limits::SNAPSHOT_CHUNKS_IN_FLIGHT);
     let (verdict, result) = oneshot::channel();
-    tokio::task::spawn_blocking(move || {
+    let is_busy = busy.clone();
+    let started = spawn_behind("snapshot-in", move || {
         let outcome = take_in(&*store, group, &message, &mut queue);
-        busy.store(false, Ordering::Release);
+        is_busy.store(false, Ordering::Release);
         let outcome = outcome.map(|(machine, size_bytes)| {
             let _ = events.send(SnapshotEvent::Fetched { message, machine: Box::new(machine), size_bytes });
         });
         let _ = verdict.send(outcome);
     });
+    started.map_err(|error| {
+        busy.store(false, Ordering::Release);
+        error.to_string()
+    })?;
     Ok(ChunkSink { parts, result })
 }
 

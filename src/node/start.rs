@@ -6,6 +6,7 @@ use super::driver::Helpers;
 use super::join::Admission;
 use super::recover::recover;
 use super::snapshots::SnapshotThread;
+use super::walk::Walk;
 use super::{Node, NodeError, Shared, strangers};
 use crate::group::{Group, GroupConfig};
 use crate::limits;
@@ -108,16 +109,18 @@ impl Node {
             disk: RefCell::new(disk),
             data_dir: RefCell::new(data_dir),
             transport: OnceCell::new(),
+            has_unsent: Cell::new(false),
             clients: OnceCell::new(),
             snapshot_store,
             snapshot_thread,
             snapshot_events,
             receiving_snapshot: Arc::new(AtomicBool::new(false)),
-            walking_snapshot: Cell::new(false),
+            walk: Walk::default(),
             last_snapshot_ms: Cell::new(Clock::start().now().wall_ms),
             snapshots_failed: Cell::default(),
             promises: RefCell::new(VecDeque::new()),
             syncs_begun: RefCell::default(),
+            wrote: Cell::new(false),
             stop: RefCell::new(None),
             log: log.clone(),
         });

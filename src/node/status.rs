@@ -133,6 +133,10 @@ pub enum SnapshotNews {
 pub trait Clients {
     /// The answer to the next step of the job of `ticket`. A ticket that is gone is ignored.
     fn reply(&self, ticket: u64, reply: Reply);
+    /// Many of them, and nothing that happened between them.
+    fn replies(&self, replies: Vec<(u64, Reply)>) {
+        replies.into_iter().for_each(|(ticket, reply)| self.reply(ticket, reply));
+    }
     /// Something happened that clients which listen want to hear.
     fn notice(&self, notice: Notice);
     /// Something became of this node's snapshots, in its place among replies and notices.

@@ -4,14 +4,17 @@
 //! never by how they were cut into reads.
 
 use super::{ProtocolError, inline};
-use crate::command::Request;
+use crate::command::{Request, Spans};
 use crate::limits::{self, UNAUTHENTICATED_MAX_MULTIBULK};
+use crate::wire::units::INLINE_ARGS;
 use bytes::{Buf, BytesMut};
-use smallvec::SmallVec;
 
 /// A bulk whose buffer is reserved in one piece once this share of it has arrived; until
 /// then the buffer grows as data comes in, so an announcement alone costs nothing.
 const RESERVE_AFTER_SHARE: usize = 16;
+
+/// The longest bulk whose length [`short_number`] reads.
+const LONGEST_SHORT: usize = 99;
 
 /// What a decoder accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub struct Decoder {
     missing: usize,
     /// Length of the argument under way, once its header has been read.
     bulk: Option<usize>,
-    spans: SmallVec<[(u32, u32); 6]>,
+    spans: Spans,
 }
 
 impl Decoder {
@@ -81,6 +84,10 @@ impl Decoder {
             match input.first() {
                 None => return Ok(None),
                 Some(b'*') => {
+                    if let Some((spans, end)) = self.short(input) {
+                        self.rewind();
+                        return Ok(Some(Request::new(input.split_to(end).freeze(), spans)));
+                    }
                     let Some(count) = self.count(input)? else { return Ok(None) };
                     if count == 0 {
                         input.advance(self.at);
@@ -96,6 +103,29 @@ impl Decoder {
                 }
             }
         }
+    }
+
+    /// A whole request of few and short arguments, as nearly all are: where they lie, and where it ends.
+    /// None: it is another, or has not arrived yet. (Then little was looked at in vain.)
+    fn short(&self, input: &[u8]) -> Option<(Spans, usize)> {
+        let (count, mut at) = short_number(input, 0, b'*')?;
+        let within = count <= INLINE_ARGS
+            && count <= self.limits.max_multibulk
+            && self.limits.max_bulk_bytes > LONGEST_SHORT
+            && self.limits.max_request_bytes > INLINE_ARGS * (LONGEST_SHORT + 8);
+        if !within {
+            return None;
+        }
+        let mut spans = [(0, 0); INLINE_ARGS];
+        for span in &mut spans[..count] {
+            let (len, start) = short_number(input, at, b'$')?;
+            at = start + len + 2;
+            if at > input.len() {
+                return None;
+            }
+            *span = (start as u32, (start + len) as u32);
+        }
+        Some((Spans::from_buf_and_len(spans, count), at))
     }
 
     fn rewind(&mut self) {

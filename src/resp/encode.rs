@@ -16,8 +16,21 @@ use bytes::BytesMut;
 use redis_protocol::resp2::{encode as resp2, types::BorrowedFrame as Resp2Frame};
 use redis_protocol::resp3::{encode as resp3, types::BorrowedFrame as Resp3Frame};
 
+/// Appends the line before a string or the elements of an aggregate, which the caller appends.
+pub fn encode_header(out: &mut BytesMut, kind: u8, len: usize) {
+    header(out, kind, len);
+}
+
 /// Appends `reply`.
 pub fn encode(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
+    match reply {
+        Reply::Ok => out.extend_from_slice(b"+OK\r\n"),
+        Reply::Bulk(data) => string(out, b'$', b"", data),
+        other => encode_other(out, other, protocol),
+    }
+}
+
+fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
     match (protocol, reply) {
         (_, Reply::Array(items)) => aggregate(out, b'*', items, protocol),
         (Protocol::Resp2, Reply::Set(items) | Reply::Push(items)) => aggregate(out, b'*', items, protocol),
@@ -44,11 +57,10 @@ pub fn encode(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
             out.extend_from_slice(double(*value).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        (_, Reply::Ok) => out.extend_from_slice(b"+OK\r\n"),
         (_, Reply::Simple(text)) => line(out, b'+', text),
         (_, Reply::Int(value)) => line(out, b':', itoa::Buffer::new().format(*value)),
         (Protocol::Resp2, Reply::Nil) => out.extend_from_slice(b"$-1\r\n"),
-        (_, Reply::Bulk(data)) | (Protocol::Resp2, Reply::Verbatim(data)) => string(out, b'$', b"", data),
+        (Protocol::Resp2, Reply::Verbatim(data)) => string(out, b'$', b"", data),
         (Protocol::Resp3, Reply::Verbatim(data)) => string(out, b'=', b"txt:", data),
         (Protocol::Resp2, scalar) => scalar_resp2(out, scalar),
         (Protocol::Resp3, scalar) => scalar_resp3(out, scalar),
@@ -80,7 +92,7 @@ fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
         | Reply::Several(_)
         | Reply::Receivers
         | Reply::Double(_) => {
-            unreachable!("written by encode")
+            unreachable!("written before")
         }
     };
     resp2_frame(out, &frame);
@@ -104,7 +116,7 @@ fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
         | Reply::Several(_)
         | Reply::Receivers
         | Reply::Double(_) => {
-            unreachable!("written by encode")
+            unreachable!("written before")
         }
     };
     resp3::complete::extend_encode_borrowed(out, &frame, false).expect("the encoder made the room it needs");
@@ -128,7 +140,14 @@ fn header(out: &mut BytesMut, kind: u8, len: usize) {
 fn string(out: &mut BytesMut, kind: u8, prefix: &[u8], data: &[u8]) {
     let len = prefix.len() + data.len();
     out.reserve(len + 32);
-    header(out, kind, len);
+    match len {
+        0..10 => out.extend_from_slice(&[kind, b'0' + len as u8, b'\r', b'\n']),
+        10..100 => {
+            let digits = [b'0' + (len / 10) as u8, b'0' + (len % 10) as u8];
+            out.extend_from_slice(&[kind, digits[0], digits[1], b'\r', b'\n']);
+        }
+        _ => header(out, kind, len),
+    }
     out.extend_from_slice(prefix);
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");

@@ -4,7 +4,9 @@
 use super::Shared;
 use super::connection::{Connection, SHRINK_AFTER};
 use super::failovers::Failovers;
+use super::reader::Reader;
 use super::save::keep_saved;
+use super::writer::Writer;
 use crate::limits;
 use slog::{info, warn};
 use socket2::{SockRef, TcpKeepalive};
@@ -34,6 +36,7 @@ pub async fn run(listener: TcpListener, shutdown: impl Future<Output = ()>, shar
         tokio::select! {
             () = &mut shutdown => break,
             _ = sampling.tick() => {
+                shared.clients.count_io();
                 shared.clients.stats().sample(Instant::now());
                 if shared.clients.tracking.clients() > 0 {
                     shared.clients.evict();
@@ -78,9 +81,22 @@ fn welcome(shared: &Rc<Shared>, socket: TcpStream, addr: SocketAddr, tasks: &mut
         info!(shared.logger, "cannot set up a connection"; "client" => %addr, "error" => %error);
     }
     let local_addr = socket.local_addr().unwrap_or(addr);
-    let (read, write) = socket.into_split();
-    let client = shared.clients.add(addr, local_addr, write);
-    tasks.spawn_local(Connection::new(client, Rc::clone(shared)).run(read));
+    let id = shared.clients.next_id();
+    let (reader, writer) = match shared.clients.io() {
+        None => {
+            let (read, write) = socket.into_split();
+            (Reader::socket(read), Writer::Socket(write))
+        }
+        Some(io) => match io.adopt(id, socket) {
+            Ok(remote) => (Reader::Thread(Rc::clone(&remote)), Writer::Thread(remote)),
+            Err(error) => {
+                return warn!(shared.logger, "no I/O thread takes a connection";
+                    "client" => %addr, "error" => %error);
+            }
+        },
+    };
+    let client = shared.clients.add(id, addr, local_addr, writer);
+    tasks.spawn_local(Connection::new(client, Rc::clone(shared), reader).run());
 }
 
 fn prepare(shared: &Shared, socket: &TcpStream) -> std::io::Result<()> {

@@ -5,21 +5,22 @@
 
 use super::access::Access;
 use super::control::Control;
+use super::io::End;
+use super::output::{Output, SHARED_BYTES};
 use super::pubsub::Subscriptions;
 use super::stats::Stats;
 use super::tracking::Tracker;
-use crate::command::Reply;
+use super::wake::Wake;
+use super::writer::Writer;
+use crate::command::{Reply, Request};
 use crate::limits;
 use crate::resp::{self, Protocol};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Instant;
-use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::Notify;
 
 /// One connected client.
 pub struct Client {
@@ -57,8 +58,8 @@ pub struct Client {
     pub resume: Cell<bool>,
     /// The connection's task waits for the socket to take more.
     pub writing: Cell<bool>,
-    write: OwnedWriteHalf,
-    out: RefCell<BytesMut>,
+    writer: Writer,
+    out: RefCell<Output>,
     awaiting: Cell<usize>,
     job_output: Cell<usize>,
     capture: Cell<bool>,
@@ -68,18 +69,12 @@ pub struct Client {
     /// Something was written to it in this turn.
     pub(super) touched: Cell<bool>,
     closing: Cell<Option<&'static str>>,
-    wake: Notify,
+    wake: Wake,
     stats: Rc<Stats>,
 }
 
 impl Client {
-    pub fn new(
-        id: u64,
-        addr: SocketAddr,
-        local_addr: SocketAddr,
-        write: OwnedWriteHalf,
-        stats: &Rc<Stats>,
-    ) -> Self {
+    pub fn new(id: u64, addr: SocketAddr, local_addr: SocketAddr, writer: Writer, stats: &Rc<Stats>) -> Self {
         let now = Instant::now();
         Self {
             id,
@@ -108,7 +103,7 @@ impl Client {
             input_capacity: Cell::default(),
             resume: Cell::default(),
             writing: Cell::default(),
-            write,
+            writer,
             out: RefCell::default(),
             awaiting: Cell::default(),
             job_output: Cell::default(),
@@ -117,7 +112,7 @@ impl Client {
             exec_under_way: Cell::default(),
             touched: Cell::default(),
             closing: Cell::default(),
-            wake: Notify::new(),
+            wake: Wake::default(),
             stats: Rc::clone(stats),
         }
     }
@@ -175,19 +170,30 @@ impl Client {
 
     /// Appends what is no reply to the output.
     pub fn push(&self, reply: &Reply) {
+        if let Reply::Bulk(blob) = reply
+            && blob.len() >= SHARED_BYTES
+        {
+            self.write_with(|out| resp::encode_header(out, b'$', blob.len()));
+            self.append(|out| out.share(blob.clone()));
+            return self.write_with(|out| out.extend_from_slice(b"\r\n"));
+        }
         self.write_with(|out| resp::encode(out, reply, self.protocol.get()));
     }
 
     /// Lets `write` append to the output, which is bounded: a client that never reads is closed.
     pub fn write_with(&self, write: impl FnOnce(&mut BytesMut)) {
+        self.append(|out| out.append(write));
+    }
+
+    fn append(&self, append: impl FnOnce(&mut Output)) {
         if self.closing.get().is_some() {
             return;
         }
         let mut out = self.out.borrow_mut();
         let before = out.len();
-        write(&mut out);
+        append(&mut out);
         self.job_output.set(self.job_output.get() + out.len() - before);
-        if out.len() > limits::MAX_OUTPUT_BUFFER_BYTES {
+        if out.len() + self.writer.unsent() > limits::MAX_OUTPUT_BUFFER_BYTES {
             drop(out);
             self.cut_off();
         }
@@ -195,7 +201,7 @@ impl Client {
 
     /// Ends the connection of a client that does not read.
     pub fn cut_off(&self) {
-        *self.out.borrow_mut() = BytesMut::new();
+        *self.out.borrow_mut() = Output::default();
         self.close("output buffer limit");
     }
 
@@ -204,42 +210,66 @@ impl Client {
         self.subscriptions.borrow().as_ref().map_or([0; 3], |own| own.counts())
     }
 
-    /// Writes what the socket takes now; whether something is left.
+    /// Sends what can be sent now, see [`Writer::write`]; whether something is left.
     pub fn flush(&self) -> bool {
         let mut out = self.out.borrow_mut();
-        while !out.is_empty() {
-            match self.write.try_write(&out) {
-                Ok(sent @ 1..) => {
-                    self.stats.add(&self.stats.net_output_bytes, sent as u64);
-                    out.advance(sent);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(0) | Err(_) => {
-                    self.close("closed by the client");
-                    return false;
-                }
-            }
+        self.writer.write(&mut out, &self.stats).unwrap_or_else(|_| {
+            self.close("closed by the client");
+            false
+        })
+    }
+
+    /// An I/O thread tells when output that `is_awaited`, or holds everything up, has been sent.
+    pub fn watch(&self, is_awaited: bool) {
+        if let Some(remote) = self.writer.remote()
+            && (is_awaited || self.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES)
+        {
+            remote.watch();
         }
-        if out.capacity() > limits::KEPT_BUFFER_BYTES {
-            *out = BytesMut::new();
+    }
+
+    /// An I/O thread has something of it.
+    pub(super) fn heard(
+        &self,
+        requests: impl Iterator<Item = Request>,
+        leave: u32,
+        end: Option<End>,
+        now: Instant,
+    ) {
+        let Some(remote) = self.writer.remote() else { return };
+        self.active.set(now);
+        remote.arrive(requests, leave, end);
+        if end == Some(End::Lost) {
+            self.close("closed by the client");
+        } else if end.is_none() && self.awaiting() > 0 {
+            self.resume.set(true); // nothing can be done about it before
         } else {
-            out.clear();
+            self.wake();
         }
-        false
+    }
+
+    /// Sees what an I/O thread has of it.
+    pub fn look(&self) {
+        let Some(remote) = self.writer.remote() else { return };
+        let (len, capacity, is_active) = remote.look();
+        self.input_len.set(len);
+        self.input_capacity.set(capacity);
+        if is_active {
+            self.active.set(Instant::now());
+        }
     }
 
     /// Gives the output's memory back, if it holds nothing.
     pub fn shrink(&self) {
         let mut out = self.out.borrow_mut();
         if out.is_empty() {
-            *out = BytesMut::new();
+            *out = Output::default();
         }
     }
 
     /// Bytes waiting for the client to read.
     pub fn unsent(&self) -> usize {
-        self.out.borrow().len()
+        self.out.borrow().len() + self.writer.unsent()
     }
 
     /// Bytes that the output's buffer takes.
@@ -249,19 +279,19 @@ impl Client {
 
     /// Of its socket.
     pub fn raw_fd(&self) -> i32 {
-        self.write.as_ref().as_raw_fd()
+        self.writer.raw_fd()
     }
 
     /// The socket takes more.
     pub async fn writable(&self) -> io::Result<()> {
-        self.write.writable().await
+        self.writer.writable().await
     }
 
     /// Ends the connection without sending more; its task does the rest.
     pub fn close(&self, reason: &'static str) {
         if self.closing.get().is_none() {
             self.closing.set(Some(reason));
-            self.wake.notify_one();
+            self.wake.wake();
         }
     }
 
@@ -272,11 +302,11 @@ impl Client {
 
     /// Wakes the connection's task.
     pub fn wake(&self) {
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
     /// Waits for [`Client::wake`].
     pub async fn woken(&self) {
-        self.wake.notified().await;
+        self.wake.woken().await;
     }
 }

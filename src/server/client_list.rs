@@ -117,6 +117,7 @@ pub fn line_of(client: &Client) -> String {
 /// One line. `asks`: the command that this client is just sending.
 fn line(text: &mut String, client: &Client, asks: Option<&Args<'_>>) {
     let now = Instant::now();
+    client.look();
     let age = now.duration_since(client.created).as_secs();
     let idle = now.duration_since(client.active.get()).as_secs();
     let (multi, multi_bytes) =

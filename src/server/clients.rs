@@ -6,6 +6,7 @@ use super::acl_log::AclLog;
 use super::client::Client;
 use super::control::Pause;
 use super::eviction::Eviction;
+use super::io::IoThreads;
 use super::monitor::Monitors;
 use super::pubsub::PubSub;
 use super::replicas::Replicas;
@@ -13,21 +14,22 @@ use super::stats::Stats;
 use super::stop::Stop;
 use super::tracking::Tracking;
 use super::upstream::Upstream;
+use super::writer::Writer;
 use crate::command::{Refusals, Reply};
 use crate::group::{Notice, Observer};
 use crate::keyspace::Event;
 use crate::node::{Clients, SnapshotNews};
 use slog::{Logger, info};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use tokio::net::tcp::OwnedWriteHalf;
 
 /// Spreads the numbers that this node gives its clients: nobody else chooses them.
 #[derive(Default)]
-struct IdHasher(u64);
+pub(super) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -58,6 +60,7 @@ pub struct ClientTable {
     pub(super) pause: Pause,
     pub(super) eviction: Eviction,
     pub(super) upstream: Upstream,
+    io: OnceCell<IoThreads>,
     stats: Rc<Stats>,
     logger: Logger,
 }
@@ -79,6 +82,7 @@ impl ClientTable {
             pause: Pause::default(),
             eviction: Eviction::default(),
             upstream: Upstream::default(),
+            io: OnceCell::new(),
             stats: Rc::default(),
             logger,
         })
@@ -94,9 +98,33 @@ impl ClientTable {
         self.len() == 0
     }
 
-    pub(super) fn add(&self, addr: SocketAddr, local_addr: SocketAddr, write: OwnedWriteHalf) -> Rc<Client> {
-        let id = self.next_id.replace(self.next_id.get() + 1);
-        let client = Rc::new(Client::new(id, addr, local_addr, write, &self.stats));
+    /// Leaves sockets to `count` threads from here on (`--io-threads`); to be called once at most.
+    pub fn start_io_threads(&self, count: usize) -> io::Result<()> {
+        if count > 0 {
+            let threads = IoThreads::start(count, &self.logger)?;
+            self.io.set(threads).map_err(|_| io::ErrorKind::AlreadyExists)?;
+        }
+        Ok(())
+    }
+
+    /// The threads that sockets are left to, if they are.
+    pub(super) fn io(&self) -> Option<&IoThreads> {
+        self.io.get()
+    }
+
+    /// The number of the next client.
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_id.replace(self.next_id.get() + 1)
+    }
+
+    pub(super) fn add(
+        &self,
+        id: u64,
+        addr: SocketAddr,
+        local_addr: SocketAddr,
+        writer: Writer,
+    ) -> Rc<Client> {
+        let client = Rc::new(Client::new(id, addr, local_addr, writer, &self.stats));
         self.clients.borrow_mut().insert(id, Rc::clone(&client));
         client
     }
@@ -122,6 +150,7 @@ impl ClientTable {
         let clients = self.clients.borrow();
         let mut all: Vec<_> = clients.values().filter(|client| client.closing().is_none()).cloned().collect();
         all.sort_unstable_by_key(|client| client.id);
+        all.iter().for_each(|client| client.look());
         all
     }
 
@@ -194,6 +223,26 @@ impl Clients for ClientTable {
         self.touch(client);
     }
 
+    fn replies(&self, replies: Vec<(u64, Reply)>) {
+        if self.pubsub.has_receivers() {
+            return replies.into_iter().for_each(|(ticket, reply)| self.reply(ticket, reply));
+        }
+        let clients = self.clients.borrow();
+        let mut last: Option<&Rc<Client>> = None; // those of one job come together
+        for (ticket, reply) in replies {
+            let found = last.filter(|client| client.id == ticket).or_else(|| clients.get(&ticket));
+            match found {
+                Some(client) if client.tracker.is_on() => self.reply(ticket, reply),
+                Some(client) => {
+                    client.accept(reply);
+                    self.touch(client);
+                }
+                None => self.answer_nobody(ticket, reply),
+            }
+            last = found;
+        }
+    }
+
     fn notice(&self, notice: Notice) {
         let touch = &mut |client: &Rc<Client>| self.touch(client);
         match notice.event {
@@ -230,6 +279,9 @@ impl Clients for ClientTable {
             if leftover || client.awaiting() == 0 && resume {
                 client.wake();
             }
+        }
+        if let Some(io) = self.io() {
+            io.hand_over();
         }
         // Its allocation serves again, unless a reply came in between.
         let mut slot = self.touched.borrow_mut();

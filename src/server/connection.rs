@@ -9,6 +9,7 @@ use super::config_command::Changes;
 use super::control::Unblock;
 use super::dispatch::Flow;
 use super::migrate::Moving;
+use super::reader::Reader;
 use super::replicas::{Replicas, Wishes};
 use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
@@ -17,14 +18,11 @@ use super::{Shared, TRY_AGAIN};
 use crate::command::{Command, ConnectionCommand, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
-use crate::resp::{Decoder, Limits, ProtocolError};
-use bytes::BytesMut;
+use crate::resp::{Limits, ProtocolError};
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
 
 /// How often a connection that waits looks at the status again.
 const WAIT_POLL: Duration = Duration::from_millis(5);
@@ -37,6 +35,8 @@ const UNBLOCKED: Reply = Reply::error("UNBLOCKED client unblocked via CLIENT UNB
 const FIRST_JOB_STEPS: usize = 512;
 /// Steps for which a job of more than one has room at first.
 const PIPELINED_STEPS: usize = 15;
+/// Of a write, the most for which it is taken that those behind it are as long.
+const PIPELINED_UNIT_BYTES: usize = 128;
 /// Steps of a job whose replies are expected to be very long.
 const MIN_JOB_STEPS: usize = 4;
 
@@ -78,9 +78,7 @@ pub struct Connection {
     pub(super) step_keys: Vec<(usize, StepKeys)>,
     /// Nothing more is parsed; the connection ends when all is sent.
     pub(super) quitting: bool,
-    decoder: Decoder,
-    input: BytesMut,
-    read_bytes: usize,
+    reader: Reader,
     /// Steps of the next job, at most: fewer while replies are long, because a job's
     /// replies come all at once, however slowly the client reads.
     max_steps: usize,
@@ -91,7 +89,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(client: Rc<Client>, shared: Rc<Shared>) -> Self {
+    pub fn new(client: Rc<Client>, shared: Rc<Shared>, reader: Reader) -> Self {
         let mut connection = Self {
             client,
             shared,
@@ -103,9 +101,7 @@ impl Connection {
             wrote_until: Cell::new(Some(0)),
             step_keys: Vec::new(),
             quitting: false,
-            decoder: Decoder::new(Limits::AUTHENTICATED),
-            input: BytesMut::new(),
-            read_bytes: limits::IDLE_BUFFER_BYTES,
+            reader,
             max_steps: FIRST_JOB_STEPS,
             last_steps: 0,
             held: None,
@@ -118,29 +114,31 @@ impl Connection {
 
     /// For what comes next.
     pub(super) fn set_limits(&mut self, limits: Limits) {
-        self.decoder.set_limits(limits);
+        self.reader.set_limits(limits);
     }
 
     /// Serves the connection to its end.
-    pub async fn run(mut self, mut read: OwnedReadHalf) {
+    pub async fn run(mut self) {
         let client = Rc::clone(&self.client);
         loop {
+            self.eof |= self.reader.is_at_end();
             self.advance();
             if client.replicates.get() {
-                return self.serve_replica(read).await;
+                return self.serve_replica().await;
             }
             let held_back = !self.may_parse();
             self.shared.clients.flush_monitors();
             let unsent = client.flush();
             client.writing.set(unsent);
+            client.watch(self.is_ending());
             let polls = self.wait.is_some() || self.waits_for_users();
-            if held_back && self.may_parse() {
+            if (held_back || self.reader.has_more()) && self.may_parse() {
                 continue; // what held it back is over, and nothing else would tell
             }
             if self.finished() {
                 break;
             }
-            self.make_room();
+            self.reader.make_room(&client);
             let reads = self.reads();
             if !reads {
                 client.resume.set(true); // it reads on when the job under way is answered
@@ -148,7 +146,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = client.woken() => {}
-                result = read.read_buf(&mut self.input), if reads => {
+                result = self.reader.read(), if reads => {
                     if !self.received(result) {
                         break;
                     }
@@ -157,6 +155,7 @@ impl Connection {
                     if result.is_err() {
                         break;
                     }
+                    tokio::task::yield_now().await; // the socket may take more again and again
                 }
                 () = poll_pause(), if polls => {}
             }
@@ -230,6 +229,7 @@ impl Connection {
             size_bytes += request.size_bytes();
             if job.steps.len() == 1 {
                 job.steps.reserve(PIPELINED_STEPS); // a pipeline: the second is not the last
+                job.body.reserve(PIPELINED_STEPS * job.body.len().min(PIPELINED_UNIT_BYTES));
             }
             let is_alone = self.client.control.begin_command();
             match self.dispatch(request, job) {
@@ -256,7 +256,7 @@ impl Connection {
         if let Some(request) = self.held.take() {
             return Ok(Some(request));
         }
-        match self.decoder.decode(&mut self.input) {
+        match self.reader.next() {
             Err(error) if pending => {
                 self.failed = Some(error);
                 Ok(None)
@@ -326,28 +326,7 @@ impl Connection {
             || self.client.control.awaits_room.get()
             || self.waits_for_users()
             || self.client.unsent() >= limits::OUTPUT_HIGH_WATER_BYTES;
-        !self.eof && !self.quitting && (!waits || self.input.len() < limits::READ_AHEAD_BYTES)
-    }
-
-    /// Room for the next read: little for a connection that sends little. A long bulk that
-    /// is arriving has had its room reserved by the decoder.
-    fn make_room(&mut self) {
-        let spare_bytes = self.input.capacity() - self.input.len();
-        let silent = spare_bytes > limits::IDLE_BUFFER_BYTES
-            && self.client.awaiting() == 0
-            && self.client.active.get().elapsed() >= SHRINK_AFTER;
-        if silent {
-            let mut smaller = BytesMut::with_capacity(self.input.len() + limits::IDLE_BUFFER_BYTES);
-            smaller.extend_from_slice(&self.input);
-            self.input = smaller;
-            self.read_bytes = limits::IDLE_BUFFER_BYTES;
-            self.client.shrink();
-        }
-        if self.input.capacity() - self.input.len() < self.read_bytes / 4 {
-            self.input.reserve(self.read_bytes);
-        }
-        self.client.input_len.set(self.input.len());
-        self.client.input_capacity.set(self.input.capacity());
+        !self.eof && !self.quitting && (!waits || !self.reader.is_full())
     }
 
     /// Whether the connection still stands.
@@ -358,9 +337,7 @@ impl Connection {
             Ok(received) => {
                 stats.add(&stats.net_input_bytes, received as u64);
                 self.client.active.set(Instant::now());
-                if self.input.len() == self.input.capacity() {
-                    self.read_bytes = (4 * self.read_bytes).min(limits::MAX_READ_BYTES);
-                }
+                self.reader.grow();
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return false,
@@ -368,17 +345,21 @@ impl Connection {
         true
     }
 
+    /// Whether it ends when all is answered and sent.
+    fn is_ending(&self) -> bool {
+        self.eof || self.quitting || self.shared.clients.shutting_down()
+    }
+
     fn finished(&self) -> bool {
         if self.client.closing().is_some() {
             return true;
         }
-        let ending = self.eof || self.quitting || self.shared.clients.shutting_down();
         let idle = self.client.awaiting() == 0
             && self.held.is_none()
             && self.failed.is_none()
             && self.wait.is_none()
             && self.client.unsent() == 0;
-        ending && idle || self.eof && self.is_paused()
+        self.is_ending() && idle || self.eof && self.is_paused()
     }
 }
 

@@ -15,7 +15,7 @@ use super::{config_command, control_command, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
-use crate::wire::units::{Args, put_command_unit};
+use crate::wire::units::Args;
 
 /// What comes after a request.
 pub enum Flow {
@@ -52,7 +52,7 @@ impl Connection {
     pub(super) fn dispatch(&mut self, mut request: Request, job: &mut Job) -> Flow {
         request.db = self.session.next_db();
         request.no_touch = self.client.no_touch.get();
-        let row = match command::resolve(&request.args()) {
+        let row = match command::resolve_request(&request) {
             Ok(row) => row,
             Err(error) => {
                 if let Some(row) = request.arg(0).and_then(command::lookup) {
@@ -61,6 +61,7 @@ impl Connection {
                 return self.refuse(&request, error, job);
             }
         };
+        request.row = Some(row);
         self.client.last_command.set(row.full_name);
         if self.has_to_wait_for_users(row) {
             return Flow::Hold(request);
@@ -97,7 +98,7 @@ impl Connection {
                 self.answer(TOO_LONG, job);
             }
             Handler::Write(_) => {
-                put_command_unit(&mut job.body, &request.args(), request.db);
+                request.put_unit(&mut job.body);
                 job.steps.push(Step::Write);
             }
             _ => {

@@ -172,7 +172,7 @@ fn server(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("lru_clock", now.as_secs() & 0xff_ffff);
     text.field("executable", std::env::current_exe().unwrap_or_default().display());
     text.field("config_file", "");
-    text.field("io_threads_active", 0);
+    text.field("io_threads_active", u8::from(shared.clients.io().is_some()));
 }
 
 fn clients(text: &mut Text, shared: &Shared, _: &NodeStatus) {
@@ -251,6 +251,7 @@ fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
 }
 
 fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
+    shared.clients.count_io();
     let stats = shared.clients.stats();
     let [commands, input, output] = stats.rates();
     text.field("total_connections_received", stats.connections_received.get());
@@ -282,6 +283,8 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("tracking_total_prefixes", tracking.total_prefixes());
     text.field("total_error_replies", stats.observer.errors().values().sum::<u64>());
     text.field("unexpected_error_replies", 0);
+    text.field("io_threaded_reads_processed", stats.io_reads.get());
+    text.field("io_threaded_writes_processed", stats.io_writes.get());
     text.field("max_pending_bytes", limits::MAX_PENDING_BYTES);
 }
 

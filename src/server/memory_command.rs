@@ -2,6 +2,7 @@
 //! what does not exist here are 0; one must never be made up.
 
 use super::Shared;
+use super::allocator;
 use super::stats::{self, resident_bytes};
 use crate::command::{MemoryCommand, Reply};
 use crate::limits::{DOCTOR_LEAST_BYTES, MAX_MALLOC_STATS_BYTES};
@@ -15,7 +16,7 @@ pub fn run(shared: &Shared, what: MemoryCommand) -> Reply {
             text.truncate(MAX_MALLOC_STATS_BYTES);
             Reply::Verbatim(text.as_slice().into())
         }
-        MemoryCommand::Purge => match stats::purge() {
+        MemoryCommand::Purge => match allocator::purge() {
             Ok(()) => Reply::Ok,
             Err(_) => Reply::error("ERR Error purging dirty pages"),
         },

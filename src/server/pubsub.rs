@@ -232,6 +232,11 @@ impl PubSub {
         self.receivers.borrow_mut().push_back(receivers);
     }
 
+    /// Whether [`PubSub::fill_in`] has something to put into a reply.
+    pub fn has_receivers(&self) -> bool {
+        !self.receivers.borrow().is_empty()
+    }
+
     /// The reply of the command that published the messages which were noted, with their numbers.
     pub fn fill_in(&self, mut reply: Reply) -> Reply {
         let mut receivers = self.receivers.borrow_mut();

@@ -25,6 +25,9 @@ pub struct Stats {
     pub commands_processed: Cell<u64>,
     pub net_input_bytes: Cell<u64>,
     pub net_output_bytes: Cell<u64>,
+    /// Of I/O threads.
+    pub io_reads: Cell<u64>,
+    pub io_writes: Cell<u64>,
     pub memory_peak_bytes: Cell<usize>,
     pub memory_startup_bytes: Cell<usize>,
     /// What [`lookups`] counted when it was last set back.
@@ -68,6 +71,8 @@ impl Default for Stats {
             commands_processed: Cell::default(),
             net_input_bytes: Cell::default(),
             net_output_bytes: Cell::default(),
+            io_reads: Cell::default(),
+            io_writes: Cell::default(),
             memory_peak_bytes: Cell::default(),
             memory_startup_bytes: Cell::new(read_memory().unwrap_or_default().allocated_bytes),
             lookups_before: Cell::default(),
@@ -91,6 +96,7 @@ impl Stats {
     /// `CONFIG RESETSTAT`: counts from nothing again.
     pub(super) fn reset(&self, shared: &Shared) {
         self.lookups_before.set(all_lookups(shared));
+        shared.clients.count_io();
         self.memory_peak_bytes.set(self.memory().allocated_bytes);
         for counter in [
             &self.connections_received,
@@ -98,6 +104,8 @@ impl Stats {
             &self.commands_processed,
             &self.net_input_bytes,
             &self.net_output_bytes,
+            &self.io_reads,
+            &self.io_writes,
         ] {
             counter.set(0);
         }
@@ -211,23 +219,6 @@ pub fn allocator_report() -> Vec<u8> {
     let mut text = Vec::new();
     stats_print(&mut text, options).expect("a vector takes what is written to it");
     text
-}
-
-/// Gives pages that the allocator holds back to the system: it does so at once when they may be
-/// held for no time, which is put back afterwards.
-pub fn purge() -> Result<(), tikv_jemalloc_ctl::Error> {
-    use tikv_jemalloc_ctl::{Access, AsName, arenas};
-    for arena in 0..arenas::narenas::read()? {
-        for decay in ["dirty_decay_ms", "muzzy_decay_ms"] {
-            let name = format!("arena.{arena}.{decay}\0");
-            // One that was never used has none.
-            let before: Result<isize, _> = name.name().update(0);
-            if let Ok(before) = before {
-                name.name().write(before)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Of the whole process, for [`cpu_seconds`].

@@ -19,6 +19,7 @@ mod raft;
 mod redirect;
 mod replicas;
 mod slow;
+mod threads;
 mod tracking;
 mod transactions;
 mod upstream;
@@ -68,14 +69,27 @@ fn config() -> ServerConfig {
     }
 }
 
+/// With sockets left to so many threads, all tests are to pass too.
+const IO_THREADS: &str = "BOWLINE_TEST_IO_THREADS";
+
 /// Runs `test` beside a server.
 fn serve<F: Future<Output = ()>>(config: ServerConfig, test: impl FnOnce(Harness) -> F) {
+    serve_with(std::env::var(IO_THREADS).map_or(0, |count| count.parse().expect("a number")), config, test);
+}
+
+/// The same, with sockets left to so many threads.
+fn serve_with<F: Future<Output = ()>>(
+    io_threads: usize,
+    config: ServerConfig,
+    test: impl FnOnce(Harness) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let clients = ClientTable::new(logger.clone());
+        clients.start_io_threads(io_threads).unwrap();
         let backend = FakeBackend::start(Rc::clone(&clients));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {

@@ -218,6 +218,7 @@ fn name(unit: &Unit<'_>) -> String {
             let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
             format!("set {}", names.join(" "))
         }
+        Unit::Part(it) => format!("{} bytes at {} of {}", it.bytes.len(), it.offset, it.total),
         Unit::Evict(victims) => format!("evict {} keys", victims.len()),
         Unit::Upstream(it) => format!("upstream {:?}", it.step).to_lowercase(),
     }

@@ -101,6 +101,12 @@ pub trait LogStore: Send {
     /// Forgets the entries up to and with `through`, which a durable snapshot covers.
     fn compact(&mut self, group: GroupId, through: u64) -> Result<(), StoreError>;
 
+    /// The same, but at most so much of it as takes milliseconds. Whether there is more of it to do, for
+    /// another such call.
+    fn compact_some(&mut self, group: GroupId, through: u64) -> Result<bool, StoreError> {
+        self.compact(group, through).map(|()| false)
+    }
+
     /// What the store did so far.
     fn status(&self) -> StoreStatus;
 

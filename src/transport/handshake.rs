@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// Raised when peers of different versions could misread each other.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 const NONCE_BYTES: usize = 16;
 /// Makes a dialler's proof useless as an acceptor's, and both useless elsewhere.

@@ -178,7 +178,18 @@ pub(crate) fn field_varint(bytes: &mut &[u8], field: u32, what: &'static str) ->
 }
 
 /// Takes a number off `bytes`; none if there is no whole one.
+#[inline]
 pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    match **bytes {
+        [byte @ ..0x80, ref rest @ ..] => {
+            *bytes = rest;
+            Some(u64::from(byte))
+        }
+        _ => take_long_varint(bytes),
+    }
+}
+
+fn take_long_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for (i, &byte) in bytes.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7f).checked_shl(7 * i as u32)?;
@@ -190,7 +201,11 @@ pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+#[inline]
 pub(crate) fn varint_len(value: u64) -> usize {
+    if value < 0x80 {
+        return 1; // nearly all; the division takes its time
+    }
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 

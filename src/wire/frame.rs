@@ -2,20 +2,16 @@
 //! payload. Raft's own messages and forwarded batches are not wrapped a second time.
 
 use super::WireError;
-use super::entry::{Batch, put_len_field};
+use super::entry::Batch;
 use super::proto::peer;
+use super::replication::{self, Plain};
 use bytes::{Buf, Bytes, BytesMut};
-use protobuf::Message as _;
 use raft::eraftpb;
 
 /// Length and checksum.
 pub const HEADER_BYTES: usize = 8;
 /// From here on, what ends a frame is shared instead of copied.
 const SHARED_BYTES: usize = 64 << 10;
-/// `entries` of an `eraftpb.Message`.
-const MESSAGE_ENTRIES: u32 = 7;
-/// `data` of an `eraftpb.Entry`.
-const ENTRY_DATA: u32 = 4;
 
 /// Which of a peer's connections a message takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,6 +82,8 @@ mod kind {
     pub const SNAPSHOT_RESULT: u8 = 13;
     pub const CHALLENGE: u8 = 14;
     pub const TRANSFER_LEADER: u8 = 15;
+    pub const APPEND: u8 = 16;
+    pub const APPEND_ACCEPTED: u8 = 17;
 }
 
 impl PeerMessage {
@@ -109,20 +107,37 @@ impl PeerMessage {
             Self::Forward(batch) => batch.body.len(),
             _ => 0,
         };
-        if len < SHARED_BYTES { 0 } else { len }
+        let is_plain = |message| replication::plain(message) == Some(Plain::Append);
+        match self {
+            _ if len < SHARED_BYTES => 0,
+            Self::Raft(message) if !is_plain(message) => 0,
+            _ => len,
+        }
     }
 }
 
 impl Frame {
+    /// So that a frame of every entry is written without growing its buffer again.
+    fn len_hint(&self) -> usize {
+        match self {
+            Self::Message(PeerMessage::Raft(message)) => HEADER_BYTES + 1 + replication::append_len(message),
+            _ => 0,
+        }
+    }
+
     /// Appends the frame, header and all.
     pub fn put(&self, out: &mut Vec<u8>) {
         let start = out.len();
+        out.reserve(self.len_hint());
         out.extend_from_slice(&[0; HEADER_BYTES]);
         match self {
             Self::Challenge(m) => put_message(out, kind::CHALLENGE, m),
             Self::Hello(m) => put_message(out, kind::HELLO, m),
             Self::Welcome(m) => put_message(out, kind::WELCOME, m),
-            Self::Message(PeerMessage::Raft(m)) => put_message(out, kind::RAFT, m),
+            Self::Message(PeerMessage::Raft(m)) => {
+                let data = put_raft(out, m);
+                out.extend_from_slice(&data);
+            }
             Self::Message(PeerMessage::Forward(batch)) => {
                 out.push(kind::FORWARD);
                 batch.put(out);
@@ -132,8 +147,14 @@ impl Frame {
             Self::Message(PeerMessage::ReadIndexResponse(m)) => {
                 put_message(out, kind::READ_INDEX_RESPONSE, m)
             }
-            Self::Message(PeerMessage::ReadRound(m)) => put_message(out, kind::READ_ROUND, m),
-            Self::Message(PeerMessage::ReadRoundAck(m)) => put_message(out, kind::READ_ROUND_ACK, m),
+            Self::Message(PeerMessage::ReadRound(m)) => {
+                out.push(kind::READ_ROUND);
+                replication::put_numbers(out, [m.term, m.round]);
+            }
+            Self::Message(PeerMessage::ReadRoundAck(m)) => {
+                out.push(kind::READ_ROUND_ACK);
+                replication::put_numbers(out, [m.term, m.round, m.promise_us]);
+            }
             Self::Message(PeerMessage::TransferLeader(m)) => put_message(out, kind::TRANSFER_LEADER, m),
             Self::SnapshotHeader(m) => put_message(out, kind::SNAPSHOT_HEADER, m),
             Self::SnapshotChunk(chunk) => {
@@ -161,11 +182,9 @@ impl Frame {
                 batch.put_head(out);
                 batch.body
             }
-            Self::Message(PeerMessage::Raft(mut message)) => {
-                let last = message.entries.pop().unwrap_or_default();
+            Self::Message(PeerMessage::Raft(message)) => {
                 out.extend_from_slice(&[0; HEADER_BYTES]);
-                put_message(out, kind::RAFT, &message);
-                put_last_entry(out, last)
+                put_raft(out, &message)
             }
             frame => {
                 frame.put(out);
@@ -204,14 +223,24 @@ impl Frame {
             kind::HELLO => Self::Hello(read_message(payload)?),
             kind::WELCOME => Self::Welcome(read_message(payload)?),
             kind::RAFT => Self::Message(PeerMessage::Raft(read_message(payload)?)),
+            kind::APPEND => Self::Message(PeerMessage::Raft(replication::read_append(payload)?)),
+            kind::APPEND_ACCEPTED => Self::Message(PeerMessage::Raft(replication::read_accepted(payload)?)),
             kind::FORWARD => Self::Message(PeerMessage::Forward(Batch::read(payload)?)),
             kind::FORWARD_REFUSED => Self::Message(PeerMessage::ForwardRefused(read_message(payload)?)),
             kind::READ_INDEX_REQUEST => Self::Message(PeerMessage::ReadIndexRequest(read_message(payload)?)),
             kind::READ_INDEX_RESPONSE => {
                 Self::Message(PeerMessage::ReadIndexResponse(read_message(payload)?))
             }
-            kind::READ_ROUND => Self::Message(PeerMessage::ReadRound(read_message(payload)?)),
-            kind::READ_ROUND_ACK => Self::Message(PeerMessage::ReadRoundAck(read_message(payload)?)),
+            kind::READ_ROUND => {
+                let [term, round] = replication::read_numbers(payload)?;
+                let asked = peer::ReadRound { term, round, ..Default::default() };
+                Self::Message(PeerMessage::ReadRound(asked))
+            }
+            kind::READ_ROUND_ACK => {
+                let [term, round, promise_us] = replication::read_numbers(payload)?;
+                let ack = peer::ReadRoundAck { term, round, promise_us, ..Default::default() };
+                Self::Message(PeerMessage::ReadRoundAck(ack))
+            }
             kind::TRANSFER_LEADER => Self::Message(PeerMessage::TransferLeader(read_message(payload)?)),
             kind::SNAPSHOT_HEADER => Self::SnapshotHeader(read_message(payload)?),
             kind::SNAPSHOT_CHUNK => Self::SnapshotChunk(payload.clone()),
@@ -224,22 +253,30 @@ impl Frame {
 
 /// Fills in the header of the frame that begins at `start` and goes on with `tail`.
 fn put_header(out: &mut [u8], start: usize, tail: &[u8]) {
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(&out[start + HEADER_BYTES..]), tail);
+    let mut checksum = crc32c::crc32c(&out[start + HEADER_BYTES..]);
+    if !tail.is_empty() {
+        checksum = crc32c::crc32c_append(checksum, tail);
+    }
     let len = (out.len() + tail.len() - start - 4) as u32;
     out[start..start + 4].copy_from_slice(&len.to_le_bytes());
     out[start + 4..start + HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// The last of a message's entries behind all its other fields, and its data behind all of
-/// the entry's: protobuf takes fields in any order. Returns the data, which is to follow.
-fn put_last_entry(out: &mut Vec<u8>, mut entry: eraftpb::Entry) -> Bytes {
-    let data = std::mem::take(&mut entry.data);
-    let mut rest = Vec::new();
-    entry.write_to_vec(&mut rest).expect("writing an entry to memory cannot fail");
-    put_len_field(&mut rest, ENTRY_DATA, data.len());
-    put_len_field(out, MESSAGE_ENTRIES, rest.len() + data.len());
-    out.extend_from_slice(&rest);
-    data
+/// Appends the message but for the data of its last entry, which comes back and is to follow.
+fn put_raft(out: &mut Vec<u8>, message: &eraftpb::Message) -> Bytes {
+    match replication::plain(message) {
+        Some(Plain::Append) => {
+            out.push(kind::APPEND);
+            replication::put_append(out, message);
+            return message.entries.last().map_or_else(Bytes::new, |last| last.data.clone());
+        }
+        Some(Plain::Accepted) => {
+            out.push(kind::APPEND_ACCEPTED);
+            replication::put_accepted(out, message);
+        }
+        None => put_message(out, kind::RAFT, message),
+    }
+    Bytes::new()
 }
 
 fn put_message(out: &mut Vec<u8>, kind: u8, message: &impl protobuf::Message) {
@@ -276,6 +313,12 @@ mod tests {
                 round: 9,
                 ..Default::default()
             })),
+            Frame::Message(PeerMessage::ReadRoundAck(peer::ReadRoundAck {
+                term: 7,
+                round: 9,
+                promise_us: 180_000,
+                ..Default::default()
+            })),
         ]
     }
 
@@ -297,32 +340,31 @@ mod tests {
     #[test]
     fn long_ends_are_shared_and_read_the_same() {
         let long = Bytes::from(vec![5; SHARED_BYTES]);
-        let entry = |index, data: &Bytes| eraftpb::Entry {
-            index,
-            term: 3,
-            data: data.clone(),
-            context: Bytes::from_static(b"context"),
-            ..Default::default()
-        };
+        let entry =
+            |index, data: &Bytes| eraftpb::Entry { index, term: 3, data: data.clone(), ..Default::default() };
         let append = |entries: Vec<eraftpb::Entry>| {
-            let mut append = eraftpb::Message { term: 7, commit: 8, priority: 9, ..Default::default() };
+            let mut append = eraftpb::Message { term: 7, commit: 8, ..Default::default() };
             append.set_msg_type(eraftpb::MessageType::MsgAppend);
             append.entries = entries.into();
             Frame::Message(PeerMessage::Raft(append))
         };
         let short = Bytes::from_static(b"short");
         let batch = Batch { origin: 1, boot: 2, seq: 3, body: long.clone() };
+        let with_context = eraftpb::Entry { context: Bytes::from_static(b"context"), ..entry(1, &long) };
         let shared = [
             append(vec![entry(1, &long)]),
             append(vec![entry(1, &long), entry(2, &short), entry(3, &long)]),
             Frame::Message(PeerMessage::Forward(batch)),
         ];
-        let copied = [append(vec![entry(1, &long), entry(2, &short)]), append(vec![])];
+        let copied =
+            [append(vec![entry(1, &long), entry(2, &short)]), append(vec![]), append(vec![with_context])];
         for (frames, tail) in [(&shared[..], &long), (&copied[..], &Bytes::new())] {
             for frame in frames {
                 let mut bytes = vec![0xee; 3]; // of a frame before it
                 let shared = frame.clone().put_sharing(&mut bytes);
                 assert_eq!(&shared, tail);
+                let Frame::Message(message) = frame else { panic!("all of these are messages") };
+                assert_eq!(message.shared_len(), tail.len());
                 bytes.extend_from_slice(&shared);
                 let mut input = BytesMut::from(&bytes[3..]);
                 assert_eq!(Frame::take(&mut input, 1 << 20).unwrap().as_ref(), Some(frame));

@@ -2,20 +2,28 @@
 //! command on every node, so both are done by hand, without allocation beyond the
 //! caller's buffer. The bytes are protobuf's; the tests hold them against the generated code.
 
+mod calls;
 mod evict;
+mod part;
 mod settings;
 mod upstream;
 
+pub use calls::{put_call_unit, put_command_unit, put_transaction_unit};
 pub use evict::{Victim, put_evict_unit};
+pub use part::{Part, part_of, put_part_unit};
 pub use settings::put_settings_unit;
 
 use super::WireError;
 use super::entry::{field_bytes, field_varint, put_len_field, put_varint_field, varint_len};
 use crate::limits::DATABASES;
+use calls::{read_command, read_transaction};
 use smallvec::SmallVec;
 
 /// The arguments of one command, borrowed from the buffer they arrived in. `args[0]` is the name.
-pub type Args<'a> = SmallVec<[&'a [u8]; 6]>;
+pub type Args<'a> = SmallVec<[&'a [u8]; INLINE_ARGS]>;
+
+/// Arguments that a call may have without an allocation.
+pub const INLINE_ARGS: usize = 6;
 
 /// One unit of a body: atomic, and answered by one reply.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +53,8 @@ pub enum Unit<'a> {
     Evict(Vec<Victim<'a>>),
     /// What comes from the Redis that the cluster follows.
     Upstream(Upstream<'a>),
+    /// A piece of a body.
+    Part(Part<'a>),
 }
 
 /// A command and the database that it works in.
@@ -117,55 +127,10 @@ const BOOTSTRAP: u32 = 4;
 const MEMBERSHIP: u32 = 5;
 const SETTINGS: u32 = 6;
 const EVICT: u32 = 7;
+const PART: u32 = 8;
 
 fn sized(len: usize) -> usize {
     1 + varint_len(len as u64) + len
-}
-
-fn command_len(args: &[&[u8]], db: u32) -> usize {
-    let args: usize = args.iter().map(|arg| sized(arg.len())).sum();
-    args + if db == 0 { 0 } else { 1 + varint_len(u64::from(db)) }
-}
-
-fn put_command(out: &mut Vec<u8>, args: &[&[u8]], db: u32) {
-    for arg in args {
-        put_len_field(out, 1, arg.len());
-        out.extend_from_slice(arg);
-    }
-    if db != 0 {
-        put_varint_field(out, 2, u64::from(db));
-    }
-}
-
-/// Appends a command to a body.
-pub fn put_command_unit(out: &mut Vec<u8>, args: &[&[u8]], db: u32) {
-    let len = command_len(args, db);
-    out.reserve(sized(sized(len)));
-    put_len_field(out, UNIT, sized(len));
-    put_len_field(out, COMMAND, len);
-    put_command(out, args, db);
-}
-
-/// Appends a transaction to a body.
-pub fn put_transaction_unit(out: &mut Vec<u8>, watches: &[Watch<'_>], commands: &[Command<'_>]) {
-    let mut inner = Vec::new();
-    for watch in watches {
-        let mut bytes = Vec::with_capacity(watch.key.len() + 24);
-        put_len_field(&mut bytes, 1, watch.key.len());
-        bytes.extend_from_slice(watch.key);
-        for (field, value) in [(2, watch.revision), (3, watch.seen_at), (4, u64::from(watch.db))] {
-            if value != 0 {
-                put_varint_field(&mut bytes, field, value);
-            }
-        }
-        put_len_field(&mut inner, 1, bytes.len());
-        inner.extend_from_slice(&bytes);
-    }
-    for command in commands {
-        put_len_field(&mut inner, 2, command_len(&command.args, command.db));
-        put_command(&mut inner, &command.args, command.db);
-    }
-    put_wrapped(out, TRANSACTION, &inner);
 }
 
 /// Appends a registration to a body.
@@ -178,7 +143,7 @@ pub fn put_register_unit(out: &mut Vec<u8>, register: &Register<'_>) {
         put_len_field(&mut inner, field, bytes.len());
         inner.extend_from_slice(bytes);
     }
-    put_wrapped(out, REGISTER, &inner);
+    put_wrapped(out, REGISTER, &[&inner]);
 }
 
 /// Appends the bootstrap to a body.
@@ -201,7 +166,7 @@ pub fn put_bootstrap_unit(
         put_len_field(&mut inner, 4, password.len());
         inner.extend_from_slice(password.as_bytes());
     }
-    put_wrapped(out, BOOTSTRAP, &inner);
+    put_wrapped(out, BOOTSTRAP, &[&inner]);
 }
 
 /// Appends a wish for other members to a body.
@@ -218,13 +183,14 @@ pub fn put_membership_unit(out: &mut Vec<u8>, membership: &Membership<'_>) {
             inner.extend_from_slice(text.as_bytes());
         }
     }
-    put_wrapped(out, MEMBERSHIP, &inner);
+    put_wrapped(out, MEMBERSHIP, &[&inner]);
 }
 
-fn put_wrapped(out: &mut Vec<u8>, kind: u32, inner: &[u8]) {
-    put_len_field(out, UNIT, sized(inner.len()));
-    put_len_field(out, kind, inner.len());
-    out.extend_from_slice(inner);
+fn put_wrapped(out: &mut Vec<u8>, kind: u32, inner: &[&[u8]]) {
+    let len = inner.iter().map(|piece| piece.len()).sum();
+    put_len_field(out, UNIT, sized(len));
+    put_len_field(out, kind, len);
+    inner.iter().for_each(|piece| out.extend_from_slice(piece));
 }
 
 /// The units of a body, in order. Ends after the first error.
@@ -245,6 +211,10 @@ impl<'a> Iterator for Units<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
+        }
+        if let Some((command, rest)) = calls::read_short(self.rest) {
+            self.rest = rest;
+            return Some(Ok(Unit::Command(command)));
         }
         let unit = field_bytes(&mut self.rest, UNIT, "unit").and_then(read_unit);
         if unit.is_err() {
@@ -268,58 +238,14 @@ fn read_unit(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {
         MEMBERSHIP => Ok(Unit::Membership(read_membership(inner)?)),
         SETTINGS => settings::read_settings(inner),
         EVICT => evict::read_evict(inner),
+        PART => part::read_part_unit(inner),
         Upstream::FIELD => Ok(Unit::Upstream(Upstream::read(inner)?)),
         _ => Err(WireError::new("kind of unit")),
     }
 }
 
-fn read_command(mut bytes: &[u8]) -> Result<Command<'_>, WireError> {
-    let mut command = Command::default();
-    while !bytes.is_empty() {
-        match super::entry::next_field(&mut bytes, "command")? {
-            (1, value) => command.args.push(value.bytes("argument")?),
-            (2, value) => {
-                command.db = database(value.varint("database")?)?;
-            }
-            _ => return Err(WireError::new("command")),
-        }
-    }
-    if command.args.is_empty() {
-        return Err(WireError::new("command without a name"));
-    }
-    Ok(command)
-}
-
 fn database(number: u64) -> Result<u32, WireError> {
     u32::try_from(number).ok().filter(|&db| db < DATABASES as u32).ok_or(WireError::new("database"))
-}
-
-fn read_transaction(mut bytes: &[u8]) -> Result<Transaction<'_>, WireError> {
-    let mut transaction = Transaction::default();
-    while !bytes.is_empty() {
-        match super::entry::next_field(&mut bytes, "transaction")? {
-            (1, value) => transaction.watches.push(read_watch(value.bytes("watch")?)?),
-            (2, value) => transaction.commands.push(read_command(value.bytes("command")?)?),
-            _ => return Err(WireError::new("transaction")),
-        }
-    }
-    Ok(transaction)
-}
-
-fn read_watch(mut bytes: &[u8]) -> Result<Watch<'_>, WireError> {
-    let mut watch = Watch::default();
-    while !bytes.is_empty() {
-        match super::entry::next_field(&mut bytes, "watch")? {
-            (1, value) => watch.key = value.bytes("watch")?,
-            (2, value) => watch.revision = value.varint("watch")?,
-            (3, value) => watch.seen_at = value.varint("watch")?,
-            (4, value) => {
-                watch.db = database(value.varint("watch")?)?;
-            }
-            _ => return Err(WireError::new("watch")),
-        }
-    }
-    Ok(watch)
 }
 
 fn read_bootstrap(mut rest: &[u8]) -> Result<Unit<'_>, WireError> {

@@ -3,6 +3,7 @@
 use crate::harness::client::request;
 use crate::harness::load::Load;
 use crate::harness::{Cluster, Setup, Value, eventually};
+use bowline::transport::PROTOCOL;
 use bowline::wire::frame::{Frame, Lane};
 use bowline::wire::proto::peer;
 use bytes::BytesMut;
@@ -39,7 +40,7 @@ fn read_frame(stream: &mut TcpStream) -> Frame {
 
 fn hello(to: u64) -> peer::Hello {
     peer::Hello {
-        protocol: 1,
+        protocol: PROTOCOL,
         from: 1 + to % 3,
         to,
         cluster_id: vec![7; 16],

@@ -108,6 +108,11 @@ impl Cluster {
                 let batch = Batch { origin: id(from), boot: id(boot), seq: id(seq), body: body.into() };
                 self.input(id(to), Input::Peer { from: id(from), message: PeerMessage::Forward(batch) }, out);
             }
+            ["split", least, part] => self
+                .nodes
+                .values_mut()
+                .filter_map(|node| node.group.as_mut())
+                .for_each(|group| group.split_jobs(id(least) as usize, id(part) as usize)),
             ["pending"] => self.pending(out),
             ["status"] => self.status(out),
             ["costs"] => self.costs(out),
@@ -137,6 +142,11 @@ impl Cluster {
 
     fn group(&self, id: u64) -> Option<&Group> {
         self.nodes.get(&id)?.group.as_ref()
+    }
+
+    /// For what goes on within a turn.
+    pub fn group_mut(&mut self, id: u64) -> &mut Group {
+        self.node(id).group.as_mut().expect("a node that runs")
     }
 
     fn start(&mut self, id: u64) {

@@ -1,5 +1,5 @@
 //! A whole RDB file, as a redis-server loads it, written piece by piece from the pieces of a
-//! snapshot. It must never hold more than the piece at hand.
+//! snapshot. It must never hold more than the piece at hand, or one long string.
 
 use super::{VERSION, crc64, opcode, put_value, strings, type_of};
 use crate::keyspace::codec::{self, Row};
@@ -12,6 +12,8 @@ pub struct FileWriter {
     checksum: u64,
     /// The database that was named last.
     selected: Option<usize>,
+    /// Of a long string whose key has not come yet.
+    pieces: Vec<u8>,
 }
 
 impl FileWriter {
@@ -32,9 +34,10 @@ impl FileWriter {
 
     /// The keys of a `snapshot.Keys`; how many there were.
     pub fn keys(&mut self, mut keys: &[u8], out: &mut Vec<u8>) -> Result<u64, WireError> {
-        self.sum(out, |out, selected| {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let count = self.sum(out, |out, selected| {
             let (mut db, mut count) = (0, 0);
-            while let Some(row) = codec::next_row(&mut keys)? {
+            while let Some(row) = codec::next_row(&mut keys, &mut pieces)? {
                 match row {
                     Row::Database(number) => db = number,
                     Row::Tombstone { .. } => {}
@@ -56,7 +59,9 @@ impl FileWriter {
                 }
             }
             Ok(count)
-        })
+        });
+        self.pieces = pieces;
+        count
     }
 
     /// The end of the file.

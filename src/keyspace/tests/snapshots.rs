@@ -41,6 +41,33 @@ fn a_snapshot_is_what_was_there_at_its_begin_whatever_is_written_meanwhile() {
 }
 
 #[test]
+fn a_write_during_a_snapshot_pays_for_its_own_key_only_and_once() {
+    let mut keyspace = Keyspace::new(HASH_KEY);
+    let names = (0..).map(|i| format!("key:{i}").into_bytes());
+    let of_one: Vec<_> = names.filter(|name| keyspace.hash(name).partition() == 7).take(20).collect();
+    for key in &of_one {
+        keyspace.edit(0, key, 1).set(Value::string(&[b'v'; 1000]), 0);
+    }
+    let hash = keyspace.state_hash();
+    keyspace.snapshot_begin();
+    let untouched = keyspace.edit(0, &of_one[0], 1).item().is_some();
+    assert!(untouched && keyspace.snapshot_bytes() == 0, "nothing has changed yet");
+    for round in 0..5 {
+        keyspace.edit(0, &of_one[1], 1).set(Value::string(b"w"), round);
+        let bytes = keyspace.snapshot_bytes();
+        assert!((1000..2500).contains(&bytes), "{bytes} bytes were kept of one key");
+    }
+    keyspace.edit(0, &of_one[1], 1).remove();
+    keyspace.edit(0, &of_one[2], 1).remove();
+    keyspace.edit(0, &of_one[2], 1).set(Value::string(b"again"), 0);
+    let mut chunks = Vec::new();
+    while let Some(chunk) = keyspace.snapshot_next(1) {
+        chunks.push(chunk);
+    }
+    assert_eq!(restored(&chunks, &Keyspace::new(HASH_KEY), 20).state_hash(), hash);
+}
+
+#[test]
 fn chunks_are_what_the_generated_code_reads() {
     use crate::wire::proto::snapshot as generated;
     let mut keyspace = Keyspace::new(HASH_KEY);

@@ -43,8 +43,12 @@ fn a_file_holds_what_was_there_at_its_beginning() {
     let long = "long ".repeat(300);
     for db in [0, 3, 15] {
         for i in 0..300 {
-            let (key, value) =
-                (format!("key{i}"), if i % 3 == 0 { i.to_string() } else { format!("{i}{long}") });
+            let value = match i {
+                77 => long.repeat(300), // in pieces
+                _ if i % 3 == 0 => i.to_string(),
+                _ => format!("{i}{long}"),
+            };
+            let key = format!("key{i}");
             let deadline_ms = if i % 5 == 0 { NOW_MS + 1000 + i } else { 0 };
             let mut body = Vec::new();
             units::put_command_unit(&mut body, &[b"SET", key.as_bytes(), value.as_bytes()], db);

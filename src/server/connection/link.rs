@@ -11,8 +11,6 @@ use slog::{info, warn};
 use std::future::pending;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often a link looks at what time alone changes.
@@ -33,7 +31,7 @@ struct Transfer {
 
 impl Connection {
     /// Serves the replica to the end of its connection.
-    pub(super) async fn serve_replica(mut self, mut read: OwnedReadHalf) {
+    pub(super) async fn serve_replica(mut self) {
         let client = Rc::clone(&self.client);
         let Some(replica) = self.shared.clients.replicas.find(&client) else { return };
         let mut transfer: Option<Transfer> = None;
@@ -44,15 +42,17 @@ impl Connection {
             self.begin_transfer(&replica, &mut transfer);
             let unsent = client.flush();
             client.writing.set(unsent);
+            client.watch(true);
+            self.eof |= self.reader.is_at_end();
             if self.is_over(&replica) {
                 break;
             }
-            self.make_room();
+            self.reader.make_room(&client);
             let sends = transfer.is_some() && client.unsent() < limits::OUTPUT_HIGH_WATER_BYTES;
             tokio::select! {
                 biased;
                 () = client.woken() => {}
-                result = read.read_buf(&mut self.input) => {
+                result = self.reader.read() => {
                     if !self.received(result) {
                         break;
                     }

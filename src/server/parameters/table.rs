@@ -3,6 +3,7 @@
 
 use super::{Grammar, Holder, Row, Source};
 use crate::limits;
+use crate::server::io::IoThreads;
 use crate::server::{Shared, consistency, info, upstream};
 
 const NOT_HERE: &str = "bowline has nothing that it would concern";
@@ -35,6 +36,15 @@ fn appendonly(shared: &Shared) -> String {
 
 fn appendfsync(shared: &Shared) -> String {
     if is_durable(shared) { "always" } else { "no" }.to_owned()
+}
+
+/// As Redis counts them: the thread that carries commands out is one of them.
+fn io_threads(shared: &Shared) -> String {
+    (1 + shared.clients.io().map_or(0, IoThreads::len)).to_string()
+}
+
+fn io_threads_do_reads(shared: &Shared) -> String {
+    if shared.clients.io().is_some() { "yes" } else { "no" }.to_owned()
 }
 
 fn is_durable(shared: &Shared) -> bool {
@@ -196,8 +206,8 @@ pub static ROWS: &[Row] = &[
     row("hll-sparse-max-bytes", Grammar::Size(0, i64::MAX as u64), Holder::Fixed(Source::Text("3000"), REPLICAS)),
     row("hz", Grammar::Int(0, i32::MAX as i64), Holder::Hint("10")),
     row("ignore-warnings", Grammar::Text, Holder::Hint("")),
-    row("io-threads", Grammar::Int(1, 128), Holder::Immutable(Source::Text("1"))),
-    row("io-threads-do-reads", Grammar::YesNo, Holder::Immutable(Source::Text("no"))),
+    row("io-threads", Grammar::Int(1, 128), Holder::Immutable(Source::Of(io_threads))),
+    row("io-threads-do-reads", Grammar::YesNo, Holder::Immutable(Source::Of(io_threads_do_reads))),
     row("jemalloc-bg-thread", Grammar::YesNo, Holder::Hint("yes")),
     Row { is_hidden: true, ..row("key-load-delay", Grammar::Int(i32::MIN as i64, i32::MAX as i64), Holder::Fixed(Source::Text("0"), NOT_HERE)) },
     row("latency-monitor-threshold", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.observer().latency_threshold_ms)),

@@ -101,6 +101,7 @@ fn a_replica_is_sent_the_keys_and_then_what_changes() {
         replica.expect(streamed("DEL c / INCR n")).await;
         // What it says is heard, and not answered; it is no ordinary client any more.
         replica.send("REPLCONF ACK 100\r\nREPLCONF GETACK *\r\nSYNC\r\n\n").await;
+        assert!(comes_true(|| harness.clients.replicas.all()[0].acknowledged.get() == 100).await);
         let mut other = harness.connect().await;
         other.send("INFO replication\r\n").await;
         let info = other.text().await;

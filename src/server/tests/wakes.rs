@@ -76,7 +76,7 @@ fn reply_len(size: usize) -> usize {
 
 #[test]
 fn one_held_back_by_its_output_goes_on_when_all_of_it_is_sent_at_once() {
-    serve(config(), |harness| async move {
+    serve_with(0, config(), |harness| async move {
         let mut peer = harness.connect().await;
         peer.ask("PING", "+PONG ").await;
         let client = harness.newest();
@@ -98,7 +98,6 @@ fn a_value_that_is_on_its_way_is_read_on_when_what_came_before_is_answered() {
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;
         peer.ask("PING", "+PONG ").await;
-        let client = harness.newest();
         harness.backend.paused.set(true);
         let value = "v".repeat(4 * limits::READ_AHEAD_BYTES);
         peer.send("GET a\r\n").await;
@@ -108,7 +107,7 @@ fn a_value_that_is_on_its_way_is_read_on_when_what_came_before_is_answered() {
         let (mut read, mut write) = peer.0.split();
         let send = write.write_all(rest.as_bytes());
         let receive = async {
-            assert!(comes_true(|| client.input_len.get() >= limits::READ_AHEAD_BYTES).await);
+            assert!(comes_true(|| harness.newest().input_len.get() >= limits::READ_AHEAD_BYTES).await);
             harness.backend.go_on();
             assert!(comes_true(|| harness.jobs() == 3).await, "the value is read to its end");
             let mut replies = [0; 15];

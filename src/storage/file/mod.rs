@@ -261,23 +261,29 @@ impl FileLog {
         Ok(())
     }
 
-    fn drop_through(&mut self, group: GroupId, through: u64) -> Result<(), StoreError> {
+    /// Moves the start of the log, and takes out one segment before it. Whether there is another.
+    fn drop_some(&mut self, group: GroupId, through: u64) -> Result<bool, StoreError> {
         let shape = self.shapes.entry(group).or_default();
-        let Some(base) = shape.compact(group, through)? else { return Ok(()) };
-        let state = LogBatch { hard_state: shape.hard_state.clone(), reset: Some(base), entries: Vec::new() };
-        self.loaded.remove(&group);
-        self.put_record(|pieces| pieces.put_batch(STATE, group, &state))?;
-        while let Some(oldest) = self.older.front() {
-            let needed = |(group, last): (&GroupId, &u64)| {
-                *last > self.shapes.get(group).map_or(0, |it| it.base.index)
-            };
-            if oldest.last_index.iter().any(needed) {
-                break;
-            }
-            let Some(oldest) = self.older.pop_front() else { break };
+        if let Some(base) = shape.compact(group, through)? {
+            let hard_state = shape.hard_state.clone();
+            let state = LogBatch { hard_state, reset: Some(base), entries: Vec::new() };
+            self.loaded.remove(&group);
+            self.put_record(|pieces| pieces.put_batch(STATE, group, &state))?;
+        }
+        if self.oldest_is_needed() {
+            return Ok(false);
+        }
+        if let Some(oldest) = self.older.pop_front() {
             self.retire(&oldest.name, Some(oldest.capacity))?;
         }
-        Ok(())
+        Ok(!self.oldest_is_needed())
+    }
+
+    /// False only if there is a segment behind it as well: the active one stays.
+    fn oldest_is_needed(&self) -> bool {
+        let base = |group: &GroupId| self.shapes.get(group).map_or(0, |it| it.base.index);
+        let is_needed = |oldest: &Segment| oldest.last_index.iter().any(|(group, last)| *last > base(group));
+        self.older.front().is_none_or(is_needed)
     }
 
     /// Runs a change, unless an earlier one failed.
@@ -309,7 +315,17 @@ impl LogStore for FileLog {
     }
 
     fn compact(&mut self, group: GroupId, through: u64) -> Result<(), StoreError> {
-        self.guarded(|log| log.drop_through(group, through))
+        while self.compact_some(group, through)? {}
+        Ok(())
+    }
+
+    fn compact_some(&mut self, group: GroupId, through: u64) -> Result<bool, StoreError> {
+        let mut has_more = false;
+        self.guarded(|log| {
+            has_more = log.drop_some(group, through)?;
+            Ok(())
+        })?;
+        Ok(has_more)
     }
 
     fn status(&self) -> StoreStatus {

@@ -30,7 +30,7 @@ pub fn put_evict_unit<'a>(out: &mut Vec<u8>, victims: impl IntoIterator<Item = V
         put_len_field(&mut inner, 1, bytes.len());
         inner.extend_from_slice(&bytes);
     }
-    put_wrapped(out, EVICT, &inner);
+    put_wrapped(out, EVICT, &[&inner]);
 }
 
 pub(super) fn read_evict(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {

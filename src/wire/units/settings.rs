@@ -14,7 +14,7 @@ pub fn put_settings_unit(out: &mut Vec<u8>, settings: &[(&str, &[u8])]) {
             inner.extend_from_slice(bytes);
         }
     }
-    put_wrapped(out, SETTINGS, &inner);
+    put_wrapped(out, SETTINGS, &[&inner]);
 }
 
 pub(super) fn read_settings(mut bytes: &[u8]) -> Result<Unit<'_>, WireError> {

@@ -6,6 +6,7 @@ use protobuf::Message;
 
 const VICTIMS: [Victim<'static>; 2] =
     [Victim { key: b"old", revision: 900, db: 0 }, Victim { key: b"k", revision: 1, db: 15 }];
+const PART_OF_IT: Part<'static> = Part { offset: 1 << 20, total: 3 << 20, bytes: &[7; 200] };
 fn upstream<'a>() -> Upstream<'a> {
     let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 2 };
     let key = LoadedKey { key: b"k", value: &[0; 300], deadline_ms: 1 << 40, db: 15 };
@@ -31,6 +32,7 @@ fn sample() -> Vec<u8> {
     put_settings_unit(&mut body, &[("notify-keyspace-events", b"KEA"), ("x", b"y")]);
     put_upstream_unit(&mut body, &upstream());
     put_evict_unit(&mut body, VICTIMS);
+    put_part_unit(&mut body, &PART_OF_IT);
     body
 }
 
@@ -38,7 +40,7 @@ fn sample() -> Vec<u8> {
 fn the_generated_code_reads_the_same() {
     let body = sample();
     let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
-    assert_eq!(parsed.get_units().len(), 9);
+    assert_eq!(parsed.get_units().len(), 10);
     assert_eq!(parsed.get_units()[0].get_command().get_args()[2], b"");
     assert_eq!(parsed.get_units()[1].get_command().get_db(), 3);
     let transaction = parsed.get_units()[2].get_transaction();
@@ -57,19 +59,44 @@ fn the_generated_code_reads_the_same() {
         (victims[0].get_key(), victims[0].get_revision(), victims[1].get_db()),
         (&b"old"[..], 900, 15)
     );
+    assert_eq!(parsed.get_units()[9].get_part().get_total(), 3 << 20);
     assert_eq!(parsed.write_to_bytes().unwrap(), body);
+}
+
+#[test]
+fn calls_of_every_length_are_what_the_generated_code_reads_and_writes() {
+    let bytes = [b'x'; 200];
+    for len in (0..=200).chain([0x3fff, 0x4000]) {
+        for (count, db) in [(1, 0), (2, 0), (INLINE_ARGS, 0), (INLINE_ARGS + 1, 0), (40, 0), (2, 1)] {
+            let mut args: Vec<&[u8]> = (0..count).map(|i| &bytes[..i % 3]).collect();
+            let last = bytes.repeat(len / bytes.len() + 1);
+            args[count - 1] = &last[..len];
+            let mut body = Vec::new();
+            put_command_unit(&mut body, &args, db);
+            put_command_unit(&mut body, &[b"INCR", b"n"], 0); // what is behind it
+            let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
+            assert_eq!(parsed.get_units()[0].get_command().get_args(), args, "{count} {len}");
+            assert_eq!(parsed.write_to_bytes().unwrap(), body, "{count} {len}");
+            let read: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
+            let command = |args: &[&'static [u8]]| Command { args: Args::from_slice(args), db: 0 };
+            let expected = Command { args: Args::from_slice(&args), db };
+            assert_eq!(read[..1], [Unit::Command(expected)], "{count} {len}");
+            assert_eq!(read[1..], [Unit::Command(command(&[b"INCR", b"n"]))], "{count} {len}");
+        }
+    }
 }
 
 #[test]
 fn what_was_put_is_read() {
     let body = sample();
     let units: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
-    assert_eq!(units.len(), 9);
+    assert_eq!(units.len(), 10);
     let Unit::Membership(membership) = &units[5] else { panic!("{:?}", units[5]) };
     assert_eq!((membership.change, membership.node, membership.peer_addr), (Change::REPLACE, 4, "a:2"));
     assert_eq!(units[6], Unit::Settings(vec![("notify-keyspace-events", b"KEA"), ("x", b"y")]));
     assert_eq!(units[7], Unit::Upstream(upstream()));
     assert_eq!(units[8], Unit::Evict(VICTIMS.to_vec()));
+    assert_eq!(units[9], Unit::Part(PART_OF_IT));
     let Unit::Command(command) = &units[0] else { panic!("{:?}", units[0]) };
     assert_eq!(command.args.as_slice(), [b"SET".as_slice(), b"k", b""]);
     let Unit::Transaction(transaction) = &units[2] else { panic!("{:?}", units[2]) };
@@ -86,4 +113,15 @@ fn every_cut_and_every_flipped_byte_is_an_error_or_another_value() {
         flipped[cut] ^= 0xff;
         let _ = Units::new(&flipped).count();
     }
+}
+
+#[test]
+fn a_part_is_known_by_standing_alone() {
+    let mut body = Vec::new();
+    put_part_unit(&mut body, &PART_OF_IT);
+    assert_eq!(part_of(&body), Some(PART_OF_IT));
+    assert_eq!(part_of(&sample()), None);
+    assert_eq!(part_of(b""), None);
+    body.extend_from_slice(&sample());
+    assert_eq!(part_of(&body), None);
 }

@@ -1,10 +1,8 @@
 //! The unit by which the link to an upstream Redis (`REPLICAOF`) changes the state: `entry.Upstream`.
 //! It must never be taken for a client's: each carries the token of the link that made it.
 
-use super::{
-    Command, command_len, put_command, put_len_field, put_varint_field, put_wrapped, sized, varint_len,
-};
-use super::{database, read_command};
+use super::calls::{command_len, put_command, read_command};
+use super::{Command, database, put_len_field, put_varint_field, put_wrapped, sized, varint_len};
 use crate::wire::WireError;
 use crate::wire::entry::next_field;
 
@@ -141,9 +139,13 @@ pub fn put_upstream_unit(out: &mut Vec<u8>, unit: &Upstream<'_>) {
     }
     put_numbers(&mut inner, &[(FROM, unit.from), (TO, unit.to), (DB, u64::from(unit.db))]);
     for command in &unit.commands {
-        put_len_field(&mut inner, COMMANDS, command_len(&command.args, command.db));
-        put_command(&mut inner, &command.args, command.db);
+        put_len_field(
+            &mut inner,
+            COMMANDS,
+            command_len(command.args.iter().map(|arg| arg.len()), command.db),
+        );
+        put_command(&mut inner, command.args.iter().copied(), command.db);
     }
     unit.keys.iter().for_each(|key| key.put(&mut inner));
-    put_wrapped(out, UPSTREAM, &inner);
+    put_wrapped(out, UPSTREAM, &[&inner]);
 }

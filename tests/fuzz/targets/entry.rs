@@ -9,7 +9,8 @@ use bowline::wire::entry::{Batch, decode, encode};
 use bowline::wire::proto::entry as generated;
 use bowline::wire::units::{
     self, Transaction, Unit, Units, Watch, put_bootstrap_unit, put_command_unit, put_evict_unit,
-    put_membership_unit, put_register_unit, put_settings_unit, put_transaction_unit, put_upstream_unit,
+    put_membership_unit, put_part_unit, put_register_unit, put_settings_unit, put_transaction_unit,
+    put_upstream_unit,
 };
 use bytes::Bytes;
 use protobuf::Message as _;
@@ -24,6 +25,7 @@ fn put(out: &mut Vec<u8>, unit: &Unit<'_>) {
         }
         Unit::Membership(membership) => put_membership_unit(out, membership),
         Unit::Settings(settings) => put_settings_unit(out, settings),
+        Unit::Part(part) => put_part_unit(out, part),
         Unit::Evict(victims) => put_evict_unit(out, victims.iter().copied()),
         Unit::Upstream(upstream) => put_upstream_unit(out, upstream),
     }
