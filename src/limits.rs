@@ -149,6 +149,9 @@ pub const MAX_PROMOTION_LAG_ENTRIES: u64 = 1000;
 /// the others to elect and commit what lets them do without it, should the leader die just then.
 pub const REMOVED_LINGERS_ELECTIONS: u64 = 5;
 
+/// For how long a node that heard of its removal from a peer goes on: its clients hear of it.
+pub const REMOVED_TELLS_MS: u64 = 500;
+
 /// Default of `maxclients`. Beyond: `ERR max number of clients reached`, then closed.
 pub const MAX_CLIENTS: usize = 10_000;
 

@@ -40,7 +40,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use walk::Walk;
@@ -115,6 +115,8 @@ struct Shared {
     transport: OnceCell<Transport>,
     /// The transport has something that it was not told to let out.
     has_unsent: Cell<bool>,
+    /// When a peer said that this node was removed, of which its own log knows nothing yet.
+    told_removed: Cell<Option<Instant>>,
     clients: OnceCell<Rc<dyn Clients>>,
     snapshot_store: Arc<dyn SnapshotStore>,
     snapshot_thread: SnapshotThread,

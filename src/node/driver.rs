@@ -88,6 +88,7 @@ impl Node {
                 tokio::task::yield_now().await;
                 tokio::task::yield_now().await;
                 shared.input(Input::Tick);
+                shared.end_if_removed();
             }
         });
         let shared = self.shared.clone();

@@ -1,6 +1,6 @@
 //! What the transport asks of a node: who may connect, and where arriving messages go.
 
-use super::Shared;
+use super::{NodeError, Shared};
 use super::snapshots;
 use crate::group::Input;
 use crate::limits;
@@ -9,6 +9,7 @@ use crate::wire::NodeId;
 use crate::wire::frame::PeerMessage;
 use crate::wire::proto::peer::{Hello, Welcome};
 use raft::eraftpb::Message;
+use std::time::{Duration, Instant};
 
 /// What a node that was removed is told, by others and by itself.
 pub(super) fn removed(node: NodeId) -> String {
@@ -42,6 +43,15 @@ impl Shared {
             self.wake.notify_one();
         }
         true
+    }
+
+    /// Ends this node if it was removed and its own log does not say so, once clients that wait for just
+    /// that have been told.
+    pub(super) fn end_if_removed(&self) {
+        let patience = Duration::from_millis(limits::REMOVED_TELLS_MS);
+        if self.told_removed.get().is_some_and(|since| since.elapsed() >= patience) {
+            self.stop_with(NodeError::Refused(removed(self.node_id)));
+        }
     }
 }
 
@@ -107,8 +117,14 @@ impl Inbound for Shared {
         // A node that knows that it was removed ends by itself: those who do not know yet may need
         // its answers until then.
         let knows = self.group.borrow().machine().members().removed().contains(&self.node_id);
-        if !welcome.get_refusal().is_empty() && welcome.get_field_final() && !knows {
-            self.stop_with(super::NodeError::Refused(welcome.get_refusal().to_owned()));
+        if welcome.get_refusal().is_empty() || !welcome.get_field_final() || knows {
+            return;
+        }
+        if welcome.get_refusal() == removed(self.node_id) {
+            let since = self.told_removed.get().unwrap_or_else(Instant::now);
+            self.told_removed.set(Some(since));
+        } else {
+            self.stop_with(NodeError::Refused(welcome.get_refusal().to_owned()));
         }
     }
 

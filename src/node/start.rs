@@ -110,6 +110,7 @@ impl Node {
             data_dir: RefCell::new(data_dir),
             transport: OnceCell::new(),
             has_unsent: Cell::new(false),
+            told_removed: Cell::new(None),
             clients: OnceCell::new(),
             snapshot_store,
             snapshot_thread,

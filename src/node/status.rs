@@ -151,8 +151,13 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
     let machine = group.machine();
     let disk = shared.disk.borrow().status();
     let conf_state = group.log().conf_state();
-    let (members, wished) = members_of(shared, &status, machine, conf_state);
+    let (mut members, wished) = members_of(shared, &status, machine, conf_state);
     let messages = messages_total(shared);
+    let mut removed: Vec<NodeId> = machine.members().removed().iter().copied().collect();
+    if shared.told_removed.get().is_some() {
+        members.retain(|member| member.id != shared.node_id);
+        removed.push(shared.node_id);
+    }
     NodeStatus {
         node_id: shared.node_id,
         cluster_id: machine.cluster_id(),
@@ -171,7 +176,7 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         wished,
         is_joint: !status.voters_outgoing.is_empty(),
         waits: status.membership_waits.unwrap_or_default(),
-        removed: machine.members().removed().iter().copied().collect(),
+        removed,
         first_voters: machine.members().first_voters().to_vec(),
         keys: std::array::from_fn(|db| {
             let keyspace = machine.keyspace();
