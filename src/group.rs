@@ -87,8 +87,8 @@ pub struct Group {
     knows_term: Cell<u64>,
     /// Committed and not applied: empty between inputs.
     committed: Vec<Entry>,
-    /// Numbers of the persists that are not on disk yet.
-    unpersisted: VecDeque<u64>,
+    /// Numbers of the persists that are not on disk yet, and whether they hold a new term or vote.
+    unpersisted: VecDeque<(u64, bool)>,
     settled: bool,
     registering: bool,
     /// An entry that only moves the clock is under way.

@@ -4,6 +4,10 @@
 mod long;
 
 pub use long::*;
+mod io;
+
+pub use io::*;
+
 use std::time::Duration;
 
 /// Longest bulk string of a request (`proto-max-bulk-len`). Beyond: Redis's protocol error,
@@ -48,19 +52,6 @@ pub const MAX_READ_BYTES: usize = 64 << 10;
 
 /// Bytes of a connection's buffer while it is silent.
 pub const IDLE_BUFFER_BYTES: usize = 1 << 10;
-
-/// Replies longer than this are handed to an I/O thread as they are; shorter ones are copied into
-/// the batch of the turn.
-pub const IO_COPIED_BYTES: usize = 16 << 10;
-
-/// Bytes that such a batch keeps room for when it is empty.
-pub const IO_KEPT_BATCH_BYTES: usize = 1 << 20;
-
-/// Sockets that an I/O thread hears of in one turn; the others have theirs in the next.
-pub const IO_EVENTS: usize = 1024;
-
-/// Most threads that `--io-threads` names, as in Redis. Beyond: refused at the start.
-pub const MAX_IO_THREADS: usize = 128;
 
 /// A connection's buffer above this is given back as soon as it is empty.
 pub const KEPT_BUFFER_BYTES: usize = 64 << 10;

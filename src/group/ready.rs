@@ -28,10 +28,13 @@ impl Group {
         log.entries = ready.take_entries();
         self.raft.mut_store().append(&log.entries);
         self.snapshots.log_grew(&log.entries);
+        let mut is_new_term = false;
         if let Some(hard_state) = ready.hs() {
+            let before = self.raft.store().hard_state();
+            is_new_term = (before.term, before.vote) != (hard_state.term, hard_state.vote);
             self.raft.mut_store().set_hard_state(hard_state.clone());
         }
-        let send_after = self.promises(ready.take_persisted_messages());
+        let send_after = self.promises(ready.take_persisted_messages(), is_new_term);
         let mut committed = ready.take_committed_entries();
         // The commit index alone is not worth a write: it goes along with the next one. But a
         // node that forgets a change of the membership may wait for ever for a vote of one that
@@ -43,7 +46,7 @@ impl Group {
         }
         let number = ready.number();
         self.raft.advance_append_async(ready);
-        self.persist(Persist { number, log, send_after });
+        self.persist(Persist { number, log, send_after }, is_new_term);
         self.committed.append(&mut committed);
     }
 
@@ -62,7 +65,7 @@ impl Group {
         }
     }
 
-    fn persist(&mut self, mut persist: Persist) {
+    fn persist(&mut self, mut persist: Persist, is_new_term: bool) {
         if persist.log.is_empty() && self.unpersisted.is_empty() {
             // Everything before it is on disk already.
             self.raft.on_persist_ready(persist.number);
@@ -73,12 +76,12 @@ impl Group {
             self.raft.on_persist_ready(persist.number);
             self.effects.send_now.append(&mut persist.send_after);
         }
-        self.unpersisted.push_back(persist.number);
+        self.unpersisted.push_back((persist.number, is_new_term));
         self.effects.persists.push(persist);
     }
 
     pub(super) fn persisted(&mut self, number: u64) {
-        while self.unpersisted.front().is_some_and(|&waiting| waiting <= number) {
+        while self.unpersisted.front().is_some_and(|&(waiting, _)| waiting <= number) {
             self.unpersisted.pop_front();
         }
         self.raft.on_persist_ready(number);
@@ -99,8 +102,20 @@ impl Group {
         }
     }
 
-    fn promises(&self, messages: Vec<Message>) -> Vec<(NodeId, PeerMessage)> {
-        messages.into_iter().map(|message| (message.to, PeerMessage::Raft(message))).collect()
+    /// What must not leave before the write of its moment, nor before earlier ones. raft-rs holds back
+    /// whatever a follower says; but the answer to a heartbeat promises nothing once its term is
+    /// durable, and a leader that misses it because entries are long on their way to a disk steps down.
+    fn promises(&mut self, messages: Vec<Message>, is_new_term: bool) -> Vec<(NodeId, PeerMessage)> {
+        let term_is_durable = !is_new_term && self.unpersisted.iter().all(|(_, is_new)| !is_new);
+        let mut promises = Vec::with_capacity(messages.len());
+        for message in messages {
+            if term_is_durable && message.get_msg_type() == MessageType::MsgHeartbeatResponse {
+                self.send_now(message);
+            } else {
+                promises.push((message.to, PeerMessage::Raft(message)));
+            }
+        }
+        promises
     }
 
     /// Raft has taken a leader's snapshot: its state, restored before, takes our state's place.

@@ -77,6 +77,7 @@ scripts! {
     stale_leader
     transactions
     expiry
+    slow_disk
     snapshots
     snapshots_apart
     installed_not_synced

@@ -17,6 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Most persists that share one sync. More wait for the next.
 const MAX_BATCHES_A_SYNC: usize = 256;
+/// Bytes of entries after which no more share a sync: what is long is acknowledged piece by piece.
+const MOST_BYTES_A_SYNC: usize = 4 << 20;
 
 enum Work {
     Write { number: u64, group: GroupId, batch: LogBatch },
@@ -127,7 +129,7 @@ impl Disk {
 
     /// Whether these writes had better be made at once, by [`Self::write_now`].
     pub fn is_quick<'a>(&self, mut writes: impl Iterator<Item = &'a LogWrite>) -> bool {
-        let bytes = |write: &LogWrite| write.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
+        let bytes = |write: &LogWrite| entry_bytes(&write.entries);
         self.shared.queued.load(Ordering::Acquire) == 0
             && writes
                 .try_fold(0, |sum, write| Some(sum + bytes(write)).filter(|it| *it <= MOST_INLINE_BYTES))
@@ -186,6 +188,10 @@ impl Disk {
     }
 }
 
+fn entry_bytes(entries: &[raft::eraftpb::Entry]) -> usize {
+    entries.iter().map(|entry| entry.data.len()).sum()
+}
+
 fn batch(log: LogWrite) -> LogBatch {
     let reset = log.reset.map(|point| LogBase { index: point.index, term: point.term });
     LogBatch { hard_state: log.hard_state, reset, entries: log.entries }
@@ -213,11 +219,16 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<
             shared.queued.fetch_add(1, Ordering::Release);
             taken += 1;
         }
-        for work in first.into_iter().chain(queue.try_iter().take(MAX_BATCHES_A_SYNC)) {
+        let (mut first, mut bytes) = (first, 0);
+        while taken <= MAX_BATCHES_A_SYNC
+            && bytes < MOST_BYTES_A_SYNC
+            && let Some(work) = first.take().or_else(|| queue.try_recv().ok())
+        {
             taken += 1;
             match work {
                 Work::Write { number, group, batch } => {
                     through = Some(number);
+                    bytes += entry_bytes(&batch.entries);
                     if !batch.is_empty() {
                         batches.push((group, batch));
                     }

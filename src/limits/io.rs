@@ -1,0 +1,15 @@
+//! The bounds of what passes between the node's thread and I/O threads. This module must never hold
+//! anything but constants.
+
+/// Replies longer than this are handed to an I/O thread as they are; shorter ones are copied into
+/// the batch of the turn.
+pub const IO_COPIED_BYTES: usize = 16 << 10;
+
+/// Bytes that such a batch keeps room for when it is empty.
+pub const IO_KEPT_BATCH_BYTES: usize = 1 << 20;
+
+/// Sockets that an I/O thread hears of in one turn; the others have theirs in the next.
+pub const IO_EVENTS: usize = 1024;
+
+/// Most threads that `--io-threads` names, as in Redis. Beyond: refused at the start.
+pub const MAX_IO_THREADS: usize = 128;
