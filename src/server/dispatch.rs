@@ -2,16 +2,12 @@
 //! when, and the rules of `MULTI`. Replies keep the order of the requests: what is answered
 //! here waits as a `Step::Ready` behind steps that are not answered yet.
 
-use super::access;
-use super::acl_commands;
 use super::connection::{Capture, Connection};
-use super::databases;
-use super::debug;
 use super::eviction::Room;
 use super::exec::Unfinished;
 use super::session::{Session, Transaction};
 use super::tracking::Tracking;
-use super::{config_command, control_command, local};
+use super::{access, acl_commands, config_command, control_command, databases, debug, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
 use crate::limits;
