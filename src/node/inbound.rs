@@ -1,7 +1,7 @@
 //! What the transport asks of a node: who may connect, and where arriving messages go.
 
-use super::{NodeError, Shared};
 use super::snapshots;
+use super::{NodeError, Shared};
 use crate::group::Input;
 use crate::limits;
 use crate::transport::{ChunkSink, Identity, Inbound, Refusal};
