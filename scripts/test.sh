@@ -15,6 +15,7 @@ usage: scripts/test.sh
 
 Runs, each with the seconds that it took:
   library     cargo test of the library, with debug assertions
+  threads     the server's tests again, with --io-threads
   processes   cargo test of tests/, with debug assertions, apart from those below
   build       cargo build --release
   bad days    tests/cluster.rs and tests/failures.rs against target/release/bowline, because
@@ -126,6 +127,7 @@ trap 'rm -f "$summary"' EXIT
 say 'tools'
 install_tools
 stage library cargo test --lib --bins
+stage threads env BOWLINE_TEST_IO_THREADS=2 cargo test --lib server::
 stage processes processes
 stage build cargo build --release
 stage 'bad days' bad_days
