@@ -77,6 +77,8 @@ pub struct StoreStatus {
     pub kind: &'static str,
     /// Bytes that the log takes on disk, spare segments included.
     pub disk_bytes: u64,
+    /// Of these, bytes of spare segments, which hold nothing.
+    pub spare_bytes: u64,
     /// Files of the log, spare segments included.
     pub files: u64,
     /// Calls of `write` and `compact` that reached the disk.

@@ -173,7 +173,10 @@ impl NodeDisk {
 
     /// Bytes of the log's files.
     pub fn log_bytes(&self) -> u64 {
-        self.stores.as_ref().map_or(0, |stores| stores.0.status().disk_bytes)
+        self.stores.as_ref().map_or(0, |stores| {
+            let status = stores.0.status();
+            status.disk_bytes - status.spare_bytes
+        })
     }
 
     /// The newest snapshot, all of it.

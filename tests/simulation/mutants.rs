@@ -31,7 +31,7 @@ fn a_wiped_disk_that_claims_to_be_settled_is_caught() {
 
 #[test]
 fn forged_read_rounds_are_caught() {
-    is_caught(Broken::ForgedReadRounds, 50);
+    is_caught(Broken::ForgedReadRounds, 250);
 }
 
 #[cfg(feature = "mutants")]
@@ -54,7 +54,7 @@ mod product {
         deduplication_off: DedupOff within 20;
         vote_not_persisted: VoteNotPersisted within 20;
         snapshot_without_membership: SnapshotWithoutMembership within 10;
-        commit_of_a_stale_term: CommitOfStaleTerm within 20;
+        commit_of_a_stale_term: CommitOfStaleTerm within 400;
         compaction_off_by_one: CompactionOffByOne within 10;
         configuration_change_twice: ConfigChangeTwice within 20;
         once_every_time: OnceEveryTime within 10;

@@ -115,8 +115,8 @@ impl Node {
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut group = Group::new(config, recovered, &logger).map_err(|error| error.to_string())?;
         group.limit_appends(profile.append_bytes);
-        if profile.append_bytes < 1_000 {
-            group.split_jobs(60, 25); // many jobs leave in parts
+        if profile.splits_jobs {
+            group.split_jobs(60, 25);
         }
         self.clock_ms = group.machine().clock_ms();
         self.group = Some(group);

@@ -53,6 +53,8 @@ pub struct Profile {
     pub log_cache_bytes: usize,
     pub segment_bytes: u64,
     pub append_bytes: u64,
+    /// Nearly all jobs leave in parts.
+    pub splits_jobs: bool,
     pub drop: f64,
     pub repeat: f64,
     pub reorder: f64,
@@ -84,6 +86,7 @@ impl Profile {
             log_cache_bytes: rng.random_range(4_000..60_000),
             segment_bytes: rng.random_range(1..=8) * 8192,
             append_bytes: [0, 200, 1_000, 1 << 20][rng.random_range(0..4)],
+            splits_jobs: false,
             drop: often(rng, 0.5, 0.1),
             repeat: often(rng, 0.4, 0.1),
             reorder: often(rng, 0.5, 0.3),
@@ -96,6 +99,7 @@ impl Profile {
             skew: [0, 20, 50, 1000 - SLOWEST_CLOCK][rng.random_range(0..4)],
             weights: std::array::from_fn(|_| rng.random_range(0..10)),
         };
+        profile.splits_jobs = profile.append_bytes < 1_000;
         profile.raise(Fault::Heal, 2);
         profile.provoke(broken);
         profile
@@ -136,7 +140,7 @@ impl Profile {
                 self.fault_every_us = 200_000;
             }
             Mutant::CommitOfStaleTerm => {
-                self.append_bytes = 0;
+                (self.append_bytes, self.splits_jobs) = (0, false);
                 self.many_elections();
                 self.raise(Fault::Crash, 20);
                 self.fault_every_us = 300_000;

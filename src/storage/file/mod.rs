@@ -332,9 +332,11 @@ impl LogStore for FileLog {
         let active = self.active.iter().map(|(segment, _)| segment.capacity);
         let live: u64 = self.older.iter().map(|segment| segment.capacity).chain(active).sum();
         let files = self.older.len() + usize::from(self.active.is_some()) + self.spares.len();
+        let spare_bytes = self.spares.len() as u64 * self.segment_bytes;
         StoreStatus {
             kind: "file",
-            disk_bytes: live + self.spares.len() as u64 * self.segment_bytes,
+            disk_bytes: live + spare_bytes,
+            spare_bytes,
             files: files as u64,
             writes: self.writes,
             syncs: self.syncs,

@@ -344,6 +344,7 @@ impl LogStore for SledLog {
         StoreStatus {
             kind: "sled",
             disk_bytes: self.data_file.metadata().map_or(0, |metadata| metadata.len()),
+            spare_bytes: 0,
             files: 1,
             writes: self.writes,
             syncs: self.syncs,
