@@ -213,9 +213,10 @@ impl World {
             let node = &self.nodes[id as usize - 1];
             let Some(group) = node.group.as_ref() else { continue };
             let disk_bytes = node.disk.log_bytes();
-            // Twice what makes a snapshot due is kept at most, and as much again comes while one is made; who
-            // began early as a follower may have half as much more before the next, as a leader.
-            let bound = 5 * group.snapshot_bytes().max(self.profile.snapshot_min_log_bytes);
+            // Of what makes a snapshot due twice as much is kept at most, and as much again comes while one is
+            // made; who began early as a follower may have half as much more before the next, as a leader.
+            // And a short entry, which counts with its data and 32 bytes, takes a whole sector.
+            let bound = 8 * group.snapshot_bytes().max(self.profile.snapshot_min_log_bytes);
             if disk_bytes > bound + 4 * self.profile.segment_bytes + 65_536 {
                 let (glance, snapshot_bytes) = (group.glance(), group.snapshot_bytes());
                 return Err(format!(
