@@ -3,6 +3,7 @@
 //! one seeded loop can run whole clusters of it.
 
 mod advance;
+mod ahead;
 mod apply;
 mod commits;
 mod config;

@@ -18,6 +18,7 @@ mod edit;
 mod events;
 mod eviction;
 mod hash;
+mod look_ahead;
 mod partition;
 mod propagation;
 mod random;

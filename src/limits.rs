@@ -1,12 +1,11 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
+mod io;
 mod long;
 
-pub use long::*;
-mod io;
-
 pub use io::*;
+pub use long::*;
 
 use std::time::Duration;
 

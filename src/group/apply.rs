@@ -1,6 +1,7 @@
 //! Committed entries, into the machine; answers to those whose commands they hold; and the
 //! reads that were waiting for them.
 
+use super::ahead::{JobsAhead, UnitsAhead};
 use super::effects::Notice;
 use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
@@ -11,7 +12,7 @@ use crate::machine::{Joined, Verdict};
 use crate::mutant::{self, Mutant};
 use crate::wire::WireError;
 use crate::wire::entry::{self, BatchRef};
-use crate::wire::units::{Unit, Units, Watch};
+use crate::wire::units::{Unit, Watch};
 use raft::RawNode;
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType};
 
@@ -120,7 +121,8 @@ impl Group {
         if is_own {
             return self.apply_own(body, jobs, missing);
         }
-        for unit in Units::new(body) {
+        let mut units = UnitsAhead::new(body);
+        while let Some(unit) = units.next(&self.machine) {
             self.apply_unit(&unit?, 0);
         }
         Ok(())
@@ -139,20 +141,20 @@ impl Group {
     /// Applies a batch of this node's own: its jobs' steps, reads between writes included,
     /// in their order.
     fn apply_own(&mut self, body: &[u8], jobs: Vec<JobSteps>, missing: &Reply) -> Result<(), WireError> {
-        let mut units = Units::new(body);
+        let mut units = UnitsAhead::new(body);
         self.observer.begin();
         self.effects.replies.reserve(jobs.iter().map(|job| job.steps.len()).sum());
         for job in jobs {
             for step in job.steps {
                 let reply = match step {
                     Step::Purge => {
-                        if let Some(unit) = units.next() {
+                        if let Some(unit) = units.next(&self.machine) {
                             self.machine.execute(&unit?);
                             self.note_events(job.ticket);
                         }
                         continue;
                     }
-                    Step::Write => match units.next() {
+                    Step::Write => match units.next(&self.machine) {
                         Some(unit) => self.apply_unit(&unit?, job.ticket),
                         None => missing.clone(), // the number was used by a batch that had been given up
                     },
@@ -169,7 +171,7 @@ impl Group {
                 }
             }
         }
-        for unit in units {
+        while let Some(unit) = units.next(&self.machine) {
             self.apply_unit(&unit?, 0); // whoever asked for it was given up on
         }
         self.purge_rest();
@@ -267,7 +269,8 @@ impl Group {
             self.observer.begin();
             self.is_stirred = true; // some may have to be submitted
         }
-        for job in jobs {
+        let mut jobs = JobsAhead::new(jobs);
+        while let Some(job) = jobs.next(&self.machine) {
             self.answer_job(job);
         }
     }

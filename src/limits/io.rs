@@ -13,3 +13,6 @@ pub const IO_EVENTS: usize = 1024;
 
 /// Most threads that `--io-threads` names, as in Redis. Beyond: refused at the start.
 pub const MAX_IO_THREADS: usize = 128;
+
+/// Keys of the commands that come next, looked up together before they are carried out.
+pub const LOOK_AHEAD: usize = 32;

@@ -104,6 +104,11 @@ impl Machine {
         watches.iter().all(|watch| self.state.keyspace.watch_holds(watch, self.clock_ms))
     }
 
+    /// The commands of these likely keys will be carried out next: only their speed depends on it.
+    pub fn look_ahead<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        self.state.keyspace.look_ahead(keys);
+    }
+
     /// How many keys reads have found, and how many they have not; not part of the state.
     pub fn lookups(&self) -> (u64, u64) {
         self.lookups.get()

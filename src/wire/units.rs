@@ -203,6 +203,17 @@ impl<'a> Units<'a> {
     pub fn new(body: &'a [u8]) -> Self {
         Self { rest: body }
     }
+
+    /// Of the units that come next what is likely to be a key in database 0: the second argument of
+    /// short commands. Ends at whatever else comes.
+    pub fn likely_keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.rest;
+        std::iter::from_fn(move || {
+            let (key, behind) = calls::peek_key(rest)?;
+            rest = behind;
+            Some(key)
+        })
+    }
 }
 
 impl<'a> Iterator for Units<'a> {

@@ -106,6 +106,19 @@ pub(super) fn read_short(body: &[u8]) -> Option<(Command<'_>, &[u8])> {
     (inner.is_empty() && !command.args.is_empty()).then_some((command, rest))
 }
 
+/// The second argument of such a command; and what is behind the command. Whatever is not of this
+/// shape may be given as something else than it is.
+#[inline]
+pub(super) fn peek_key(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [TAG_OF_UNIT, unit_len @ ..ONE_BYTE_LEN, _, _, _, name_len @ ..ONE_BYTE_LEN, rest @ ..] = body else {
+        return None;
+    };
+    let [TAG_OF_ARG, key_len @ ..ONE_BYTE_LEN, rest @ ..] = rest.get(usize::from(*name_len)..)? else {
+        return None;
+    };
+    Some((rest.get(..usize::from(*key_len))?, body.get(2 + usize::from(*unit_len)..)?))
+}
+
 pub(super) fn read_command(mut bytes: &[u8]) -> Result<Command<'_>, WireError> {
     let mut command = Command::default();
     while !bytes.is_empty() {

@@ -109,9 +109,11 @@ fn every_cut_and_every_flipped_byte_is_an_error_or_another_value() {
     for cut in 0..body.len() {
         // Must end, and must not panic; a cut between units is a shorter body.
         let _ = Units::new(&body[..cut]).count();
+        let _ = Units::new(&body[cut..]).likely_keys().count();
         let mut flipped = body.clone();
         flipped[cut] ^= 0xff;
         let _ = Units::new(&flipped).count();
+        let _ = Units::new(&flipped).likely_keys().count();
     }
 }
 
@@ -124,4 +126,20 @@ fn a_part_is_known_by_standing_alone() {
     assert_eq!(part_of(b""), None);
     body.extend_from_slice(&sample());
     assert_eq!(part_of(&body), None);
+}
+
+#[test]
+fn likely_keys_are_those_of_the_short_commands_at_the_front() {
+    let mut body = Vec::new();
+    for (i, value_bytes) in [0, 1, 100, 120, 200].into_iter().enumerate() {
+        let (key, value) = (format!("key:{i}"), vec![7; value_bytes]);
+        put_command_unit(&mut body, &[b"SET", key.as_bytes(), &value], 0);
+    }
+    put_command_unit(&mut body, &[b"PING"], 0);
+    put_command_unit(&mut body, &[b"GET", b"key:6"], 0);
+    let keys: Vec<_> = Units::new(&body).likely_keys().map(|key| String::from_utf8_lossy(key)).collect();
+    assert_eq!(keys, ["key:0", "key:1", "key:2"]);
+    let mut behind = Units::new(&body);
+    behind.by_ref().nth(5).unwrap().unwrap();
+    assert_eq!(behind.likely_keys().collect::<Vec<_>>(), [b"key:6"]);
 }
