@@ -9,7 +9,6 @@
 //! in log order, so replicas agree; the order *within* a table may differ between replicas
 //! and must never reach the state.
 
-mod blob;
 mod codec;
 mod database;
 mod deadlines;
@@ -34,7 +33,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use blob::Blob;
+pub use crate::collections::Blob;
+pub use crate::collections::parse_i64;
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use eviction::{Chooser, EvictionPolicy, Victim};
@@ -44,7 +44,7 @@ pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
 pub use usage::CountingPace;
-pub use value::{StringValue, Value, parse_i64};
+pub use value::{StringValue, Value};
 
 use crate::limits::DATABASES;
 use crate::wire::units::Watch;

@@ -2,6 +2,7 @@
 //! docs/ARCHITECTURE.md draws the modules and the arrows between them; `tests/tidy.rs`
 //! holds them.
 
+pub mod collections;
 pub mod command;
 pub mod config;
 pub mod group;

@@ -16,8 +16,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("mutant", &[]),
     ("history", &[]), // judges what clients saw; knows nothing of the server
     ("wire", &[]),
-    ("keyspace", &[]),
-    ("command", &["keyspace"]),
+    ("collections", &[]),
+    ("keyspace", &["collections"]),
+    ("command", &["keyspace", "collections"]),
     ("machine", &["command", "keyspace"]),
     ("group", &["machine", "command", "keyspace"]),
     ("resp", &["command", "keyspace"]), // the replies and the strings in them
@@ -46,7 +47,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const KNOWN_TO_ALL: &[&str] = &["wire", "limits", "mutant"];
 
 /// Modules that must come to the same result on every replica and in every simulation.
-const PURE: &[&str] = &["wire", "limits", "keyspace", "command", "machine", "group", "history"];
+const PURE: &[&str] =
+    &["wire", "limits", "collections", "keyspace", "command", "machine", "group", "history"];
 /// What they must not name, as the beginning of a path.
 const IMPURE_PATHS: &[&str] =
     &["tokio", "std::fs", "std::net", "std::thread", "std::process", "std::env", "rand", "getrandom", "sled"];

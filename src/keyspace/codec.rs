@@ -2,8 +2,9 @@
 //! It must never write the same key in two ways: the state hash is taken over these bytes.
 
 use super::partition::{Entry, Item, PARTITIONS};
-use super::value::{Form, IntBytes, StringValue};
+use super::value::{Form, StringValue};
 use super::{Blob, Value};
+use crate::collections::IntBytes;
 use crate::limits::DATABASES;
 use crate::wire::WireError;
 use crate::wire::entry::{next_field, put_len_field, put_varint_field, varint_len};

@@ -17,7 +17,7 @@ mod strings;
 mod tests;
 
 use super::Value;
-use super::value::IntBytes;
+use crate::collections::IntBytes;
 pub use file::FileWriter;
 use strings::Reader;
 use thiserror::Error;

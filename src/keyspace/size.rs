@@ -3,6 +3,7 @@
 
 use super::partition::{Entry, Item};
 use super::{Blob, StringValue, Value};
+use crate::collections::allocated;
 
 /// A pointer and a byte of tag in a table, which is filled to 7/8 at most, and half that after
 /// it has grown.
@@ -11,15 +12,6 @@ const SLOT_BYTES: usize = 13;
 const DEADLINE_BYTES: usize = 24;
 /// The counters in front of what is shared.
 const SHARED_BYTES: usize = 16;
-
-/// A request of the allocator, rounded up to its size class: four classes each time it doubles.
-fn allocated(bytes: usize) -> usize {
-    match bytes {
-        0 => 0,
-        1..=128 => bytes.next_multiple_of(16),
-        _ => bytes.next_multiple_of(bytes.next_power_of_two() / 8),
-    }
-}
 
 fn heap_bytes(bytes: &[u8]) -> usize {
     if bytes.len() <= Blob::INLINE_BYTES { 0 } else { allocated(bytes.len() + SHARED_BYTES) }
@@ -43,13 +35,6 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_those_of_the_allocator() {
-        for (asked, given) in [(0, 0), (1, 16), (80, 80), (81, 96), (128, 128), (129, 160), (1025, 1280)] {
-            assert_eq!(allocated(asked), given, "{asked}");
-        }
-    }
 
     #[test]
     fn what_is_longer_takes_more() {

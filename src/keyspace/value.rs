@@ -3,6 +3,7 @@
 //! after a restart.
 
 use super::{Blob, Item};
+use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
 
 /// A key's value. One variant a Redis type.
@@ -43,49 +44,6 @@ impl Form {
 
 /// The longest string that Redis allocates together with its header.
 const EMBEDDED_BYTES: usize = 44;
-
-/// A number in its canonical decimal form: no sign but `-`, no leading zero, no space.
-pub fn parse_i64(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, bytes),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
-        _ => return None,
-    }
-    let mut magnitude = 0u64; // 19 digits fit
-    for &digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        magnitude = magnitude * 10 + u64::from(digit - b'0');
-    }
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
-}
-
-/// Room for any `i64` in decimal.
-pub(crate) type IntBytes = [u8; 20];
-
-/// `n` in decimal, in `room`.
-pub(crate) fn format_int(n: i64, room: &mut IntBytes) -> &[u8] {
-    let mut rest = n.unsigned_abs();
-    let mut start = room.len();
-    loop {
-        start -= 1;
-        room[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if n < 0 {
-        start -= 1;
-        room[start] = b'-';
-    }
-    &room[start..]
-}
 
 impl Value {
     /// A string that copies `bytes`, as `SET` leaves it: a number if it reads as one.

@@ -2,7 +2,7 @@
 //! believed before there are bytes for it.
 
 use super::lzf;
-use crate::keyspace::value::{IntBytes, format_int};
+use crate::collections::{IntBytes, format_int};
 use crate::limits::MAX_BULK_BYTES;
 use std::borrow::Cow;
 
