@@ -4,7 +4,9 @@
 mod allocated;
 mod blob;
 mod decimal;
+mod dict;
 
-pub use allocated::allocated;
+pub use allocated::{HeapBytes, allocated};
 pub use blob::Blob;
 pub use decimal::{IntBytes, format_int, parse_i64};
+pub use dict::{Dict, Frozen, HashSeed, Iter as DictIter};
