@@ -4,7 +4,15 @@
 mod allocated;
 mod blob;
 mod decimal;
+mod ints;
+mod pack;
+mod room;
+
+#[cfg(test)]
+mod recorded_tests;
 
 pub use allocated::allocated;
 pub use blob::Blob;
 pub use decimal::{IntBytes, format_int, parse_i64};
+pub use ints::Ints;
+pub use pack::{At, Element, Pack};
