@@ -4,7 +4,9 @@
 mod allocated;
 mod blob;
 mod decimal;
+mod seq;
 
 pub use allocated::allocated;
 pub use blob::Blob;
 pub use decimal::{IntBytes, format_int, parse_i64};
+pub use seq::{Iter as SeqIter, Seq, Weigh};
