@@ -35,6 +35,8 @@ fn broken_listpacks_are_refused() {
     for cut in [&b"\xe0"[..], b"\xf0", b"\xf0\x01", b"\xf0\0\0\0", b"\xf1", b"\xf4\0\0\0", b"\xc0", b"\x80"] {
         assert!(refused(&listpack(1, &[cut])), "{cut:?} is no whole entry");
     }
+    let eats_the_end = [&[0xe0, 253][..], &[b'x'; 253], &[1]].concat();
+    assert!(refused(&listpack(1, &[&eats_the_end])), "the end is the last byte of its back length");
     let mut endless = listpack(1, &[&[&[0xe0, 0x80][..], &[0x80; 128], b"\x80\x80"].concat()]);
     assert!(refused(&endless), "a back length without a beginning");
     endless.pop();
