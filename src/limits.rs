@@ -1,9 +1,11 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
+mod collections;
 mod io;
 mod long;
 
+pub use collections::*;
 pub use io::*;
 pub use long::*;
 
@@ -271,10 +273,6 @@ pub const SESSION_IDLE_MS: u64 = 3_600_000;
 
 /// Ended sessions removed by one entry. The rest count as gone until their turn.
 pub const SESSIONS_ENDED_PER_ENTRY: usize = 200;
-
-/// Hash tables of flushed keys freed in one tick: a flush of ten million keys is given back
-/// within ten seconds, some milliseconds at a time.
-pub const RELEASE_PER_TICK: usize = 32;
 
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
