@@ -4,7 +4,17 @@
 mod allocated;
 mod blob;
 mod decimal;
+mod ints;
+mod pack;
+mod room;
+mod seq;
+
+#[cfg(test)]
+mod recorded_tests;
 
 pub use allocated::allocated;
 pub use blob::Blob;
 pub use decimal::{IntBytes, format_int, parse_i64};
+pub use ints::Ints;
+pub use pack::{At, Element, Iter as PackIter, Pack};
+pub use seq::{Iter as SeqIter, Seq, Weigh};
