@@ -1,12 +1,10 @@
 //! Every bound of the server, in one place: each names what it bounds and what happens
 //! when it is reached. This module must never hold anything but constants.
 
-mod collections;
 mod io;
 mod long;
 mod values;
 
-pub use collections::*;
 pub use io::*;
 pub use long::*;
 pub use values::*;

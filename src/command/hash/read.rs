@@ -131,7 +131,7 @@ fn hscan(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     let wanted = Wanted::of_elements(&args[3..])?;
     let (next, pairs) = hash.scan(cursor, wanted.count);
     let mut found = Vec::new();
-    for (field, value) in pairs.filter(|(field, _)| wanted.matches(&field.bytes(&mut Default::default()))) {
+    for (field, value) in pairs.filter(|(field, _)| wanted.matches(field.bytes(&mut Default::default()))) {
         found.extend([shown(field), shown(value)]);
     }
     Ok(scan::step(next, found))
