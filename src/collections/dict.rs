@@ -126,7 +126,7 @@ impl<V> Dict<V> {
     /// Its members and values as they are now. Until that is let go, the first change in each chunk of 255
     /// copies the chunk.
     pub fn freeze(&self) -> Frozen<V> {
-        Frozen::new(self.entries.groups(), self.len())
+        Frozen::new(self.entries.groups().to_vec(), self.len())
     }
 
     /// Bytes of memory, but for the structure itself; as if nothing were shared.
