@@ -3,7 +3,7 @@
 //! stand here.
 
 use super::Reply;
-use crate::keyspace::{EventClasses, EvictionPolicy};
+use crate::keyspace::{Compact, EventClasses, EvictionPolicy};
 
 /// See the module. The names are those of `CONFIG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Settings {
     pub active_expire: bool,
     /// `maxmemory-policy`: which keys a node that is short of memory may have removed.
     pub eviction: EvictionPolicy,
+    /// Up to where collections are kept compactly.
+    pub compact: Compact,
 }
 
 const NOTIFY: &str = "notify-keyspace-events";
@@ -48,6 +50,7 @@ impl Default for Settings {
             serve_stale: true,
             active_expire: true,
             eviction: EvictionPolicy::default(),
+            compact: Compact::default(),
         }
     }
 }
@@ -65,14 +68,14 @@ impl Settings {
             MASTER_PASSWORD,
             SERVE_STALE,
         ];
-        all.contains(&name)
+        all.contains(&name) || Compact::has(Compact::name_now(name))
     }
 
     /// All of them, by name, as they are written in snapshots.
-    pub fn pairs(&self) -> [(&'static str, String); 7] {
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let active_expire = if self.active_expire { "yes" } else { "no" };
         let channels = if self.acl_pubsub_default { "allchannels" } else { "resetchannels" };
-        [
+        let mut pairs = vec![
             (NOTIFY, self.notify.to_string()),
             (ACL_PUBSUB_DEFAULT, channels.to_owned()),
             (ACTIVE_EXPIRE, active_expire.to_owned()),
@@ -80,7 +83,9 @@ impl Settings {
             (MASTER_USER, self.master_user.clone()),
             (MASTER_PASSWORD, self.master_password.clone()),
             (SERVE_STALE, if self.serve_stale { "yes" } else { "no" }.to_owned()),
-        ]
+        ];
+        pairs.extend(self.compact.pairs());
+        pairs
     }
 
     /// Sets one; an error changes nothing.
@@ -100,6 +105,7 @@ impl Settings {
             (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
             (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
             (EVICTION, value) => self.eviction = EvictionPolicy::parse(value).ok_or(UNKNOWN)?,
+            _ if self.compact.set(Compact::name_now(name), value) => {}
             _ => return Err(UNKNOWN),
         }
         Ok(())

@@ -96,7 +96,7 @@ fn shown(sorted: Vec<Option<Blob>>) -> Reply {
 fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
     match value {
         None => Ok(Elements { all: Vec::new(), order: Order::List }),
-        Some(Value::String(_)) => Err(WRONG_TYPE),
+        Some(Value::String(_) | Value::Hash(_)) => Err(WRONG_TYPE),
     }
 }
 
@@ -104,7 +104,8 @@ fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
 fn text(value: &Value, field: Option<&[u8]>) -> Option<Blob> {
     match (value, field) {
         (Value::String(text), None) => Some(text.to_blob()),
-        (Value::String(_), Some(_)) => None,
+        (Value::Hash(hash), Some(field)) => hash.get(field).map(|value| value.to_blob()),
+        (Value::String(_) | Value::Hash(_), _) => None,
     }
 }
 

@@ -6,17 +6,19 @@
 mod crc64;
 mod extent;
 mod file;
+mod hash;
 mod lzf;
 pub mod opcode;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
 mod strings;
+mod ziplist;
 
 #[cfg(test)]
 mod tests;
 
-use super::Value;
+use super::{Forms, Value};
 use crate::collections::IntBytes;
 pub use file::FileWriter;
 use strings::Reader;
@@ -30,6 +32,12 @@ const FOOTER_BYTES: usize = 10;
 
 /// The types of values, as Redis numbers them.
 const STRING: u8 = 0;
+const HASH: u8 = 4;
+/// Of Redis 2.4 and before.
+const HASH_ZIPMAP: u8 = 9;
+/// Of Redis 6 and before.
+const HASH_ZIPLIST: u8 = 13;
+const HASH_LISTPACK: u8 = 16;
 
 /// Why a payload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -55,6 +63,7 @@ pub fn dump(value: &Value) -> Vec<u8> {
 fn type_of(value: &Value) -> u8 {
     match value {
         Value::String(_) => STRING,
+        Value::Hash(hash) => hash::type_of(hash),
     }
 }
 
@@ -62,6 +71,7 @@ fn type_of(value: &Value) -> u8 {
 fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
+        Value::Hash(hash) => hash::put(out, hash),
     }
 }
 
@@ -79,16 +89,19 @@ pub fn check(payload: &[u8]) -> Result<&[u8], PayloadError> {
 }
 
 /// The value of a payload.
-pub fn restore(payload: &[u8]) -> Result<Value, PayloadError> {
-    value_of(check(payload)?)
+pub fn restore(payload: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
+    value_of(check(payload)?, forms)
 }
 
 /// A value as it stands in a file or a payload: its type's byte, and what follows.
-pub fn value_of(bytes: &[u8]) -> Result<Value, PayloadError> {
+pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
     let mut reader = Reader::new(bytes);
-    match reader.byte() {
+    let value = match reader.byte() {
         Some(STRING) => reader.string().map(|bytes| Value::string(&bytes)),
+        Some(kind @ (HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)) => {
+            hash::read(kind, &mut reader, forms).map(Value::from)
+        }
         _ => None,
-    }
-    .ok_or(PayloadError::Format)
+    };
+    value.ok_or(PayloadError::Format)
 }

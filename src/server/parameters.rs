@@ -13,6 +13,7 @@ use super::save::SavePoints;
 use super::{ServerConfig, Shared};
 use crate::command::{requirepass, shown_requirepass};
 use crate::group::Consistency;
+use crate::keyspace::Compact;
 use crate::limits;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -171,6 +172,7 @@ fn cluster_value(shared: &Shared, name: &str) -> String {
             return;
         }
         let name = if name == "slave-serve-stale-data" { "replica-serve-stale-data" } else { name };
+        let name = Compact::name_now(name);
         let pairs = machine.settings().pairs();
         value = pairs.into_iter().find(|pair| pair.0 == name).map_or(String::new(), |pair| pair.1);
     });

@@ -33,8 +33,8 @@ fn key(key: &str) -> (u32, String, u64) {
     let items = whole(FROM_REDIS).unwrap();
     let found = items.into_iter().find_map(|item| match item {
         RdbItem::Key { db, key: name, value, deadline_ms } if &*name == key.as_bytes() => {
-            let Value::String(value) = value_of(&value).unwrap();
-            Some((db, value.to_blob().escape_ascii().to_string(), deadline_ms))
+            let value = value_of(&value, &Forms::default()).unwrap();
+            Some((db, value.as_string().unwrap().to_blob().escape_ascii().to_string(), deadline_ms))
         }
         _ => None,
     });

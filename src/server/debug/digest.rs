@@ -9,8 +9,9 @@ use sha1::{Digest, Sha1};
 
 type Sum = [u8; 20];
 
-/// Strings, in Redis's numbers of types.
+/// Redis's numbers of types.
 const STRING: u32 = 0;
+const HASH: u32 = 4;
 
 /// Adds what may come in any order.
 fn add(sum: &mut Sum, bytes: &[u8]) {
@@ -25,9 +26,21 @@ fn mix(sum: &mut Sum, bytes: &[u8]) {
 }
 
 fn add_value(sum: &mut Sum, item: &Item) {
-    let Value::String(value) = &item.value;
-    mix(sum, &STRING.to_be_bytes());
-    mix(sum, &value.to_blob());
+    match &item.value {
+        Value::String(value) => {
+            mix(sum, &STRING.to_be_bytes());
+            mix(sum, &value.to_blob());
+        }
+        Value::Hash(hash) => {
+            mix(sum, &HASH.to_be_bytes());
+            for (field, value) in hash.iter() {
+                let mut pair = Sum::default();
+                mix(&mut pair, &field.to_blob());
+                mix(&mut pair, &value.to_blob());
+                add(sum, &pair);
+            }
+        }
+    }
     if item.deadline_ms != 0 {
         add(sum, b"!!expire!!");
     }
