@@ -3,7 +3,6 @@
 //! at [`elements`], [`text`] and [`store`]; nothing else here may know a type.
 
 mod engine;
-mod number;
 mod options;
 
 #[cfg(test)]
@@ -96,6 +95,10 @@ fn shown(sorted: Vec<Option<Blob>>) -> Reply {
 fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
     match value {
         None => Ok(Elements { all: Vec::new(), order: Order::List }),
+        Some(Value::SortedSet(set)) => Ok(Elements {
+            all: set.iter().map(|(member, _)| member.to_blob()).collect(),
+            order: Order::List,
+        }),
         Some(Value::String(_) | Value::Hash(_)) => Err(WRONG_TYPE),
     }
 }
@@ -105,7 +108,7 @@ fn text(value: &Value, field: Option<&[u8]>) -> Option<Blob> {
     match (value, field) {
         (Value::String(text), None) => Some(text.to_blob()),
         (Value::Hash(hash), Some(field)) => hash.get(field).map(|value| value.to_blob()),
-        (Value::String(_) | Value::Hash(_), _) => None,
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod opcode;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
+mod sorted_set;
 mod strings;
 mod ziplist;
 
@@ -32,12 +33,17 @@ const FOOTER_BYTES: usize = 10;
 
 /// The types of values, as Redis numbers them.
 const STRING: u8 = 0;
+/// Of Redis 3 and before.
+const ZSET: u8 = 3;
 const HASH: u8 = 4;
+const ZSET_2: u8 = 5;
 /// Of Redis 2.4 and before.
 const HASH_ZIPMAP: u8 = 9;
-/// Of Redis 6 and before.
+/// Of Redis 6 and before, as the next one.
+const ZSET_ZIPLIST: u8 = 12;
 const HASH_ZIPLIST: u8 = 13;
 const HASH_LISTPACK: u8 = 16;
+const ZSET_LISTPACK: u8 = 17;
 
 /// Why a payload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -64,6 +70,7 @@ fn type_of(value: &Value) -> u8 {
     match value {
         Value::String(_) => STRING,
         Value::Hash(hash) => hash::type_of(hash),
+        Value::SortedSet(set) => sorted_set::type_of(set),
     }
 }
 
@@ -72,6 +79,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
         Value::Hash(hash) => hash::put(out, hash),
+        Value::SortedSet(set) => sorted_set::put(out, set),
     }
 }
 
@@ -100,6 +108,9 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
         Some(STRING) => reader.string().map(|bytes| Value::string(&bytes)),
         Some(kind @ (HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)) => {
             hash::read(kind, &mut reader, forms).map(Value::from)
+        }
+        Some(kind @ (ZSET | ZSET_2 | ZSET_ZIPLIST | ZSET_LISTPACK)) => {
+            sorted_set::read(kind, &mut reader, forms).map(Value::from)
         }
         _ => None,
     };

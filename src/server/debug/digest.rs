@@ -2,7 +2,7 @@
 //! never depend on the order of the keys.
 
 use crate::command::Reply;
-use crate::keyspace::{Item, Value};
+use crate::keyspace::{Item, Value, format_double};
 use crate::limits::DATABASES;
 use crate::machine::Machine;
 use sha1::{Digest, Sha1};
@@ -11,6 +11,7 @@ type Sum = [u8; 20];
 
 /// Redis's numbers of types.
 const STRING: u32 = 0;
+const SORTED_SET: u32 = 3;
 const HASH: u32 = 4;
 
 /// Adds what may come in any order.
@@ -30,6 +31,15 @@ fn add_value(sum: &mut Sum, item: &Item) {
         Value::String(value) => {
             mix(sum, &STRING.to_be_bytes());
             mix(sum, &value.to_blob());
+        }
+        Value::SortedSet(set) => {
+            mix(sum, &SORTED_SET.to_be_bytes());
+            for (member, score) in set.iter() {
+                let mut pair = Sum::default();
+                mix(&mut pair, &member.to_blob());
+                mix(&mut pair, format_double(score).as_bytes());
+                add(sum, &pair);
+            }
         }
         Value::Hash(hash) => {
             mix(sum, &HASH.to_be_bytes());

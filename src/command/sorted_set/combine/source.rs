@@ -1,0 +1,47 @@
+//! [`Source`]: what unions and the like are made of: a sorted set, or something in its place. It must never tell in what
+//! order members are kept.
+
+use crate::command::Reply;
+use crate::command::parse::WRONG_TYPE;
+use crate::keyspace::{Blob, Collection, SortedSet, Value};
+
+/// See the module.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// There is no such key.
+    Nothing,
+    Sorted(&'a SortedSet),
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn of(value: Option<&'a Value>) -> Result<Self, Reply> {
+        match value {
+            None => Ok(Self::Nothing),
+            Some(Value::SortedSet(set)) => Ok(Self::Sorted(set)),
+            Some(_) => Err(WRONG_TYPE),
+        }
+    }
+
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Sorted(set) => set.len(),
+        }
+    }
+
+    /// The score of a member.
+    pub(super) fn score(self, member: &[u8]) -> Option<f64> {
+        match self {
+            Self::Nothing => None,
+            Self::Sorted(set) => set.score(member),
+        }
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = (Blob, f64)> + 'a {
+        let sorted = match self {
+            Self::Nothing => None,
+            Self::Sorted(set) => Some(set.iter()),
+        };
+        sorted.into_iter().flatten().map(|(member, score)| (member.to_blob(), score))
+    }
+}
