@@ -173,12 +173,7 @@ fn take(context: &mut WriteContext<'_>, key: &[u8], end: End, count: usize) -> V
 }
 
 /// The same, without events. Whether the key is gone, too.
-fn take_silently(
-    context: &mut WriteContext<'_>,
-    key: &[u8],
-    end: End,
-    count: usize,
-) -> (Vec<Blob>, bool) {
+fn take_silently(context: &mut WriteContext<'_>, key: &[u8], end: End, count: usize) -> (Vec<Blob>, bool) {
     let mut edit = context.edit(key);
     let (elements, freed, is_empty) = change_typed(&mut edit, |list: &mut List| {
         let (elements, freed) = list.take(end, count);

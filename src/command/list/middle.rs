@@ -116,9 +116,8 @@ fn lrem(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     }
     let from = if count < 0 { End::Right } else { End::Left };
     let most = if count == 0 { usize::MAX } else { count.unsigned_abs() as usize };
-    let (removed, is_empty) = change_typed(&mut edit, |list: &mut List| {
-        (list.remove_equal(element, most, from), list.is_empty())
-    });
+    let (removed, is_empty) =
+        change_typed(&mut edit, |list: &mut List| (list.remove_equal(element, most, from), list.is_empty()));
     if is_empty {
         edit.remove();
     }

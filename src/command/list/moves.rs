@@ -1,9 +1,7 @@
 //! The commands that take elements and put them into another list, or take them from the first of several lists that
 //! there is: LMOVE, RPOPLPUSH, LMPOP.
 
-use super::{
-    ADDS, SIDES, TAKEN, push_all, row, side, take_and_tell, take_silently, tell_pushed, tell_taken,
-};
+use super::{ADDS, SIDES, TAKEN, push_all, row, side, take_and_tell, take_silently, tell_pushed, tell_taken};
 use crate::command::context::{Outcome, reply};
 use crate::command::parse::{SYNTAX, is, parse_i64};
 use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec};

@@ -77,7 +77,8 @@ impl KeySpec {
     /// Positions of the keys of a call with `len` arguments.
     pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
         let last = if self.last < 0 { len as i64 + i64::from(self.last) } else { i64::from(self.last_key()) };
-        let end = if self.first == 0 || self.counted { 0 } else { last.clamp(0, len as i64 - 1) as usize + 1 };
+        let end =
+            if self.first == 0 || self.counted { 0 } else { last.clamp(0, len as i64 - 1) as usize + 1 };
         (self.first as usize..end).step_by(self.step as usize)
     }
 }

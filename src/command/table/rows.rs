@@ -3,8 +3,9 @@
 use crate::command::row::Command;
 use crate::command::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
-    getex, hash, hyperloglog, introspect, lcs, list, lolwut, memory, migrate, object, observe, once, operations,
-    pubsub, ranges, rename, replication, scan, server, set, sort, strings, transactions, upstream, versions,
+    getex, hash, hyperloglog, introspect, lcs, list, lolwut, memory, migrate, object, observe, once,
+    operations, pubsub, ranges, rename, replication, scan, server, set, sort, strings, transactions,
+    upstream, versions,
 };
 
 pub(super) static COMMANDS: &[&Command] = &[

@@ -112,7 +112,8 @@ mod tests {
         ] {
             assert_eq!(nodes(&bytes).unwrap(), expected);
             let is_whole = |len| {
-                let found = extent::value(bytes[0], &bytes[1..len], &mut extent::Progress::default()).unwrap();
+                let found =
+                    extent::value(bytes[0], &bytes[1..len], &mut extent::Progress::default()).unwrap();
                 found.is_some_and(|end| end < len)
             };
             for len in 1..bytes.len() {

@@ -123,9 +123,9 @@ impl List {
                 looked_at += 1;
                 continue;
             }
-            let changed = self.nodes.update(at, |node| {
-                (node.remove_equal(needle, most - removed, from), node.len() == 0)
-            });
+            let changed = self
+                .nodes
+                .update(at, |node| (node.remove_equal(needle, most - removed, from), node.len() == 0));
             let (found, is_empty) = changed.unwrap_or_default();
             removed += found;
             if is_empty {
