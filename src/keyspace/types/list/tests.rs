@@ -126,7 +126,8 @@ fn a_list_is_the_vector_that_the_same_was_done_to() {
                 let copy = copied(&list, random.random_range(1..20_000));
                 assert!(copy.packs().eq(list.packs()) && copy.fill == list.fill);
                 let (mut one, mut other) = (Vec::new(), Vec::new());
-                (list.put(&mut one), copy.put(&mut other));
+                list.put(&mut one);
+                copy.put(&mut other);
                 assert_eq!(one, other);
             }
         }
