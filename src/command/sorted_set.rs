@@ -114,9 +114,7 @@ impl Options {
         }
         let ordered = self.only_greater || self.only_less;
         if self.only_new && ordered || self.only_greater && self.only_less {
-            return Err(Reply::error(
-                "ERR GT, LT, and/or NX options at the same time are not compatible",
-            ));
+            return Err(Reply::error("ERR GT, LT, and/or NX options at the same time are not compatible"));
         }
         if self.increment && pairs > 1 {
             return Err(Reply::error("ERR INCR option supports a single increment-element pair"));
@@ -155,28 +153,28 @@ fn zadd(context: &mut WriteContext<'_>, args: &Args<'_>, increments: bool) -> Ou
     if rest.is_empty() || !rest.len().is_multiple_of(2) {
         return Err(SYNTAX);
     }
-    let pairs: Vec<_> = rest.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-    options.check(pairs.len())?;
+    options.check(rest.len() / 2)?;
+    let mut pairs = Vec::with_capacity(rest.len() / 2);
+    for pair in rest.chunks_exact(2) {
+        pairs.push((double::score(pair[0]).ok_or(NOT_A_FLOAT)?, pair[1]));
+    }
     add(context, args[1], &pairs, options)
 }
 
-/// Pairs of scores and members.
-fn add(context: &mut WriteContext<'_>, key: &[u8], pairs: &[(&[u8], &[u8])], options: Options) -> Outcome {
-    let read = |(score, member): &(&[u8], &'_ [u8])| Some((double::score(score)?, *member));
-    let pairs: Option<Vec<(f64, &[u8])>> = pairs.iter().map(read).collect();
-    let pairs = pairs.ok_or(NOT_A_FLOAT)?;
+fn add(context: &mut WriteContext<'_>, key: &[u8], pairs: &[(f64, &[u8])], options: Options) -> Outcome {
     let mut edit = context.edit(key);
     let set = typed::<SortedSet>(edit.item())?;
     let outcome_in = |set: Option<&SortedSet>, (score, member): (f64, &[u8])| {
         options.outcome(set.and_then(|set| set.score(member)), score)
     };
     // What changes nothing is no change.
-    let changes = |pair: &(f64, &[u8])| matches!(outcome_in(set, *pair), Change::Added(_) | Change::Updated(_));
+    let changes =
+        |pair: &(f64, &[u8])| matches!(outcome_in(set, *pair), Change::Added(_) | Change::Updated(_));
     let (mut added, mut updated, mut last) = (0, 0, None);
     if pairs.iter().any(changes) {
         let forms = edit.forms();
         change_typed(&mut edit, |set: &mut SortedSet| {
-            for (given, member) in pairs {
+            for &(given, member) in pairs {
                 match outcome_in(Some(set), (given, member)) {
                     Change::Added(score) => {
                         set.insert(member, score, &forms);
@@ -237,7 +235,9 @@ fn shown(member: Field<'_>) -> Reply {
 
 /// The same of what is in no order yet.
 fn listed_blobs(mut pairs: Vec<(Blob, f64)>, with_scores: bool) -> Reply {
-    pairs.sort_unstable_by(|a, b| a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal).then_with(|| a.0.cmp(&b.0)));
+    pairs.sort_unstable_by(|a, b| {
+        a.1.partial_cmp(&b.1).unwrap_or(Ordering::Equal).then_with(|| a.0.cmp(&b.0))
+    });
     listed(pairs.iter().map(|(member, score)| (Field::Blob(member), *score)), with_scores)
 }
 

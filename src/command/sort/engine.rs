@@ -2,8 +2,8 @@
 //! are: it asks for the text under a key, or in a field of it.
 
 use super::options::Options;
-use crate::command::{Reply, double};
 use crate::command::parse::c_string;
+use crate::command::{Reply, double};
 use crate::keyspace::Blob;
 use std::cmp::Ordering;
 

@@ -4,7 +4,7 @@
 mod options;
 mod source;
 
-use super::{WITH_SCORES, TARGET, WRITES, listed_blobs, row, store};
+use super::{TARGET, WITH_SCORES, WRITES, listed_blobs, row, store};
 use crate::collections::{Dict, HashSeed};
 use crate::command::context::{Outcome, reply};
 use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec, counted_keys};
@@ -27,7 +27,8 @@ const AGGREGATE: Arg =
         .optional();
 
 const UNION_COMPLEXITY: &str = "O(N + M log M) of N members in all sets, and M in the outcome";
-const INTER_COMPLEXITY: &str = "O(N K + M log M) of N members in the smallest of K sets, and M in the outcome";
+const INTER_COMPLEXITY: &str =
+    "O(N K + M log M) of N members in the smallest of K sets, and M in the outcome";
 const DIFF_COMPLEXITY: &str = "O(N K + M log M) of N members in the first of K sets, and M in the outcome";
 
 /// What is done with the sets.
@@ -58,9 +59,10 @@ const fn store_row(name: &'static str, handler: Handler) -> Command {
 macro_rules! read_handler {
     ($operation:ident) => {
         Handler::Read(|context, args| {
-            let found = combine(Operation::$operation, args, 1, true, &context.state.keyspace.forms(), |key| {
-                context.get(key).map(|item| &item.value)
-            });
+            let found =
+                combine(Operation::$operation, args, 1, true, &context.state.keyspace.forms(), |key| {
+                    context.get(key).map(|item| &item.value)
+                });
             reply(found.map(|(found, with_scores)| listed_blobs(found, with_scores)))
         })
     };
@@ -91,11 +93,7 @@ pub(in crate::command) static ZINTERCARD: Command = Command {
     since: "7.0.0",
     summary: "How many members are in all of several sets, counted up to a limit if asked",
     complexity: "O(N K) of N members in the smallest of K sets",
-    arguments: &[
-        NUMKEYS,
-        Arg::KEY.multiple(),
-        Arg::new("limit", ArgKind::Integer).after("LIMIT").optional(),
-    ],
+    arguments: &[NUMKEYS, Arg::KEY.multiple(), Arg::new("limit", ArgKind::Integer).after("LIMIT").optional()],
     ..read_row(
         "zintercard",
         Handler::Read(|context, args| {
@@ -117,7 +115,9 @@ pub(in crate::command) static ZDIFFSTORE: Command = Command {
     arguments: &[DESTINATION, NUMKEYS, STORED],
     ..store_row(
         "zdiffstore",
-        Handler::Write(|context, args| reply(combine_and_store(context, args, Operation::Diff, "zdiffstore"))),
+        Handler::Write(|context, args| {
+            reply(combine_and_store(context, args, Operation::Diff, "zdiffstore"))
+        }),
     )
 };
 

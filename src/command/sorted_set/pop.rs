@@ -11,6 +11,8 @@ use crate::keyspace::{Blob, Collection, SortedSet};
 use crate::wire::units::Args;
 
 const POPPED: &[&str] = &["RW", "access", "delete"];
+const POPPED_ONE: &[KeySpec] = &[KeySpec::one(POPPED)];
+const KEY_AND_COUNT: &[Arg] = &[Arg::KEY, Arg::new("count", ArgKind::Integer).optional()];
 
 /// From which end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,8 @@ const fn pop_row(name: &'static str, summary: &'static str, handler: Handler) ->
         since: "5.0.0",
         summary,
         complexity: LOG_EACH,
-        arguments: &[Arg::KEY, Arg::new("count", ArgKind::Integer).optional()],
-        ..row(name, -2, Flags::WRITE.and(Flags::FAST), &[KeySpec::one(POPPED)], handler)
+        arguments: KEY_AND_COUNT,
+        ..row(name, -2, Flags::WRITE.and(Flags::FAST), POPPED_ONE, handler)
     }
 }
 

@@ -29,13 +29,7 @@ pub(in crate::command) static ZCOUNT: Command = Command {
     summary: "How many members have a score between two",
     complexity: "O(log N) of the number of members",
     arguments: &[Arg::KEY, Arg::new("min", ArgKind::Double), Arg::new("max", ArgKind::Double)],
-    ..row(
-        "zcount",
-        4,
-        FAST_READ,
-        READ,
-        Handler::Read(|context, args| reply(count(context, args, By::Score))),
-    )
+    ..row("zcount", 4, FAST_READ, READ, Handler::Read(|context, args| reply(count(context, args, By::Score))))
 };
 
 pub(in crate::command) static ZLEXCOUNT: Command = Command {
@@ -136,8 +130,7 @@ fn zscore(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
 
 fn zmscore(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     let set = context.typed::<SortedSet>(args[1])?;
-    let score =
-        |member: &&[u8]| set.and_then(|set| set.score(member)).map_or(Reply::Nil, Reply::Double);
+    let score = |member: &&[u8]| set.and_then(|set| set.score(member)).map_or(Reply::Nil, Reply::Double);
     Ok(Reply::Array(args[2..].iter().map(score).collect()))
 }
 

@@ -105,12 +105,7 @@ fn remove_range(context: &mut WriteContext<'_>, args: &Args<'_>, by: By, event: 
 }
 
 /// Removes those of these ranks, of which there are some, from a key that was found to hold a sorted set.
-pub(super) fn take_out(
-    context: &mut WriteContext<'_>,
-    key: &[u8],
-    ranks: Range<usize>,
-    event: &'static str,
-) {
+pub(super) fn take_out(context: &mut WriteContext<'_>, key: &[u8], ranks: Range<usize>, event: &'static str) {
     let mut edit = context.edit(key);
     let len = edit.item().and_then(|item| item.value.collection()).map_or(0, Collection::len);
     let is_all = ranks.len() == len;

@@ -2,7 +2,7 @@
 //! never depend on the order of the keys.
 
 use crate::command::Reply;
-use crate::keyspace::{Item, Value, format_double};
+use crate::keyspace::{End, Item, Value, format_double};
 use crate::limits::DATABASES;
 use crate::machine::Machine;
 use sha1::{Digest, Sha1};
@@ -11,6 +11,7 @@ type Sum = [u8; 20];
 
 /// Redis's numbers of types.
 const STRING: u32 = 0;
+const LIST: u32 = 1;
 const SORTED_SET: u32 = 3;
 const HASH: u32 = 4;
 
@@ -31,6 +32,10 @@ fn add_value(sum: &mut Sum, item: &Item) {
         Value::String(value) => {
             mix(sum, &STRING.to_be_bytes());
             mix(sum, &value.to_blob());
+        }
+        Value::List(list) => {
+            mix(sum, &LIST.to_be_bytes());
+            list.iter_from(End::Left).for_each(|element| mix(sum, &element.to_blob()));
         }
         Value::SortedSet(set) => {
             mix(sum, &SORTED_SET.to_be_bytes());

@@ -55,7 +55,9 @@ impl<'a, 'b> Call<'a, 'b> {
         let numkeys = integer(args[numkeys_at])?;
         let Some(numkeys) = usize::try_from(numkeys).ok().filter(|&numkeys| numkeys > 0) else {
             let name = lookup(args[0]).map_or("", |command| command.full_name);
-            return Err(Reply::error_owned(format!("ERR at least 1 input key is needed for '{name}' command")));
+            return Err(Reply::error_owned(format!(
+                "ERR at least 1 input key is needed for '{name}' command"
+            )));
         };
         let (keys, options) = args[numkeys_at + 1..].split_at_checked(numkeys).ok_or(SYNTAX)?;
         let mut sources = Vec::with_capacity(keys.len());

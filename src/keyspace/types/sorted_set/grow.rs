@@ -82,9 +82,7 @@ impl Growing for GrowingSet {
 
     fn finish(self: Box<Self>) -> Result<Value, WireError> {
         let repr = match self.so_far {
-            SoFar::Pack(bytes) => {
-                Repr::Pack(Pack::from_bytes(bytes).filter(score::is_sound).ok_or(WRONG)?)
-            }
+            SoFar::Pack(bytes) => Repr::Pack(Pack::from_bytes(bytes).filter(score::is_sound).ok_or(WRONG)?),
             SoFar::Table(table) if !table.scores.is_empty() => Repr::Table(table),
             _ => return Err(WRONG),
         };
