@@ -86,7 +86,7 @@ fn zpop(context: &mut WriteContext<'_>, args: &Args<'_>, end: End) -> Outcome {
         [] => None,
         [count] => {
             let error = Reply::error("ERR value is out of range, must be positive");
-            Some(usize::try_from(integer(count)?).map_err(|_| error)?)
+            Some(integer(count).ok().and_then(|count| usize::try_from(count).ok()).ok_or(error)?)
         }
         _ => return Err(SYNTAX),
     };
@@ -112,8 +112,8 @@ fn zmpop(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
 
 /// The keys, the end and the count behind the number of keys, which stands at `at`.
 pub(super) fn many<'a, 'b>(args: &'b [&'a [u8]], at: usize) -> Result<(&'b [&'a [u8]], End, usize), Reply> {
-    let positive = |arg: &[u8], error: Reply| match integer(arg)? {
-        number if number > 0 => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+    let positive = |arg: &[u8], error: Reply| match integer(arg) {
+        Ok(number) if number > 0 => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
         _ => Err(error),
     };
     let numkeys = positive(args[at], Reply::error("ERR numkeys should be greater than 0"))?;

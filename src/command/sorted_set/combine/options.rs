@@ -99,11 +99,11 @@ impl<'a, 'b> Call<'a, 'b> {
         let mut limit = 0;
         for option in self.options.chunks(2) {
             match option {
-                [name, number] if is(name, "LIMIT") => limit = integer(number)?,
+                [name, number] if is(name, "LIMIT") => {
+                    let read = integer(number).ok().filter(|limit| *limit >= 0);
+                    limit = read.ok_or(Reply::error("ERR LIMIT can't be negative"))?;
+                }
                 _ => return Err(SYNTAX),
-            }
-            if limit < 0 {
-                return Err(Reply::error("ERR LIMIT can't be negative"));
             }
         }
         Ok(if limit == 0 { i64::MAX } else { limit })
