@@ -73,6 +73,36 @@ fn it_does_not_matter_how_a_file_is_cut() {
     }
 }
 
+/// The same of hashes, small and large.
+const HASHES: &[u8] = include_bytes!("hashes.rdb");
+
+#[test]
+fn hashes_of_redis_are_read_however_they_are_cut() {
+    let expected = whole(HASHES).unwrap();
+    for len in 1..200 {
+        assert_eq!(items(HASHES.chunks(len).map(<[u8]>::to_vec)).unwrap(), expected, "pieces of {len}");
+    }
+    let mut found = Vec::new();
+    for item in &expected {
+        let RdbItem::Key { db, key, value, deadline_ms } = item else { continue };
+        let value = value_of(value, &Forms::default()).unwrap();
+        let Some(hash) = value.collection() else { continue };
+        found.push((*db, key.escape_ascii().to_string(), hash.len(), hash.encoding(), *deadline_ms));
+    }
+    found.sort();
+    let found: Vec<_> =
+        found.iter().map(|(db, key, len, how, at)| (*db, key.as_str(), *len, *how, *at)).collect();
+    assert_eq!(
+        found,
+        [
+            (0, "long", 1, "hashtable", 0),
+            (0, "many", 30, "listpack", 1_893_456_000_123),
+            (0, "small", 3, "listpack", 0),
+            (5, "other", 1, "listpack", 0),
+        ]
+    );
+}
+
 #[test]
 fn what_follows_the_file_is_left() {
     let (mut reader, mut input) = (RdbReader::default(), BytesMut::from(FROM_REDIS));
