@@ -7,6 +7,7 @@ mod crc64;
 mod extent;
 mod file;
 mod hash;
+mod list;
 mod lzf;
 pub mod opcode;
 mod reader;
@@ -33,11 +34,18 @@ const FOOTER_BYTES: usize = 10;
 /// The types of values, as Redis numbers them.
 const STRING: u8 = 0;
 const HASH: u8 = 4;
+/// Of Redis 3.0 and before, when they were long.
+const LIST: u8 = 1;
 /// Of Redis 2.4 and before.
 const HASH_ZIPMAP: u8 = 9;
+/// Of Redis 3.0 and before.
+const LIST_ZIPLIST: u8 = 10;
 /// Of Redis 6 and before.
 const HASH_ZIPLIST: u8 = 13;
+/// Of Redis 6 and before: nodes are ziplists.
+const LIST_QUICKLIST: u8 = 14;
 const HASH_LISTPACK: u8 = 16;
+const LIST_QUICKLIST_2: u8 = 18;
 
 /// Why a payload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -64,6 +72,7 @@ fn type_of(value: &Value) -> u8 {
     match value {
         Value::String(_) => STRING,
         Value::Hash(hash) => hash::type_of(hash),
+        Value::List(_) => LIST_QUICKLIST_2,
     }
 }
 
@@ -72,6 +81,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
         Value::Hash(hash) => hash::put(out, hash),
+        Value::List(list) => list::put(out, list),
     }
 }
 
@@ -100,6 +110,9 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
         Some(STRING) => reader.string().map(|bytes| Value::string(&bytes)),
         Some(kind @ (HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)) => {
             hash::read(kind, &mut reader, forms).map(Value::from)
+        }
+        Some(kind @ (LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2)) => {
+            list::read(kind, &mut reader, forms).map(Value::from)
         }
         _ => None,
     };

@@ -5,10 +5,12 @@
 mod collection;
 mod compact;
 mod hash;
+mod list;
 
 pub use collection::{Collection, Frozen, Growing, Kind, Typed};
 pub use compact::Compact;
 pub use hash::{Field, Hash};
+pub use list::{End, List};
 
 /// What decides how collections are kept: the same on every replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

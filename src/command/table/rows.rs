@@ -3,8 +3,9 @@
 use crate::command::row::Command;
 use crate::command::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
-    getex, hash, hyperloglog, introspect, lcs, lolwut, memory, migrate, object, observe, once, operations,
-    pubsub, ranges, rename, replication, scan, server, set, sort, strings, transactions, upstream, versions,
+    getex, hash, hyperloglog, introspect, lcs, list, lolwut, memory, migrate, object, observe, once,
+    operations, pubsub, ranges, rename, replication, scan, server, set, sort, strings, transactions,
+    upstream, versions,
 };
 
 pub(super) static COMMANDS: &[&Command] = &[
@@ -74,7 +75,20 @@ pub(super) static COMMANDS: &[&Command] = &[
     &operations::LASTSAVE,
     &observe::LATENCY,
     &lcs::LCS,
+    &list::read::LINDEX,
+    &list::middle::LINSERT,
+    &list::read::LLEN,
+    &list::moves::LMOVE,
+    &list::moves::LMPOP,
     &lolwut::LOLWUT,
+    &list::LPOP,
+    &list::read::LPOS,
+    &list::LPUSH,
+    &list::LPUSHX,
+    &list::read::LRANGE,
+    &list::middle::LREM,
+    &list::middle::LSET,
+    &list::middle::LTRIM,
     &memory::MEMORY,
     &strings::MGET,
     &migrate::MIGRATE,
@@ -115,6 +129,10 @@ pub(super) static COMMANDS: &[&Command] = &[
     &dump::RESTORE,
     &migrate::RESTORE_ASKING,
     &server::ROLE,
+    &list::RPOP,
+    &list::moves::RPOPLPUSH,
+    &list::RPUSH,
+    &list::RPUSHX,
     &operations::SAVE,
     &scan::SCAN,
     &connection::SELECT,

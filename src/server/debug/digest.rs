@@ -2,7 +2,7 @@
 //! never depend on the order of the keys.
 
 use crate::command::Reply;
-use crate::keyspace::{Item, Value};
+use crate::keyspace::{End, Item, Value};
 use crate::limits::DATABASES;
 use crate::machine::Machine;
 use sha1::{Digest, Sha1};
@@ -11,6 +11,7 @@ type Sum = [u8; 20];
 
 /// Redis's numbers of types.
 const STRING: u32 = 0;
+const LIST: u32 = 1;
 const HASH: u32 = 4;
 
 /// Adds what may come in any order.
@@ -30,6 +31,10 @@ fn add_value(sum: &mut Sum, item: &Item) {
         Value::String(value) => {
             mix(sum, &STRING.to_be_bytes());
             mix(sum, &value.to_blob());
+        }
+        Value::List(list) => {
+            mix(sum, &LIST.to_be_bytes());
+            list.iter_from(End::Left).for_each(|element| mix(sum, &element.to_blob()));
         }
         Value::Hash(hash) => {
             mix(sum, &HASH.to_be_bytes());
