@@ -48,6 +48,7 @@ mod secrets;
 mod server;
 mod sessions;
 mod set;
+mod setops;
 mod settings;
 mod sort;
 mod strings;

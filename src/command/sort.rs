@@ -13,7 +13,7 @@ use super::context::{Outcome, reply};
 use super::parse::WRONG_TYPE;
 use super::row::{Arg, ArgKind, Category, Command, Finder, Flags, Handler, KeySpec};
 use super::{Reply, WriteContext};
-use crate::keyspace::{Blob, EventClass, Value};
+use crate::keyspace::{Blob, EventClass, Field, Value};
 use engine::{Elements, Order};
 use options::Options;
 
@@ -96,6 +96,9 @@ fn shown(sorted: Vec<Option<Blob>>) -> Reply {
 fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
     match value {
         None => Ok(Elements { all: Vec::new(), order: Order::List }),
+        Some(Value::Set(set)) => {
+            Ok(Elements { all: set.iter().map(Field::to_blob).collect(), order: Order::Set })
+        }
         Some(Value::String(_) | Value::Hash(_)) => Err(WRONG_TYPE),
     }
 }
@@ -105,7 +108,7 @@ fn text(value: &Value, field: Option<&[u8]>) -> Option<Blob> {
     match (value, field) {
         (Value::String(text), None) => Some(text.to_blob()),
         (Value::Hash(hash), Some(field)) => hash.get(field).map(|value| value.to_blob()),
-        (Value::String(_) | Value::Hash(_), _) => None,
+        _ => None,
     }
 }
 

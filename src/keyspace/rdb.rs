@@ -12,6 +12,7 @@ pub mod opcode;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
+mod set;
 mod strings;
 mod ziplist;
 
@@ -32,9 +33,11 @@ const FOOTER_BYTES: usize = 10;
 
 /// The types of values, as Redis numbers them.
 const STRING: u8 = 0;
+const SET: u8 = 2;
 const HASH: u8 = 4;
 /// Of Redis 2.4 and before.
 const HASH_ZIPMAP: u8 = 9;
+const SET_INTSET: u8 = 11;
 /// Of Redis 6 and before.
 const HASH_ZIPLIST: u8 = 13;
 const HASH_LISTPACK: u8 = 16;
@@ -64,6 +67,7 @@ fn type_of(value: &Value) -> u8 {
     match value {
         Value::String(_) => STRING,
         Value::Hash(hash) => hash::type_of(hash),
+        Value::Set(set) => set::type_of(set),
     }
 }
 
@@ -72,6 +76,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
         Value::Hash(hash) => hash::put(out, hash),
+        Value::Set(set) => set::put(out, set),
     }
 }
 
@@ -101,6 +106,7 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
         Some(kind @ (HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)) => {
             hash::read(kind, &mut reader, forms).map(Value::from)
         }
+        Some(kind @ (SET | SET_INTSET)) => set::read(kind, &mut reader, forms).map(Value::from),
         _ => None,
     };
     value.ok_or(PayloadError::Format)

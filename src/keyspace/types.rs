@@ -5,10 +5,12 @@
 mod collection;
 mod compact;
 mod hash;
+mod set;
 
 pub use collection::{Collection, Frozen, Growing, Kind, Typed};
 pub use compact::Compact;
 pub use hash::{Field, Hash};
+pub use set::Set;
 
 /// What decides how collections are kept: the same on every replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 //! for what Redis calls its encoding: that is part of the state, the same on every replica and
 //! after a restart.
 
-use super::types::{Collection, Hash};
+use super::types::{Collection, Hash, Set};
 use super::{Blob, Item};
 use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
@@ -13,6 +13,7 @@ pub enum Value {
     /// A string.
     String(StringValue),
     Hash(Box<Hash>),
+    Set(Box<Set>),
 }
 
 /// A string.
@@ -74,6 +75,7 @@ impl Value {
         match self {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&**hash),
+            Self::Set(set) => Some(&**set),
         }
     }
 
@@ -82,6 +84,7 @@ impl Value {
         match self {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&mut **hash),
+            Self::Set(set) => Some(&mut **set),
         }
     }
 

@@ -106,6 +106,8 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
     match kind {
         super::STRING | super::HASH_ZIPMAP | super::HASH_ZIPLIST | super::HASH_LISTPACK => string(bytes),
         super::HASH => progress.strings(bytes, 2),
+        super::SET_INTSET => string(bytes),
+        super::SET => progress.strings(bytes, 1),
         _ => Err(RdbError::Lacking(type_name(kind))),
     }
 }
@@ -114,7 +116,7 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
 fn type_name(kind: u8) -> &'static str {
     match kind {
         1 | 10 | 14 | 18 => "a list",
-        2 | 11 | 20 => "a set",
+        20 => "a set in a form of Redis 7.2",
         3 | 5 | 12 | 17 => "a sorted set",
         22..=25 => "a hash with deadlines of fields",
         6 | 7 => "a module's value",

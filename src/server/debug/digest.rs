@@ -11,6 +11,7 @@ type Sum = [u8; 20];
 
 /// Redis's numbers of types.
 const STRING: u32 = 0;
+const SET: u32 = 2;
 const HASH: u32 = 4;
 
 /// Adds what may come in any order.
@@ -30,6 +31,10 @@ fn add_value(sum: &mut Sum, item: &Item) {
         Value::String(value) => {
             mix(sum, &STRING.to_be_bytes());
             mix(sum, &value.to_blob());
+        }
+        Value::Set(set) => {
+            mix(sum, &SET.to_be_bytes());
+            set.iter().for_each(|member| add(sum, &member.to_blob()));
         }
         Value::Hash(hash) => {
             mix(sum, &HASH.to_be_bytes());
