@@ -7,7 +7,7 @@ pub fn allocated(bytes: usize) -> usize {
     match bytes {
         0 => 0,
         1..=8 => 8,
-        ..=128 => bytes.next_multiple_of(16),
+        9..=128 => bytes.next_multiple_of(16),
         _ => bytes.next_multiple_of(bytes.next_power_of_two() / 8),
     }
 }

@@ -15,7 +15,7 @@ pub use frozen::Frozen;
 
 use super::{Blob, HeapBytes};
 use entries::{CHUNK, Entries, Entry};
-use index::{Found, Index};
+use index::{Found, Index, Members};
 use siphasher::sip::SipHasher13;
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -56,9 +56,14 @@ fn entry_bytes<V: HeapBytes>((member, value): &Entry<V>) -> usize {
     member.heap_bytes() + value.heap_bytes()
 }
 
-/// The hash of what stands at a position.
-fn hash_at<V>(seed: HashSeed, entries: &Entries<V>) -> impl Fn(u32) -> u64 {
-    move |position| entries.get(position as usize).map_or(0, |(member, _)| seed.hash(member))
+impl<V> Members for (HashSeed, &Entries<V>) {
+    fn at(&self, position: u32) -> &[u8] {
+        self.1.get(position as usize).map_or(&[], |(member, _)| member)
+    }
+
+    fn hash(&self, member: &[u8]) -> u64 {
+        self.0.hash(member)
+    }
 }
 
 impl<V> Dict<V> {
@@ -126,7 +131,7 @@ impl<V> Dict<V> {
     /// Its members and values as they are now. Until that is let go, the first change in each chunk of 255
     /// copies the chunk.
     pub fn freeze(&self) -> Frozen<V> {
-        Frozen::new(self.entries.groups(), self.len())
+        Frozen::new(self.entries.groups().to_vec(), self.len())
     }
 
     /// Bytes of memory, but for the structure itself; as if nothing were shared.
@@ -146,7 +151,7 @@ impl<V: Clone + Default + HeapBytes> Dict<V> {
         let entry = (member.into(), value);
         self.values_bytes += entry_bytes(&entry);
         self.entries.push(entry);
-        self.index.insert(hash, position, hash_at(self.seed, &self.entries));
+        self.index.insert(hash, position, &(self.seed, &self.entries));
         None
     }
 
@@ -199,7 +204,7 @@ impl<V: Clone + Default + HeapBytes> Dict<V> {
         self.index.remove(hash, found);
         let entry = self.entries.swap_remove(position)?;
         self.values_bytes -= entry_bytes(&entry);
-        self.index.give_back(hash, hash_at(self.seed, &self.entries));
+        self.index.give_back(hash, &(self.seed, &self.entries));
         Some(entry)
     }
 

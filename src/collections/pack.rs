@@ -17,7 +17,7 @@ pub use element::Element;
 
 use super::{allocated, room};
 use crate::limits::MAX_PACK_BYTES;
-use encode::{END, Entry, HEADER_BYTES, UNCOUNTED};
+use encode::{END, Entry, HEADER_BYTES, Needle, UNCOUNTED};
 use std::fmt;
 
 /// See the module.
@@ -76,8 +76,8 @@ impl Pack {
     }
 
     /// By how much an element makes a pack longer.
-    pub fn encoded_bytes(element: Element<'_>) -> usize {
-        Entry::of(element).size_bytes()
+    pub fn encoded_bytes<'a>(element: impl Into<Element<'a>>) -> usize {
+        Entry::of(element.into()).size_bytes()
     }
 
     /// Whether so many bytes may be added ([`Pack::encoded_bytes`]).
@@ -145,7 +145,7 @@ impl Pack {
     /// The first element that is `needle`, looking at `from` and then at every element that comes `skip` after
     /// the one looked at before (of field and value, one is skipped). From `None` on there is nothing.
     pub fn find(&self, from: Option<At>, needle: &[u8], skip: usize) -> Option<At> {
-        let needle = Entry::of(Element::Bytes(needle));
+        let needle = Needle::new(needle);
         let At(start) = from?;
         let mut at = start;
         loop {

@@ -11,6 +11,7 @@ mod tests;
 pub use iter::Iter;
 use node::{Branch, Node, locate};
 use room::NODE_ENTRIES;
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
 
@@ -24,6 +25,12 @@ pub trait Weigh {
 
     /// Bytes of memory beyond the element itself.
     fn heap_bytes(&self) -> usize {
+        0
+    }
+
+    /// Of elements in an order: a number that never falls in it. [`Seq::partition_point_of`] looks at
+    /// elements only where it does not tell.
+    fn rank(&self) -> u64 {
         0
     }
 }
@@ -81,26 +88,47 @@ impl<T> Seq<T> {
         let end = range.end.min(self.len());
         range.start.min(end)..end
     }
+}
 
+impl<T: Clone + Weigh> Seq<T> {
     /// How many elements at the beginning `is_before` holds for, if it holds for none behind the first
     /// that it does not hold for. Asks for O(log n).
-    pub fn partition_point(&self, mut is_before: impl FnMut(&T) -> bool) -> usize {
+    pub fn partition_point(&self, is_before: impl FnMut(&T) -> bool) -> usize {
+        self.partition(None, is_before)
+    }
+
+    /// The same, of elements whose ranks are in order: those of a lower one are before, those of a higher
+    /// one are not; only those of this rank are asked for.
+    pub fn partition_point_of(&self, rank: u64, is_before: impl FnMut(&T) -> bool) -> usize {
+        self.partition(Some(rank), is_before)
+    }
+
+    fn partition(&self, rank: Option<u64>, mut is_before: impl FnMut(&T) -> bool) -> usize {
         let Some(root) = &self.root else { return 0 };
         let (mut node, mut start) = (&root.node, 0);
+        let order = |of: u64| rank.map_or(Ordering::Equal, |rank| of.cmp(&rank));
         loop {
             match &**node {
-                Node::Leaf(items) => return start + items.partition_point(is_before),
+                Node::Leaf(items) => {
+                    return start
+                        + items.partition_point(|item| match order(item.rank()) {
+                            Ordering::Equal => is_before(item),
+                            other => other.is_lt(),
+                        });
+                }
                 Node::Inner(branches) => {
-                    let index = branches[1..].partition_point(|branch| is_before(branch.first()));
+                    // what begins with an element that is before; the last of them has the place
+                    let lower = branches.partition_point(|branch| order(branch.rank).is_lt());
+                    let higher = branches.partition_point(|branch| order(branch.rank).is_le());
+                    let equal = &branches[lower..higher];
+                    let before = lower + equal.partition_point(|branch| is_before(branch.first()));
+                    let index = before.saturating_sub(1);
                     start += branches[..index].iter().map(|branch| branch.sums.len).sum::<usize>();
                     node = &branches[index].node;
                 }
             }
         }
     }
-}
-
-impl<T: Clone + Weigh> Seq<T> {
     /// The element that has this place by weight, and the place within it.
     pub fn find(&self, weight_at: usize) -> Option<(usize, usize)> {
         let mut branch = self.root.as_ref().filter(|root| weight_at < root.sums.weight)?;

@@ -71,7 +71,14 @@ impl Settings {
         all.contains(&name) || Compact::has(Compact::name_now(name))
     }
 
-    /// All of them, by name, as they are written in snapshots.
+    /// Those that snapshots hold: of the collections' parameters only what was set. Their defaults are part of the
+    /// format for that reason.
+    pub fn pairs_to_keep(&self) -> Vec<(&'static str, String)> {
+        let defaults = Compact::default().pairs();
+        self.pairs().into_iter().filter(|pair| !defaults.contains(pair)).collect()
+    }
+
+    /// All of them, by name.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let active_expire = if self.active_expire { "yes" } else { "no" };
         let channels = if self.acl_pubsub_default { "allchannels" } else { "resetchannels" };

@@ -6,6 +6,7 @@
 
 mod docs;
 mod generic_events;
+mod hash_events;
 mod string_events;
 
 use super::*;
@@ -61,6 +62,10 @@ fn show(reply: &Reply) -> String {
         Reply::Map(pairs) => {
             let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("{}: {}", show(k), show(v))).collect();
             format!("{{{}}}", pairs.join(", "))
+        }
+        Reply::Pairs(pairs) => {
+            let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("[{}, {}]", show(k), show(v))).collect();
+            format!("[{}]", pairs.join(", "))
         }
         other => format!("{other:?}"),
     }
@@ -150,6 +155,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("expiry", include_str!("testscripts/expiry.script")),
     ("floats", include_str!("testscripts/floats.script")),
     ("generic", include_str!("testscripts/generic.script")),
+    ("hash", include_str!("testscripts/hash.script")),
     ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
     ("lcs", include_str!("testscripts/lcs.script")),
@@ -170,6 +176,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("time", include_str!("testscripts/time.script")),
     ("upstream", include_str!("testscripts/upstream.script")),
     ("versions", include_str!("testscripts/versions.script")),
+    ("wrongtype", include_str!("testscripts/wrongtype.script")),
 ];
 
 #[test]

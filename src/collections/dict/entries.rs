@@ -128,7 +128,7 @@ impl<V: Clone + Default> Entries<V> {
         let room = filled::<V>((self.len / 8).max(LEAST));
         let chunk: Chunk<V> = std::iter::repeat_with(Entry::default).take(room).collect();
         match self.groups.last_mut() {
-            Some(group) if self.chunks % GROUP != 0 => Arc::make_mut(group).push(chunk),
+            Some(group) if !self.chunks.is_multiple_of(GROUP) => Arc::make_mut(group).push(chunk),
             _ => {
                 if self.groups.is_empty() {
                     self.groups.reserve_exact(1);

@@ -18,9 +18,8 @@ pub struct Frozen<V> {
 }
 
 impl<V> Frozen<V> {
-    pub(super) fn new(groups: &[Group<V>], len: usize) -> Self {
-        let groups = groups.to_vec().into_iter();
-        Self { groups, chunks: Vec::new().into_iter(), chunk: None, place: 0, len }
+    pub(super) fn new(groups: Vec<Group<V>>, len: usize) -> Self {
+        Self { groups: groups.into_iter(), chunks: Vec::new().into_iter(), chunk: None, place: 0, len }
     }
 
     /// How many are still to come.

@@ -1,6 +1,6 @@
 //! [`Index`]: from hashes to positions, by extendible hashing (Fagin et al., 1979): pages that are split, and
-//! joined again, one at a time, under a directory by the first bits of the hash. It must never keep a hash:
-//! who calls can make it again from what stands at a position.
+//! joined again, one at a time, under a directory by the first bits of the hash. It must never keep a hash: it
+//! can be made again from what stands at a position.
 
 use super::page::{MAX_LINES, Page, Place};
 use crate::collections::allocated;
@@ -29,6 +29,21 @@ pub(super) struct Found {
     page: usize,
     place: Place,
     pub(super) position: u32,
+}
+
+/// What stands at the positions.
+pub(super) trait Members {
+    fn at(&self, position: u32) -> &[u8];
+    fn hash(&self, member: &[u8]) -> u64;
+}
+
+/// The positions of pages, with their hashes.
+fn hashed(pages: &[&Page], members: &impl Members) -> impl Iterator<Item = (u64, u32)> {
+    // Members are far apart in memory. Looking at all of them before the first is hashed lets the processor
+    // fetch many at a time.
+    let positions = pages.iter().flat_map(|page| page.positions());
+    let found: Vec<_> = positions.map(|position| (members.at(position), position)).collect();
+    found.into_iter().map(|(member, position)| (members.hash(member), position))
 }
 
 impl Index {
@@ -65,8 +80,8 @@ impl Index {
         Some(Found { page, place, position })
     }
 
-    /// Adds a position. `hash_of` tells the hash of those that were there before.
-    pub(super) fn insert(&mut self, hash: u64, position: u32, hash_of: impl Fn(u32) -> u64) {
+    /// Adds a position. `members` are those that were there before, at least.
+    pub(super) fn insert(&mut self, hash: u64, position: u32, members: &impl Members) {
         if self.pages.is_empty() {
             // Most have one page, or few.
             *self = Self { directory: vec![0], pages: Vec::with_capacity(1), ..Self::default() };
@@ -79,8 +94,8 @@ impl Index {
             }
             let page = &self.pages[number];
             match page.lines() < MAX_LINES || page.depth == MAX_DEPTH {
-                true => self.rebuild(number, page.len as usize + 1, &hash_of),
-                false => self.split(number, &hash_of),
+                true => self.rebuild(number, page.len as usize + 1, members),
+                false => self.split(number, members),
             }
         }
     }
@@ -95,35 +110,34 @@ impl Index {
     }
 
     /// Joins pages, or takes lines from one, if there are too many since a removal under this hash.
-    pub(super) fn give_back(&mut self, hash: u64, hash_of: impl Fn(u32) -> u64) {
+    pub(super) fn give_back(&mut self, hash: u64, members: &impl Members) {
         while let Some((number, neighbour)) = self.to_join(hash) {
-            self.join(number, neighbour, &hash_of);
+            self.join(number, neighbour, members);
         }
         while self.deepest == 0 && self.depth > 0 {
             self.halve();
         }
         if let Some(number) = self.page(hash).filter(|&number| self.pages[number].is_sparse()) {
-            self.rebuild(number, self.pages[number].len as usize * 2, &hash_of);
+            self.rebuild(number, self.pages[number].len as usize * 2, members);
         }
     }
 
     /// The same positions in a page with room for `len`.
-    fn rebuild(&mut self, number: usize, len: usize, hash_of: impl Fn(u32) -> u64) {
+    fn rebuild(&mut self, number: usize, len: usize, members: &impl Members) {
         let old = &self.pages[number];
         let mut page = Page::new(len, old.prefix, old.depth);
-        old.positions().for_each(|position| page.insert(hash_of(position), position));
+        hashed(&[old], members).for_each(|(hash, position)| page.insert(hash, position));
         self.put(number, page);
     }
 
-    fn split(&mut self, number: usize, hash_of: impl Fn(u32) -> u64) {
+    fn split(&mut self, number: usize, members: &impl Members) {
         if self.pages[number].depth == self.depth {
             self.double();
         }
         let old = &self.pages[number];
         let (prefix, depth) = (old.prefix << 1, old.depth + 1);
         let mut halves = [prefix, prefix | 1].map(|prefix| Page::new(old.len as usize, prefix, depth));
-        for position in old.positions() {
-            let hash = hash_of(position);
+        for (hash, position) in hashed(&[old], members) {
             halves[(hash >> (u64::BITS - u32::from(depth))) as usize & 1].insert(hash, position);
         }
         let [low, high] = halves;
@@ -145,12 +159,11 @@ impl Index {
             .then_some((number, neighbour))
     }
 
-    fn join(&mut self, number: usize, neighbour: usize, hash_of: impl Fn(u32) -> u64) {
+    fn join(&mut self, number: usize, neighbour: usize, members: &impl Members) {
         let pages = [&self.pages[number], &self.pages[neighbour]];
         let (prefix, depth) = (pages[0].prefix >> 1, pages[0].depth - 1);
         let mut page = Page::new((pages[0].len + pages[1].len) as usize, prefix, depth);
-        let positions = pages.into_iter().flat_map(Page::positions);
-        positions.for_each(|position| page.insert(hash_of(position), position));
+        hashed(&pages, members).for_each(|(hash, position)| page.insert(hash, position));
         self.put(number, page);
         self.drop_page(neighbour);
         if let Some(moved) = self.pages.get(neighbour) {

@@ -106,7 +106,10 @@ impl Pack {
             room::grow(&mut self.bytes, new);
             self.bytes.resize(new, END);
         }
-        self.bytes.copy_within(at + removed..old, at + added);
+        // At the end there is nothing to move: what was added is ends already.
+        if at + 1 != old {
+            self.bytes.copy_within(at + removed..old, at + added);
+        }
         if new < old {
             self.bytes.truncate(new);
             room::give_back(&mut self.bytes);

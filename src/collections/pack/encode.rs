@@ -91,6 +91,15 @@ impl<'a> Entry<'a> {
         body + back_length_bytes(body)
     }
 
+    /// Whether this is how `own`, a whole entry of the same element, was written.
+    pub(super) fn is_like(&self, own: &[u8]) -> bool {
+        let body = self.body_bytes();
+        own.len() == body + back_length_bytes(body)
+            && own[..self.head_bytes] == self.head[..self.head_bytes]
+            && own[body] & 0x80 == 0
+            && own[body + 1..].iter().all(|byte| byte & 0x80 != 0)
+    }
+
     /// Writes it to the beginning of `out`, and says where it ends.
     pub(super) fn put(&self, out: &mut [u8]) -> usize {
         let body = self.body_bytes();
@@ -104,22 +113,37 @@ impl<'a> Entry<'a> {
         put_back_length(body, &mut out[body..end]);
         end
     }
+}
 
-    /// Whether `bytes`, which begin with an entry or the end, begin with this one. As an element can be encoded
-    /// in one way only, nothing has to be decoded for that.
+/// An element that is looked for. As it can be encoded in one way only, nothing has to be decoded for that.
+pub(super) struct Needle<'a> {
+    entry: Entry<'a>,
+    /// Where entries that stand together differ most: strings, often of one length, in their last
+    /// bytes; numbers in their lowest.
+    probe_at: usize,
+    probe: u8,
+}
+
+impl<'a> Needle<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let entry = Entry::of(Element::Bytes(bytes));
+        let (probe_at, probe) = match *entry.tail {
+            [.., last] => (entry.body_bytes() - 1, last),
+            [] if entry.head_bytes > 1 => (1, entry.head[1]),
+            [] => (0, entry.head[0]),
+        };
+        Self { entry, probe_at, probe }
+    }
+
+    /// Whether `bytes`, which begin with an entry or the end, begin with this one.
     #[inline]
     pub(super) fn stands_at(&self, bytes: &[u8]) -> bool {
-        // Strings that stand together are often of one length and differ in their last bytes.
-        bytes[0] == self.head[0]
-            && match self.tail {
-                [] => bytes.starts_with(&self.head[..self.head_bytes]),
-                [.., last] => {
-                    let body = self.body_bytes();
-                    bytes.get(body - 1) == Some(last)
-                        && bytes[..self.head_bytes] == self.head[..self.head_bytes]
-                        && bytes[self.head_bytes..body] == *self.tail
-                }
-            }
+        let Entry { head, head_bytes, tail } = &self.entry;
+        // One branch, which is foreseen: it is hardly ever taken.
+        ((bytes[0] == head[0]) & (bytes.get(self.probe_at) == Some(&self.probe)))
+            && bytes.starts_with(&head[..*head_bytes])
+            // To compare nothing with nothing takes 80 ns where memcmp reads what is not there under a mask.
+            && (tail.is_empty() || bytes[*head_bytes..].starts_with(tail))
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) enum Node<T> {
 pub(super) struct Branch<T> {
     pub node: Arc<Node<T>>,
     pub sums: Sums,
+    /// Of the first element: at hand, where the element would have to be fetched from far away.
+    pub rank: u64,
 }
 
 /// A node is copied to be changed: with room for one more.
@@ -103,6 +105,13 @@ impl<T: Weigh> Node<T> {
         }
         sums
     }
+
+    pub fn rank(&self) -> u64 {
+        match self {
+            Self::Leaf(items) => items.first().map_or(0, T::rank),
+            Self::Inner(branches) => branches.first().map_or(0, |branch| branch.rank),
+        }
+    }
 }
 
 impl<T> Branch<T> {
@@ -133,59 +142,70 @@ impl<T> Branch<T> {
 
 impl<T: Clone + Weigh> Branch<T> {
     pub fn new(node: Node<T>) -> Self {
-        Self { sums: node.sums(), node: Arc::new(node) }
+        Self { sums: node.sums(), rank: node.rank(), node: Arc::new(node) }
     }
 
     /// Puts `item` before the element at `at`, or at the end. What does not fit into the node leaves as
     /// one to be put behind it.
     pub fn insert(&mut self, at: usize, item: T) -> Option<Self> {
         let capacity = self.node.capacity();
-        let (later, is_rebuilt) = match Arc::make_mut(&mut self.node) {
+        let later = match Arc::make_mut(&mut self.node) {
             Node::Leaf(items) => {
                 self.sums += Sums::of(&item);
-                let later = insert_or_divide(items, at, item).map(Node::Leaf);
-                let is_divided = later.is_some();
-                (later, is_divided)
+                insert_or_divide(items, at, item).map(Node::Leaf)
             }
             Node::Inner(branches) => {
-                let (index, at) = place(branches, at, self.sums.len);
+                let (index, within) = place(branches, at, self.sums.len);
                 let branch = &mut branches[index];
                 self.sums -= branch.sums;
-                let new = branch.insert(at, item);
+                let new = branch.insert(within, item);
                 self.sums += branch.sums;
-                let is_divided = new.is_some();
-                (new.and_then(|new| adopt(branches, index + 1, new)).map(Node::Inner), is_divided)
+                match new {
+                    None => None,
+                    Some(new) => {
+                        let later = adopt(branches, index + 1, new).map(Node::Inner);
+                        self.sum_up();
+                        return later.map(Self::new);
+                    }
+                }
             }
         };
-        self.follow(capacity, is_rebuilt);
-        later.map(Self::new)
+        match later {
+            None => {
+                self.follow(at, capacity);
+                None
+            }
+            Some(later) => {
+                self.sum_up();
+                Some(Self::new(later))
+            }
+        }
     }
 
     /// Takes out the element at `at`, which there is. The branch may be empty afterwards.
     pub fn remove(&mut self, at: usize) -> T {
         let capacity = self.node.capacity();
-        let (item, is_rebuilt) = match Arc::make_mut(&mut self.node) {
+        let item = match Arc::make_mut(&mut self.node) {
             Node::Leaf(items) => {
                 let item = items.remove(at);
                 give_back(items);
                 self.sums -= Sums::of(&item);
-                (item, false)
+                item
             }
             Node::Inner(branches) => {
-                let (index, at) = locate(branches, at, self.sums.len, |sums| sums.len);
+                let (index, within) = locate(branches, at, self.sums.len, |sums| sums.len);
                 let branch = &mut branches[index];
                 self.sums -= branch.sums;
-                let item = branch.remove(at);
+                let item = branch.remove(within);
                 self.sums += branch.sums;
-                let fill = branches.len();
-                if branches[index].sums.len == 0 {
-                    branches.remove(index);
+                if branch.node.fill() <= FEW && settle(branches, index) {
+                    self.sum_up();
+                    return item;
                 }
-                mend(branches, index);
-                (item, branches.len() < fill)
+                item
             }
         };
-        self.follow(capacity, is_rebuilt);
+        self.follow(at, capacity);
         item
     }
 
@@ -200,15 +220,15 @@ impl<T: Clone + Weigh> Branch<T> {
                 result
             }
             Node::Inner(branches) => {
-                let (index, at) = locate(branches, at, self.sums.len, |sums| sums.len);
+                let (index, within) = locate(branches, at, self.sums.len, |sums| sums.len);
                 let branch = &mut branches[index];
                 self.sums -= branch.sums;
-                let result = branch.update(at, change);
+                let result = branch.update(within, change);
                 self.sums += branch.sums;
                 result
             }
         };
-        self.follow(capacity, false);
+        self.follow(at, capacity);
         result
     }
 
@@ -221,17 +241,23 @@ impl<T: Clone + Weigh> Branch<T> {
             }
             Node::Inner(branches) => cut(branches, range),
         }
-        self.sums = self.node.sums();
+        self.sum_up();
     }
 
-    /// The sums follow what became of the node itself, which had this capacity.
-    fn follow(&mut self, capacity: usize, is_rebuilt: bool) {
-        if is_rebuilt {
-            self.sums = self.node.sums();
-        } else if self.node.capacity() != capacity {
+    /// After the change of one element at `at`: what else is known of the node, which had this capacity.
+    fn follow(&mut self, at: usize, capacity: usize) {
+        if self.node.capacity() != capacity {
             self.sums.heap_bytes -= self.node.own_bytes(capacity);
             self.sums.heap_bytes += self.node.own_bytes(self.node.capacity());
         }
+        if at == 0 {
+            self.rank = self.node.rank();
+        }
+    }
+
+    fn sum_up(&mut self) {
+        self.sums = self.node.sums();
+        self.rank = self.node.rank();
     }
 
     /// Takes in its neighbour to the right, which is of the same height.
@@ -250,7 +276,7 @@ impl<T: Clone + Weigh> Branch<T> {
             }
             _ => unreachable!("all leaves are at one depth"),
         }
-        self.sums = self.node.sums();
+        self.sum_up();
     }
 }
 
@@ -316,6 +342,16 @@ fn adopt<T: Clone + Weigh>(
         }
     }
     later
+}
+
+/// After the branch at `at` has lost an element; true if there are fewer now.
+fn settle<T: Clone + Weigh>(branches: &mut Vec<Branch<T>>, at: usize) -> bool {
+    let fill = branches.len();
+    if branches[at].sums.len == 0 {
+        branches.remove(at);
+    }
+    mend(branches, at);
+    branches.len() < fill
 }
 
 /// Joins the branch at `at`, if there is one and it has few entries, with neighbours that have few too.

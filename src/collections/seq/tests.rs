@@ -1,6 +1,6 @@
 //! A [`Seq`] against a vector, its clones held still, its nodes looked at after every change.
 
-mod scale;
+mod partition;
 mod sharing;
 
 use super::node::{FEW, Sums};
@@ -24,6 +24,10 @@ impl Weigh for Item {
 
     fn heap_bytes(&self) -> usize {
         self.heap_bytes
+    }
+
+    fn rank(&self) -> u64 {
+        self.id // in no order: only whether it is known is looked at
     }
 }
 
@@ -59,6 +63,7 @@ fn check_node<T: Weigh>(branch: &Branch<T>) -> usize {
     children.into_iter().for_each(|child| sums += child);
     sums.heap_bytes += allocated(16 + size_of::<Node<T>>()) + allocated(own_bytes);
     assert_eq!(branch.sums, sums);
+    assert_eq!(branch.rank, branch.first().rank());
     height
 }
 
@@ -230,26 +235,4 @@ fn it_can_be_emptied_from_every_side() {
         check(&clone);
         assert_same(&clone, &all);
     }
-}
-
-#[test]
-fn a_partition_point_is_found_by_few_looks() {
-    struct Number(usize);
-    impl Weigh for Number {}
-    impl Clone for Number {
-        fn clone(&self) -> Self {
-            Self(self.0)
-        }
-    }
-    let seq: Seq<Number> = (0..100_000).map(|n| Number(2 * n)).collect();
-    for sought in (0..=200_000).step_by(97).chain([0, 1, 199_998, 199_999]) {
-        let mut looks = 0;
-        let found = seq.partition_point(|number| {
-            looks += 1;
-            number.0 < sought
-        });
-        assert_eq!(found, sought.div_ceil(2).min(100_000));
-        assert!(looks <= 20, "{looks} looks for {sought}");
-    }
-    assert_eq!(Seq::<Number>::new().partition_point(|_| true), 0);
 }

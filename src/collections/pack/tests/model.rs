@@ -96,7 +96,7 @@ fn change(pack: &mut Pack, model: &mut Vec<Vec<u8>>, most: usize, random: &mut S
         _ => {
             let size = pack.size_bytes();
             pack.push_back(&element);
-            assert_eq!(pack.size_bytes() - size, Pack::encoded_bytes(Element::Bytes(&element)));
+            assert_eq!(pack.size_bytes() - size, Pack::encoded_bytes(&*element));
             model.push(element);
         }
     }

@@ -1,10 +1,16 @@
-//! What operations on many elements take: a measurement, and the bound of a single step.
+//! What operations on sequences of many elements take: measurements, and the bound of a single step, with
+//! the allocator of the server, kept as the server keeps it: what is freed goes back to the system by a thread
+//! of its own. The system's own allocator puts free pieces together for milliseconds at a time.
 
-use super::*;
-use crate::collections::Blob;
+use bowline::collections::{Blob, Seq, Weigh};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What a sorted set keeps in order.
 #[derive(Clone)]
@@ -16,6 +22,10 @@ struct Scored {
 impl Weigh for Scored {
     fn heap_bytes(&self) -> usize {
         self.member.heap_bytes()
+    }
+
+    fn rank(&self) -> u64 {
+        self.score.to_bits() // in order, as long as no score is negative
     }
 }
 
@@ -55,7 +65,7 @@ fn run(steps: &mut Steps, what: &'static str, is_first: bool, times: usize, mut 
 }
 
 #[test]
-#[ignore = "a measurement: run with --release -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --release --test seq -- --ignored --nocapture"]
 fn what_a_million_elements_take() {
     const COUNT: usize = 1_000_000;
     let mut rng = SmallRng::seed_from_u64(13);
@@ -79,6 +89,10 @@ fn what_a_million_elements_take() {
     each("partition_point", COUNT, |n| {
         assert_eq!(sorted.partition_point(|item| item.score < places[n] as f64), places[n]);
     });
+    each("partition_point_of", COUNT, |n| {
+        let score = places[n] as f64;
+        assert_eq!(sorted.partition_point_of(score.to_bits(), |item| item.score < score), places[n]);
+    });
     each("push_back", COUNT, |_| seq.push_back(scored(0.0)));
     each("push_front", COUNT, |_| seq.push_front(scored(0.0)));
     each("pop_back", COUNT, |_| drop(seq.pop_back()));
@@ -93,9 +107,10 @@ fn what_a_million_elements_take() {
 }
 
 #[test]
-#[ignore = "a measurement: run with --release -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --release --test seq -- --ignored --nocapture"]
 fn no_step_takes_long_with_ten_million_elements() {
     const COUNT: usize = 10_000_000;
+    tikv_jemalloc_ctl::background_thread::write(true).expect("the allocator has such a thread");
     let mut steps = Steps::new();
     for is_first in [true, false, false] {
         let mut rng = SmallRng::seed_from_u64(14);
