@@ -4,6 +4,8 @@
 //! removed. That there are packs must never be seen: clients are told of intsets and of hash tables, as by Redis 7.0.
 
 mod grow;
+#[cfg(test)]
+mod tests;
 
 use super::{Collection, Field, Forms, Frozen, Growing, Kind, Typed};
 use crate::collections::{Blob, Dict, Element, HashSeed, IntBytes, Ints, Pack, allocated, parse_i64};
