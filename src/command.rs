@@ -26,6 +26,7 @@ mod hash;
 mod hyperloglog;
 mod introspect;
 mod lcs;
+mod list;
 mod lolwut;
 mod long_double;
 mod memory;

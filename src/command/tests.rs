@@ -160,6 +160,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
     ("lcs", include_str!("testscripts/lcs.script")),
+    ("list", include_str!("testscripts/list.script")),
     ("memory", include_str!("testscripts/memory.script")),
     ("object", include_str!("testscripts/object.script")),
     ("observe", include_str!("testscripts/observe.script")),

@@ -151,6 +151,11 @@ impl<'a, 'k> Edit<'a, 'k> {
         }
     }
 
+    /// Frees what a change has taken out of a value, later if it is large.
+    pub fn discard(&mut self, taken: impl Into<Value>) {
+        self.keyspace.discarded.add_value(taken.into());
+    }
+
     /// Removes the key. Whether it was there.
     pub fn remove(&mut self) -> bool {
         let Some(item) = self.take() else { return false };

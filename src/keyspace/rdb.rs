@@ -7,6 +7,7 @@ mod crc64;
 mod extent;
 mod file;
 mod hash;
+mod list;
 mod lzf;
 pub mod opcode;
 mod reader;
@@ -33,14 +34,21 @@ const FOOTER_BYTES: usize = 10;
 
 /// The types of values, as Redis numbers them.
 const STRING: u8 = 0;
+/// Of Redis 3.0 and before, when they were long.
+const LIST: u8 = 1;
 const SET: u8 = 2;
 const HASH: u8 = 4;
 /// Of Redis 2.4 and before.
 const HASH_ZIPMAP: u8 = 9;
+/// Of Redis 3.0 and before.
+const LIST_ZIPLIST: u8 = 10;
 const SET_INTSET: u8 = 11;
 /// Of Redis 6 and before.
 const HASH_ZIPLIST: u8 = 13;
+/// Of Redis 6 and before: nodes are ziplists.
+const LIST_QUICKLIST: u8 = 14;
 const HASH_LISTPACK: u8 = 16;
+const LIST_QUICKLIST_2: u8 = 18;
 
 /// Why a payload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -68,6 +76,7 @@ fn type_of(value: &Value) -> u8 {
         Value::String(_) => STRING,
         Value::Hash(hash) => hash::type_of(hash),
         Value::Set(set) => set::type_of(set),
+        Value::List(_) => LIST_QUICKLIST_2,
     }
 }
 
@@ -77,6 +86,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
         Value::Hash(hash) => hash::put(out, hash),
         Value::Set(set) => set::put(out, set),
+        Value::List(list) => list::put(out, list),
     }
 }
 
@@ -107,6 +117,9 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
             hash::read(kind, &mut reader, forms).map(Value::from)
         }
         Some(kind @ (SET | SET_INTSET)) => set::read(kind, &mut reader, forms).map(Value::from),
+        Some(kind @ (LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2)) => {
+            list::read(kind, &mut reader, forms).map(Value::from)
+        }
         _ => None,
     };
     value.ok_or(PayloadError::Format)

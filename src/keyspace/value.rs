@@ -2,7 +2,7 @@
 //! for what Redis calls its encoding: that is part of the state, the same on every replica and
 //! after a restart.
 
-use super::types::{Collection, Hash, Set};
+use super::types::{Collection, Hash, List, Set};
 use super::{Blob, Item};
 use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
@@ -13,6 +13,7 @@ pub enum Value {
     /// A string.
     String(StringValue),
     Hash(Box<Hash>),
+    List(Box<List>),
     Set(Box<Set>),
 }
 
@@ -75,6 +76,7 @@ impl Value {
         match self {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&**hash),
+            Self::List(list) => Some(&**list),
             Self::Set(set) => Some(&**set),
         }
     }
@@ -84,6 +86,7 @@ impl Value {
         match self {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&mut **hash),
+            Self::List(list) => Some(&mut **list),
             Self::Set(set) => Some(&mut **set),
         }
     }

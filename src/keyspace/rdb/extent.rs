@@ -100,11 +100,37 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// A count, and so many strings with a number before each.
+    fn tagged(&mut self, bytes: &[u8]) -> Extent<usize> {
+        let mut left = match self.strings {
+            Some(left) => left,
+            None => {
+                let Some((count, size)) = len(bytes)? else { return Ok(None) };
+                self.at = size;
+                count
+            }
+        };
+        while left > 0 {
+            let Some(rest) = bytes.get(self.at..) else { break };
+            let Some((_, tag)) = len(rest)? else { break };
+            let Some(size) = string(&rest[tag..])?.filter(|size| *size <= rest.len() - tag) else { break };
+            self.at += tag + size;
+            left -= 1;
+        }
+        self.strings = Some(left);
+        Ok((left == 0).then_some(self.at))
+    }
+}
+
 /// The bytes that a value of this type takes after the type's byte; of a string, even if they are not all there
 /// yet.
 pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<usize> {
     match kind {
         super::STRING | super::HASH_ZIPMAP | super::HASH_ZIPLIST | super::HASH_LISTPACK => string(bytes),
+        super::LIST_ZIPLIST => string(bytes),
+        super::LIST | super::LIST_QUICKLIST => progress.strings(bytes, 1),
+        super::LIST_QUICKLIST_2 => progress.tagged(bytes),
         super::HASH => progress.strings(bytes, 2),
         super::SET_INTSET => string(bytes),
         super::SET => progress.strings(bytes, 1),
@@ -115,7 +141,6 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
 /// What Redis keeps in a value of this type.
 fn type_name(kind: u8) -> &'static str {
     match kind {
-        1 | 10 | 14 | 18 => "a list",
         20 => "a set in a form of Redis 7.2",
         3 | 5 | 12 | 17 => "a sorted set",
         22..=25 => "a hash with deadlines of fields",

@@ -2,7 +2,7 @@
 //! the types. There is one place where a kind becomes a type: [`Kind::grow`]; the other way it is
 //! [`Value::collection`].
 
-use super::{Forms, Hash, Set};
+use super::{Forms, Hash, List, Set};
 use crate::keyspace::Value;
 use crate::wire::WireError;
 use std::fmt::Debug;
@@ -11,19 +11,21 @@ use std::fmt::Debug;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Hash = 1,
+    List = 2,
     Set = 3,
 }
 
 impl Kind {
     /// The kind of that number.
     pub fn from_number(number: u64) -> Option<Self> {
-        [Self::Hash, Self::Set].into_iter().find(|kind| *kind as u64 == number)
+        [Self::Hash, Self::List, Self::Set].into_iter().find(|kind| *kind as u64 == number)
     }
 
     /// As `TYPE` names it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hash => "hash",
+            Self::List => "list",
             Self::Set => "set",
         }
     }
@@ -32,6 +34,7 @@ impl Kind {
     pub fn grow(self, forms: &Forms) -> Box<dyn Growing> {
         match self {
             Self::Hash => Hash::grow(forms),
+            Self::List => List::grow(),
             Self::Set => Set::grow(forms),
         }
     }

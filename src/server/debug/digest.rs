@@ -2,7 +2,7 @@
 //! never depend on the order of the keys.
 
 use crate::command::Reply;
-use crate::keyspace::{Item, Value};
+use crate::keyspace::{End, Item, Value};
 use crate::limits::DATABASES;
 use crate::machine::Machine;
 use sha1::{Digest, Sha1};
@@ -11,6 +11,7 @@ type Sum = [u8; 20];
 
 /// Redis's numbers of types.
 const STRING: u32 = 0;
+const LIST: u32 = 1;
 const SET: u32 = 2;
 const HASH: u32 = 4;
 
@@ -35,6 +36,10 @@ fn add_value(sum: &mut Sum, item: &Item) {
         Value::Set(set) => {
             mix(sum, &SET.to_be_bytes());
             set.iter().for_each(|member| add(sum, &member.to_blob()));
+        }
+        Value::List(list) => {
+            mix(sum, &LIST.to_be_bytes());
+            list.iter_from(End::Left).for_each(|element| mix(sum, &element.to_blob()));
         }
         Value::Hash(hash) => {
             mix(sum, &HASH.to_be_bytes());
