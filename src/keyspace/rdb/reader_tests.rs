@@ -128,10 +128,10 @@ fn no_changed_byte_goes_unnoticed() {
 fn a_file_says_what_it_has_that_is_not_here() {
     let error = |body: &[u8]| whole(&sealed("0010", body)).unwrap_err().to_string();
     assert_eq!(
-        error(b"\x12\x04list\x01"),
-        "the upstream holds a list, which bowline lacks: the key 'list' of database 0"
+        error(b"\x16\x04hash\x01"),
+        "the upstream holds a hash with deadlines of fields, which bowline lacks: the key 'hash' of database 0"
     );
-    assert!(error(b"\xfe\x03\x11\x01z").ends_with("'z' of database 3"));
+    assert!(error(b"\xfe\x03\x14\x01z").ends_with("'z' of database 3"));
     assert!(error(b"\x0f\x01s").contains("a stream"));
     assert!(error(b"\x63\x01s").contains("an unknown type"));
     assert!(error(b"\xf5\x01x").contains("functions"));
