@@ -45,7 +45,9 @@ pub use random::SplitMix;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
-pub use types::{Collection, Compact, End, Field, Forms, Hash, Kind, List, SortedRange, SortedSet, Typed};
+pub use types::{
+    Collection, Compact, End, Field, Forms, Hash, Kind, List, Set, SortedRange, SortedSet, Typed,
+};
 pub use usage::CountingPace;
 pub use value::{StringValue, Value};
 

@@ -13,6 +13,7 @@ pub mod opcode;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
+mod set;
 mod sorted_set;
 mod strings;
 mod ziplist;
@@ -36,6 +37,7 @@ const FOOTER_BYTES: usize = 10;
 const STRING: u8 = 0;
 /// Of Redis 3.0 and before, when they were long.
 const LIST: u8 = 1;
+const SET: u8 = 2;
 /// Of Redis 3 and before.
 const ZSET: u8 = 3;
 const HASH: u8 = 4;
@@ -44,6 +46,7 @@ const ZSET_2: u8 = 5;
 const HASH_ZIPMAP: u8 = 9;
 /// Of Redis 3.0 and before.
 const LIST_ZIPLIST: u8 = 10;
+const SET_INTSET: u8 = 11;
 /// Of Redis 6 and before.
 const ZSET_ZIPLIST: u8 = 12;
 /// Of Redis 6 and before.
@@ -79,6 +82,7 @@ fn type_of(value: &Value) -> u8 {
     match value {
         Value::String(_) => STRING,
         Value::Hash(hash) => hash::type_of(hash),
+        Value::Set(set) => set::type_of(set),
         Value::List(_) => LIST_QUICKLIST_2,
         Value::SortedSet(set) => sorted_set::type_of(set),
     }
@@ -89,6 +93,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
         Value::Hash(hash) => hash::put(out, hash),
+        Value::Set(set) => set::put(out, set),
         Value::List(list) => list::put(out, list),
         Value::SortedSet(set) => sorted_set::put(out, set),
     }
@@ -120,6 +125,7 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
         Some(kind @ (HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)) => {
             hash::read(kind, &mut reader, forms).map(Value::from)
         }
+        Some(kind @ (SET | SET_INTSET)) => set::read(kind, &mut reader, forms).map(Value::from),
         Some(kind @ (LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2)) => {
             list::read(kind, &mut reader, forms).map(Value::from)
         }

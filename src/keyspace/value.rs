@@ -2,7 +2,7 @@
 //! for what Redis calls its encoding: that is part of the state, the same on every replica and
 //! after a restart.
 
-use super::types::{Collection, Hash, List, SortedSet};
+use super::types::{Collection, Hash, List, Set, SortedSet};
 use super::{Blob, Item};
 use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
@@ -14,6 +14,7 @@ pub enum Value {
     String(StringValue),
     Hash(Box<Hash>),
     List(Box<List>),
+    Set(Box<Set>),
     SortedSet(Box<SortedSet>),
 }
 
@@ -77,6 +78,7 @@ impl Value {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&**hash),
             Self::List(list) => Some(&**list),
+            Self::Set(set) => Some(&**set),
             Self::SortedSet(set) => Some(&**set),
         }
     }
@@ -87,6 +89,7 @@ impl Value {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&mut **hash),
             Self::List(list) => Some(&mut **list),
+            Self::Set(set) => Some(&mut **set),
             Self::SortedSet(set) => Some(&mut **set),
         }
     }

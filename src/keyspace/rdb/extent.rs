@@ -141,6 +141,8 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
         super::LIST | super::LIST_QUICKLIST => progress.strings(bytes, 1),
         super::LIST_QUICKLIST_2 => progress.tagged(bytes),
         super::HASH => progress.strings(bytes, 2),
+        super::SET_INTSET => string(bytes),
+        super::SET => progress.strings(bytes, 1),
         super::ZSET_ZIPLIST | super::ZSET_LISTPACK => string(bytes),
         super::ZSET => progress.tailed(bytes, 1, super::sorted_set::old_score_bytes),
         super::ZSET_2 => progress.tailed(bytes, 1, |_| Some(size_of::<f64>())),
@@ -151,7 +153,7 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
 /// What Redis keeps in a value of this type.
 fn type_name(kind: u8) -> &'static str {
     match kind {
-        2 | 11 | 20 => "a set",
+        20 => "a set in a form of Redis 7.2",
         22..=25 => "a hash with deadlines of fields",
         6 | 7 => "a module's value",
         15 | 19 | 21 => "a stream",

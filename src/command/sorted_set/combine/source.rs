@@ -3,7 +3,10 @@
 
 use crate::command::Reply;
 use crate::command::parse::WRONG_TYPE;
-use crate::keyspace::{Blob, Collection, SortedSet, Value};
+use crate::keyspace::{Blob, Collection, Set, SortedSet, Value};
+
+/// The score of what stands in a set.
+const SET_SCORE: f64 = 1.0;
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +14,7 @@ pub(super) enum Source<'a> {
     /// There is no such key.
     Nothing,
     Sorted(&'a SortedSet),
+    Set(&'a Set),
 }
 
 impl<'a> Source<'a> {
@@ -18,6 +22,7 @@ impl<'a> Source<'a> {
         match value {
             None => Ok(Self::Nothing),
             Some(Value::SortedSet(set)) => Ok(Self::Sorted(set)),
+            Some(Value::Set(set)) => Ok(Self::Set(set)),
             Some(_) => Err(WRONG_TYPE),
         }
     }
@@ -26,6 +31,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Nothing => 0,
             Self::Sorted(set) => set.len(),
+            Self::Set(set) => set.len(),
         }
     }
 
@@ -34,14 +40,17 @@ impl<'a> Source<'a> {
         match self {
             Self::Nothing => None,
             Self::Sorted(set) => set.score(member),
+            Self::Set(set) => set.contains(member).then_some(SET_SCORE),
         }
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = (Blob, f64)> + 'a {
-        let sorted = match self {
-            Self::Nothing => None,
-            Self::Sorted(set) => Some(set.iter()),
+        let (sorted, set) = match self {
+            Self::Nothing => (None, None),
+            Self::Sorted(set) => (Some(set.iter()), None),
+            Self::Set(set) => (None, Some(set.iter().map(|member| (member, SET_SCORE)))),
         };
-        sorted.into_iter().flatten().map(|(member, score)| (member.to_blob(), score))
+        let pairs = sorted.into_iter().flatten().chain(set.into_iter().flatten());
+        pairs.map(|(member, score)| (member.to_blob(), score))
     }
 }
