@@ -54,7 +54,8 @@ fn members_stand_in_the_order_of_scores_whatever_is_done_to_them() {
         let mut random = SmallRng::seed_from_u64(seed);
         let (mut set, mut model) = (SortedSet::default(), BTreeMap::new());
         for _ in 0..random.random_range(10..120) {
-            let member = random.random_range(0..40).to_string().repeat(random.random_range(1..3)).into_bytes();
+            let member =
+                random.random_range(0..40).to_string().repeat(random.random_range(1..3)).into_bytes();
             match random.random_range(0..10) {
                 0..7 => {
                     let score = SCORES[random.random_range(0..SCORES.len())];
