@@ -21,6 +21,7 @@ mod dump;
 mod expiry;
 mod floats;
 mod generic;
+mod geo;
 mod getex;
 mod glob;
 mod hash;

@@ -30,6 +30,8 @@ pub enum Reply {
     Set(Vec<Reply>),
     /// A double; a bulk string in RESP2.
     Double(f64),
+    /// A coordinate: a double with all of its decimals up to 17.
+    Coordinate(f64),
     /// A boolean; 1 or 0 in RESP2.
     Bool(bool),
     /// Text for people (`INFO`); a bulk string in RESP2. The format is `txt`.

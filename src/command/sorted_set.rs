@@ -80,12 +80,12 @@ pub(super) static ZINCRBY: Command = Command {
 };
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Options {
-    only_new: bool,
-    only_old: bool,
+pub(super) struct Options {
+    pub(super) only_new: bool,
+    pub(super) only_old: bool,
     only_greater: bool,
     only_less: bool,
-    count_changed: bool,
+    pub(super) count_changed: bool,
     increment: bool,
 }
 
@@ -161,7 +161,13 @@ fn zadd(context: &mut WriteContext<'_>, args: &Args<'_>, increments: bool) -> Ou
     add(context, args[1], &pairs, options)
 }
 
-fn add(context: &mut WriteContext<'_>, key: &[u8], pairs: &[(f64, &[u8])], options: Options) -> Outcome {
+/// Adds members with scores.
+pub(super) fn add(
+    context: &mut WriteContext<'_>,
+    key: &[u8],
+    pairs: &[(f64, &[u8])],
+    options: Options,
+) -> Outcome {
     let mut edit = context.edit(key);
     let set = typed::<SortedSet>(edit.item())?;
     let outcome_in = |set: Option<&SortedSet>, (score, member): (f64, &[u8])| {

@@ -63,6 +63,8 @@ fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
         (Protocol::Resp2, Reply::Double(value)) => {
             resp2_frame(out, &Resp2Frame::BulkString(format_double(*value).as_bytes()));
         }
+        (Protocol::Resp2, Reply::Coordinate(value)) => string(out, b'$', b"", coordinate(*value).as_bytes()),
+        (Protocol::Resp3, Reply::Coordinate(value)) => line(out, b',', &coordinate(*value)),
         (Protocol::Resp3, Reply::Double(value)) => {
             out.extend_from_slice(b",");
             out.extend_from_slice(format_double(*value).as_bytes());
@@ -103,7 +105,8 @@ fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
         | Reply::Push(_)
         | Reply::Several(_)
         | Reply::Receivers
-        | Reply::Double(_) => {
+        | Reply::Double(_)
+        | Reply::Coordinate(_) => {
             unreachable!("written before")
         }
     };
@@ -128,7 +131,8 @@ fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
         | Reply::Push(_)
         | Reply::Several(_)
         | Reply::Receivers
-        | Reply::Double(_) => {
+        | Reply::Double(_)
+        | Reply::Coordinate(_) => {
             unreachable!("written before")
         }
     };
@@ -164,4 +168,13 @@ fn string(out: &mut BytesMut, kind: u8, prefix: &[u8], data: &[u8]) {
     out.extend_from_slice(prefix);
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
+}
+
+/// C's `%.17Lf` without the zeros at the end. Zero has no sign.
+fn coordinate(value: f64) -> String {
+    let text = format!("{value:.17}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => "0".into(),
+        short => short.into(),
+    }
 }

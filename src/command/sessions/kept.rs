@@ -33,6 +33,7 @@ fn put(out: &mut Vec<u8>, reply: &Reply, max_bytes: usize, depth: usize) -> Opti
         Reply::Int(number) => put_number(out, b':', *number as u64),
         Reply::Receivers => put_number(out, b':', 0), // a repetition publishes nothing
         Reply::Double(number) => put_number(out, b',', number.to_bits()),
+        Reply::Coordinate(number) => put_number(out, b'@', number.to_bits()),
         Reply::Bool(truth) => put_number(out, b'#', u64::from(*truth)),
         Reply::Array(items) => put_items(out, b'*', items, max_bytes, depth)?,
         Reply::Set(items) => put_items(out, b'~', items, max_bytes, depth)?,
@@ -94,6 +95,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Result<Reply, WireError> {
     Ok(match kind {
         b':' => Reply::Int(number as i64),
         b',' => Reply::Double(f64::from_bits(number)),
+        b'@' => Reply::Coordinate(f64::from_bits(number)),
         b'#' => Reply::Bool(number != 0),
         b'+' => Reply::Simple(take_text(bytes, number)?.into()),
         b'-' => Reply::Error(take_text(bytes, number)?.into()),
@@ -144,6 +146,7 @@ mod tests {
             Reply::bulk("long".repeat(1000)),
             Reply::Verbatim(Blob::new(b"text")),
             Reply::Double(0.1),
+            Reply::Coordinate(-0.1),
             Reply::Double(f64::NEG_INFINITY),
             Reply::Bool(true),
         ];

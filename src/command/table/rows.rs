@@ -2,7 +2,7 @@
 
 use crate::command::row::Command;
 use crate::command::{
-    acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
+    acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic, geo,
     getex, hash, hyperloglog, introspect, lcs, list, lolwut, memory, migrate, object, observe, once,
     operations, pubsub, ranges, rename, replication, scan, server, set, setops, sort, sorted_set, strings,
     transactions, upstream, versions,
@@ -43,6 +43,16 @@ pub(super) static COMMANDS: &[&Command] = &[
     &expiry::EXPIRETIME,
     &generic::FLUSHALL,
     &generic::FLUSHDB,
+    &geo::GEOADD,
+    &geo::GEODIST,
+    &geo::GEOHASH,
+    &geo::GEOPOS,
+    &geo::search::GEORADIUS,
+    &geo::search::GEORADIUS_RO,
+    &geo::search::GEORADIUSBYMEMBER,
+    &geo::search::GEORADIUSBYMEMBER_RO,
+    &geo::search::GEOSEARCH,
+    &geo::search::GEOSEARCHSTORE,
     &strings::GET,
     &bits::GETBIT,
     &getex::GETDEL,
