@@ -6,7 +6,7 @@ mod rows;
 use super::row::Command;
 use rows::COMMANDS;
 
-/// The longest name, for which there is room.
+/// The longest name that has room in the index: longer ones, of which there are few, are looked for one by one.
 const NAME_BYTES: usize = 16;
 
 /// Names as numbers, so that a look-up compares once; open addressing.
@@ -73,7 +73,11 @@ const fn index() -> [([u64; 2], u16); BUCKETS] {
     let mut i = 0;
     while i < COMMANDS.len() {
         let name = COMMANDS[i].name.as_bytes();
-        assert!(!name.is_empty() && name.len() <= NAME_BYTES, "raise NAME_BYTES");
+        assert!(!name.is_empty(), "a command without a name");
+        if name.len() > NAME_BYTES {
+            i += 1;
+            continue;
+        }
         let packed = pack(name);
         let mut at = bucket(packed);
         while !same(index[at].0, NO_NAME) {
@@ -96,13 +100,21 @@ pub fn lookup(name: &[u8]) -> Option<&'static Command> {
             // NULs behind it pack to the same number: only then do lengths differ.
             let is_name = !same(packed, NO_NAME);
             return Some(COMMANDS[usize::from(i)])
-                .filter(|command| is_name && command.name.len() == name.len());
+                .filter(|command| is_name && command.name.len() == name.len())
+                .or_else(|| lookup_long(name));
         }
         if same(found, NO_NAME) {
             return None;
         }
         at = (at + 1) % BUCKETS;
     }
+}
+
+/// The command of a name that is too long for the index.
+#[cold]
+fn lookup_long(name: &[u8]) -> Option<&'static Command> {
+    let is_long = name.len() > NAME_BYTES;
+    commands().find(|command| is_long && command.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
 /// All commands by name, without the subcommands.
