@@ -156,6 +156,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("expiry", include_str!("testscripts/expiry.script")),
     ("floats", include_str!("testscripts/floats.script")),
     ("generic", include_str!("testscripts/generic.script")),
+    ("geo", include_str!("testscripts/geo.script")),
     ("hash", include_str!("testscripts/hash.script")),
     ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),

@@ -204,7 +204,7 @@ impl Calls {
             }
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
             _ if row.group == "hash" => self.one_of(HASHES),
-            _ if row.group == "sorted-set" => self.one_of(SORTED_SETS),
+            _ if matches!(row.group, "sorted-set" | "geo") => self.one_of(SORTED_SETS),
             4 => self.one_of(HASHES),
             _ => self.one_of(STRINGS),
         }
