@@ -11,9 +11,9 @@ use crate::keyspace::{End, List};
 use crate::wire::units::Args;
 use std::ops::Range;
 
-const SOURCE: Arg = Arg::new("source", ArgKind::Key);
-const DESTINATION: Arg = Arg::new("destination", ArgKind::Key).of_spec(1);
-const FROM_AND_TO: &[KeySpec] = &[TAKEN, KeySpec { first: 2, ..KeySpec::one(&["RW", "insert"]) }];
+pub(super) const SOURCE: Arg = Arg::new("source", ArgKind::Key);
+pub(super) const DESTINATION: Arg = Arg::new("destination", ArgKind::Key).of_spec(1);
+pub(super) const FROM_AND_TO: &[KeySpec] = &[TAKEN, KeySpec { first: 2, ..KeySpec::one(&["RW", "insert"]) }];
 
 pub(in crate::command) static LMOVE: Command = Command {
     since: "6.2.0",
@@ -66,14 +66,14 @@ pub(in crate::command) static LMPOP: Command = Command {
 };
 
 /// Where the keys stand whose number is the argument at `at`; nowhere if there are not so many.
-fn counted(call: &[&[u8]], at: usize) -> Range<usize> {
+pub(super) fn counted(call: &[&[u8]], at: usize) -> Range<usize> {
     let first = at + 1;
     let count = call.get(at).and_then(|count| parse_i64(count)).and_then(|count| usize::try_from(count).ok());
     let end = count.and_then(|count| first.checked_add(count)).filter(|&end| end <= call.len());
     first..end.unwrap_or(first)
 }
 
-fn move_one(
+pub(super) fn move_one(
     context: &mut WriteContext<'_>,
     source: &[u8],
     destination: &[u8],
@@ -118,7 +118,7 @@ fn lmpop(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
 }
 
 /// The keys, the end and the count of a call whose number of keys is the argument at `at`.
-fn several(args: &Args<'_>, at: usize) -> Result<(Range<usize>, End, usize), Reply> {
+pub(super) fn several(args: &[&[u8]], at: usize) -> Result<(Range<usize>, End, usize), Reply> {
     let positive = |bytes: &[u8], error| {
         let number = parse_i64(bytes).filter(|&number| number > 0);
         number.and_then(|number| usize::try_from(number).ok()).ok_or(Reply::error(error))
