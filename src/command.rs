@@ -50,6 +50,7 @@ mod secrets;
 mod server;
 mod sessions;
 mod set;
+mod setops;
 mod settings;
 mod sort;
 mod strings;

@@ -45,7 +45,7 @@ pub use random::SplitMix;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
-pub use types::{Collection, Compact, End, Field, Forms, Hash, Kind, List, Typed};
+pub use types::{Collection, Compact, End, Field, Forms, Hash, Kind, List, Set, Typed};
 pub use usage::CountingPace;
 pub use value::{StringValue, Value};
 

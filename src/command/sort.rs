@@ -13,7 +13,7 @@ use super::context::{Outcome, reply};
 use super::parse::WRONG_TYPE;
 use super::row::{Arg, ArgKind, Category, Command, Finder, Flags, Handler, KeySpec};
 use super::{Reply, WriteContext};
-use crate::keyspace::{Blob, End, EventClass, List, Value};
+use crate::keyspace::{Blob, End, EventClass, Field, List, Value};
 use engine::{Elements, Order};
 use options::Options;
 
@@ -96,6 +96,9 @@ fn shown(sorted: Vec<Option<Blob>>) -> Reply {
 fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
     match value {
         None => Ok(Elements { all: Vec::new(), order: Order::List }),
+        Some(Value::Set(set)) => {
+            Ok(Elements { all: set.iter().map(Field::to_blob).collect(), order: Order::Set })
+        }
         Some(Value::List(list)) => {
             let all = list.iter_from(End::Left).map(|element| element.to_blob()).collect();
             Ok(Elements { all, order: Order::List })
@@ -109,7 +112,7 @@ fn text(value: &Value, field: Option<&[u8]>) -> Option<Blob> {
     match (value, field) {
         (Value::String(text), None) => Some(text.to_blob()),
         (Value::Hash(hash), Some(field)) => hash.get(field).map(|value| value.to_blob()),
-        (Value::String(_) | Value::Hash(_) | Value::List(_), _) => None,
+        _ => None,
     }
 }
 

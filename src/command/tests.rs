@@ -7,6 +7,7 @@
 mod docs;
 mod generic_events;
 mod hash_events;
+mod set_events;
 mod string_events;
 
 use super::*;
@@ -171,6 +172,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("rename", include_str!("testscripts/rename.script")),
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),
+    ("sets", include_str!("testscripts/sets.script")),
     ("setlike", include_str!("testscripts/setlike.script")),
     ("sort", include_str!("testscripts/sort.script")),
     ("strings", include_str!("testscripts/strings.script")),

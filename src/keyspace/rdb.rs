@@ -13,6 +13,7 @@ pub mod opcode;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
+mod set;
 mod strings;
 mod ziplist;
 
@@ -33,13 +34,15 @@ const FOOTER_BYTES: usize = 10;
 
 /// The types of values, as Redis numbers them.
 const STRING: u8 = 0;
-const HASH: u8 = 4;
 /// Of Redis 3.0 and before, when they were long.
 const LIST: u8 = 1;
+const SET: u8 = 2;
+const HASH: u8 = 4;
 /// Of Redis 2.4 and before.
 const HASH_ZIPMAP: u8 = 9;
 /// Of Redis 3.0 and before.
 const LIST_ZIPLIST: u8 = 10;
+const SET_INTSET: u8 = 11;
 /// Of Redis 6 and before.
 const HASH_ZIPLIST: u8 = 13;
 /// Of Redis 6 and before: nodes are ziplists.
@@ -72,6 +75,7 @@ fn type_of(value: &Value) -> u8 {
     match value {
         Value::String(_) => STRING,
         Value::Hash(hash) => hash::type_of(hash),
+        Value::Set(set) => set::type_of(set),
         Value::List(_) => LIST_QUICKLIST_2,
     }
 }
@@ -81,6 +85,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
         Value::Hash(hash) => hash::put(out, hash),
+        Value::Set(set) => set::put(out, set),
         Value::List(list) => list::put(out, list),
     }
 }
@@ -111,6 +116,7 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
         Some(kind @ (HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)) => {
             hash::read(kind, &mut reader, forms).map(Value::from)
         }
+        Some(kind @ (SET | SET_INTSET)) => set::read(kind, &mut reader, forms).map(Value::from),
         Some(kind @ (LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2)) => {
             list::read(kind, &mut reader, forms).map(Value::from)
         }

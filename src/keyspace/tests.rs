@@ -1,5 +1,6 @@
 //! The keyspace against a naive model, with seeds; snapshots while writes go on.
 
+mod collections;
 mod deadlines;
 mod long_strings;
 mod snapshots;

@@ -6,11 +6,13 @@ mod collection;
 mod compact;
 mod hash;
 mod list;
+mod set;
 
 pub use collection::{Collection, Frozen, Growing, Kind, Typed};
 pub use compact::Compact;
 pub use hash::{Field, Hash};
 pub use list::{End, List};
+pub use set::Set;
 
 /// What decides how collections are kept: the same on every replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 //! for what Redis calls its encoding: that is part of the state, the same on every replica and
 //! after a restart.
 
-use super::types::{Collection, Hash, List};
+use super::types::{Collection, Hash, List, Set};
 use super::{Blob, Item};
 use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
@@ -14,6 +14,7 @@ pub enum Value {
     String(StringValue),
     Hash(Box<Hash>),
     List(Box<List>),
+    Set(Box<Set>),
 }
 
 /// A string.
@@ -76,6 +77,7 @@ impl Value {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&**hash),
             Self::List(list) => Some(&**list),
+            Self::Set(set) => Some(&**set),
         }
     }
 
@@ -85,6 +87,7 @@ impl Value {
             Self::String(_) => None,
             Self::Hash(hash) => Some(&mut **hash),
             Self::List(list) => Some(&mut **list),
+            Self::Set(set) => Some(&mut **set),
         }
     }
 

@@ -4,6 +4,15 @@
 /// node of a list or stream is followed by another one.
 pub const MAX_PACK_BYTES: usize = 1 << 30;
 
+/// Members of an intset. Beyond, whatever `set-max-intset-entries` says: it becomes a dictionary.
+pub const MAX_INTS: usize = 1 << 30;
+
+/// Members of a small set of strings. Beyond: it becomes a dictionary.
+pub const SET_PACK_MAX_MEMBERS: usize = 128;
+
+/// Longest member of a small set of strings. Beyond: it becomes a dictionary.
+pub const SET_PACK_MAX_MEMBER_BYTES: usize = 64;
+
 /// Longest sparse HyperLogLog (`hll-sparse-max-bytes`). Beyond: it becomes dense, of 12 KiB.
 pub const HLL_SPARSE_MAX_BYTES: usize = 3000;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::keyspace::Event;
 
 /// What is told of each command: events, and calls for replicas.
-fn told(runner: &mut Runner, line: &str) -> String {
+pub(super) fn told(runner: &mut Runner, line: &str) -> String {
     runner.state.keyspace.begin_command();
     let args = split(line);
     runner.run(&args);

@@ -132,6 +132,8 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
         super::LIST | super::LIST_QUICKLIST => progress.strings(bytes, 1),
         super::LIST_QUICKLIST_2 => progress.tagged(bytes),
         super::HASH => progress.strings(bytes, 2),
+        super::SET_INTSET => string(bytes),
+        super::SET => progress.strings(bytes, 1),
         _ => Err(RdbError::Lacking(type_name(kind))),
     }
 }
@@ -139,7 +141,7 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
 /// What Redis keeps in a value of this type.
 fn type_name(kind: u8) -> &'static str {
     match kind {
-        2 | 11 | 20 => "a set",
+        20 => "a set in a form of Redis 7.2",
         3 | 5 | 12 | 17 => "a sorted set",
         22..=25 => "a hash with deadlines of fields",
         6 | 7 => "a module's value",

@@ -2,7 +2,7 @@
 //! the types. There is one place where a kind becomes a type: [`Kind::grow`]; the other way it is
 //! [`Value::collection`].
 
-use super::{Forms, Hash, List};
+use super::{Forms, Hash, List, Set};
 use crate::keyspace::Value;
 use crate::wire::WireError;
 use std::fmt::Debug;
@@ -12,12 +12,13 @@ use std::fmt::Debug;
 pub enum Kind {
     Hash = 1,
     List = 2,
+    Set = 3,
 }
 
 impl Kind {
     /// The kind of that number.
     pub fn from_number(number: u64) -> Option<Self> {
-        [Self::Hash, Self::List].into_iter().find(|kind| *kind as u64 == number)
+        [Self::Hash, Self::List, Self::Set].into_iter().find(|kind| *kind as u64 == number)
     }
 
     /// As `TYPE` names it.
@@ -25,6 +26,7 @@ impl Kind {
         match self {
             Self::Hash => "hash",
             Self::List => "list",
+            Self::Set => "set",
         }
     }
 
@@ -33,6 +35,7 @@ impl Kind {
         match self {
             Self::Hash => Hash::grow(forms),
             Self::List => List::grow(),
+            Self::Set => Set::grow(forms),
         }
     }
 }

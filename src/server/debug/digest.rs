@@ -12,6 +12,7 @@ type Sum = [u8; 20];
 /// Redis's numbers of types.
 const STRING: u32 = 0;
 const LIST: u32 = 1;
+const SET: u32 = 2;
 const HASH: u32 = 4;
 
 /// Adds what may come in any order.
@@ -31,6 +32,10 @@ fn add_value(sum: &mut Sum, item: &Item) {
         Value::String(value) => {
             mix(sum, &STRING.to_be_bytes());
             mix(sum, &value.to_blob());
+        }
+        Value::Set(set) => {
+            mix(sum, &SET.to_be_bytes());
+            set.iter().for_each(|member| add(sum, &member.to_blob()));
         }
         Value::List(list) => {
             mix(sum, &LIST.to_be_bytes());
