@@ -1,11 +1,11 @@
 //! The commands on lists that wait for elements: BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP. What is here takes what there
 //! is, or nothing: see [`Awaited`]. Replicas are told the commands that do not wait.
 
-use super::moves::{DESTINATION, FROM_AND_TO, SOURCE, counted, move_one, several};
+use super::moves::{DESTINATION, FROM_AND_TO, SOURCE, move_one, several};
 use super::{ADDS, SIDES, TAKEN, row, side, take, take_and_tell};
 use crate::command::blocking::{Awaited, timeout_ms};
 use crate::command::context::{Outcome, reply};
-use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec};
+use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec, counted_keys};
 use crate::command::typed::typed;
 use crate::command::{Reply, WriteContext};
 use crate::keyspace::{End, Kind, List};
@@ -87,7 +87,7 @@ pub(in crate::command) static BLMPOP: Command = Command {
         Arg::one_of("where", SIDES),
         Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
     ],
-    finder: Finder::All(|call| counted(call, 2)),
+    finder: Finder::All(|call| counted_keys(call, 2)),
     blocks: Some(|call| several(call, 2).ok().and_then(|(keys, ..)| awaited(keys, call[1]))),
     ..row(
         "blmpop",

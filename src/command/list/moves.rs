@@ -4,7 +4,7 @@
 use super::{ADDS, SIDES, TAKEN, push_all, row, side, take_and_tell, take_silently, tell_pushed, tell_taken};
 use crate::command::context::{Outcome, reply};
 use crate::command::parse::{SYNTAX, is, parse_i64};
-use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec};
+use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec, counted_keys};
 use crate::command::typed::{change_typed, typed};
 use crate::command::{Reply, WriteContext};
 use crate::keyspace::{End, List};
@@ -55,7 +55,7 @@ pub(in crate::command) static LMPOP: Command = Command {
         Arg::one_of("where", SIDES),
         Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
     ],
-    finder: Finder::All(|call| counted(call, 1)),
+    finder: Finder::All(|call| counted_keys(call, 1)),
     ..row(
         "lmpop",
         -4,
@@ -64,14 +64,6 @@ pub(in crate::command) static LMPOP: Command = Command {
         Handler::Write(|context, args| reply(lmpop(context, args))),
     )
 };
-
-/// Where the keys stand whose number is the argument at `at`; nowhere if there are not so many.
-pub(super) fn counted(call: &[&[u8]], at: usize) -> Range<usize> {
-    let first = at + 1;
-    let count = call.get(at).and_then(|count| parse_i64(count)).and_then(|count| usize::try_from(count).ok());
-    let end = count.and_then(|count| first.checked_add(count)).filter(|&end| end <= call.len());
-    first..end.unwrap_or(first)
-}
 
 pub(super) fn move_one(
     context: &mut WriteContext<'_>,
