@@ -46,6 +46,7 @@ const RULES: &[&str] = &[
 ];
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
 const HASHES: &[&str] = &["h0", "h1", "h2"];
+const LISTS: &[&str] = &["l0", "l1", "l2"];
 const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
 const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
 /// The slot of keys with the tag `{a}`.
@@ -202,7 +203,9 @@ impl Calls {
             }
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
             _ if row.group == "hash" => self.one_of(HASHES),
+            _ if row.group == "list" => self.one_of(LISTS),
             4 => self.one_of(HASHES),
+            5 => self.one_of(LISTS),
             _ => self.one_of(STRINGS),
         }
     }
