@@ -46,6 +46,7 @@ const RULES: &[&str] = &[
 ];
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
 const HASHES: &[&str] = &["h0", "h1", "h2"];
+const SORTED_SETS: &[&str] = &["z0", "z1", "z2"];
 const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
 const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
 /// The slot of keys with the tag `{a}`.
@@ -182,6 +183,7 @@ impl Calls {
             (_, "encoding") => self.one_of(ENCODINGS),
             (_, "operation") => self.one_of(&["AND", "OR", "XOR", "NOT"]),
             (_, "subcommand") => self.one_of(&["GETREG", "ENCODING", "DECODE", "TODENSE"]),
+            (_, "min" | "max") => self.one_of(&["-", "+", "[a", "(f2", "[m", "0", "x"]),
             (_, "field") => self.one_of(FIELDS),
             (_, "type") => self.one_of(&["string", "hash"]),
             (_, "session") => self.one_of(SESSIONS),
@@ -202,6 +204,7 @@ impl Calls {
             }
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
             _ if row.group == "hash" => self.one_of(HASHES),
+            _ if row.group == "sorted-set" => self.one_of(SORTED_SETS),
             4 => self.one_of(HASHES),
             _ => self.one_of(STRINGS),
         }
