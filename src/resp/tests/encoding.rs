@@ -113,7 +113,9 @@ fn as_resp2(reply: &Reply) -> Resp2 {
             Resp2::Array(pairs.iter().flat_map(|(k, v)| [as_resp2(k), as_resp2(v)]).collect())
         }
         Reply::Receivers => Resp2::Integer(0),
-        Reply::Double(_) | Reply::Coordinate(_) | Reply::Several(_) => unreachable!("not one value, or compared by value"),
+        Reply::Double(_) | Reply::Coordinate(_) | Reply::Several(_) => {
+            unreachable!("not one value, or compared by value")
+        }
     }
 }
 

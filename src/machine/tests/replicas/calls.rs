@@ -46,6 +46,8 @@ const RULES: &[&str] = &[
 ];
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
 const HASHES: &[&str] = &["h0", "h1", "h2"];
+const SETS: &[&str] = &["t0", "t1", "t2"];
+const LISTS: &[&str] = &["l0", "l1"];
 const SORTED_SETS: &[&str] = &["z0", "z1", "z2"];
 const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
 const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
@@ -91,6 +93,7 @@ impl Calls {
             "replicaof" | "slaveof" if self.rng.random_bool(0.9) => self.any(),
             _ if self.rng.random_bool(0.1) => self.call_named("set"),
             _ if self.rng.random_bool(0.1) => self.call_named("once"),
+            _ if self.rng.random_bool(0.04) => self.call_named("rpush"),
             _ => self.call(row),
         }
     }
@@ -204,8 +207,12 @@ impl Calls {
             }
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
             _ if row.group == "hash" => self.one_of(HASHES),
+            _ if row.group == "list" => self.one_of(LISTS),
+            _ if row.group == "set" => self.one_of(SETS),
             _ if matches!(row.group, "sorted-set" | "geo") => self.one_of(SORTED_SETS),
             4 => self.one_of(HASHES),
+            5 => self.one_of(LISTS),
+            6 => self.one_of(SETS),
             _ => self.one_of(STRINGS),
         }
     }
