@@ -3,9 +3,11 @@
 
 mod io;
 mod long;
+mod scripts;
 
 pub use io::*;
 pub use long::*;
+pub use scripts::*;
 
 use std::time::Duration;
 

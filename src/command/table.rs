@@ -5,7 +5,7 @@ use super::row::Command;
 use super::{
     acl, bits, client, connection, counters, databases, debug, discovery, dump, expiry, floats, generic,
     getex, hyperloglog, introspect, lcs, lolwut, memory, migrate, object, observe, once, operations, pubsub,
-    ranges, rename, replication, scan, server, set, sort, strings, transactions, upstream, versions,
+    ranges, rename, replication, scan, scripts, server, set, sort, strings, transactions, upstream, versions,
 };
 
 static COMMANDS: &[&Command] = &[
@@ -36,13 +36,20 @@ static COMMANDS: &[&Command] = &[
     &transactions::DISCARD,
     &dump::DUMP,
     &connection::ECHO,
+    &scripts::EVAL,
+    &scripts::EVAL_RO,
+    &scripts::EVALSHA,
+    &scripts::EVALSHA_RO,
     &transactions::EXEC,
     &generic::EXISTS,
     &expiry::EXPIRE,
     &expiry::EXPIREAT,
     &expiry::EXPIRETIME,
+    &scripts::FCALL,
+    &scripts::FCALL_RO,
     &generic::FLUSHALL,
     &generic::FLUSHDB,
+    &scripts::FUNCTION,
     &strings::GET,
     &bits::GETBIT,
     &getex::GETDEL,
@@ -102,6 +109,7 @@ static COMMANDS: &[&Command] = &[
     &server::ROLE,
     &operations::SAVE,
     &scan::SCAN,
+    &scripts::SCRIPT,
     &connection::SELECT,
     &discovery::SENTINEL,
     &set::SET,

@@ -6,6 +6,7 @@
 mod crc64;
 mod extent;
 mod file;
+mod functions;
 mod lzf;
 pub mod opcode;
 mod reader;
@@ -19,6 +20,7 @@ mod tests;
 use super::Value;
 use crate::collections::IntBytes;
 pub use file::FileWriter;
+pub use functions::{functions, put_functions};
 use strings::Reader;
 use thiserror::Error;
 
@@ -40,6 +42,9 @@ pub enum PayloadError {
     /// It does not say what it should.
     #[error("Bad data format")]
     Format,
+    /// It is a payload of something else.
+    #[error("Bad data format")]
+    Other,
 }
 
 /// The payload of a value.

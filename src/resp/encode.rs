@@ -62,6 +62,10 @@ fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
         (Protocol::Resp2, Reply::Nil) => out.extend_from_slice(b"$-1\r\n"),
         (Protocol::Resp2, Reply::Verbatim(data)) => string(out, b'$', b"", data),
         (Protocol::Resp3, Reply::Verbatim(data)) => string(out, b'=', b"txt:", data),
+        (Protocol::Resp2, Reply::VerbatimAs(_, data)) => string(out, b'$', b"", data),
+        (Protocol::Resp3, Reply::VerbatimAs([a, b, c], data)) => string(out, b'=', &[*a, *b, *c, b':'], data),
+        (Protocol::Resp2, Reply::BigNumber(digits)) => string(out, b'$', b"", digits.as_bytes()),
+        (Protocol::Resp3, Reply::BigNumber(digits)) => line(out, b'(', digits),
         (Protocol::Resp2, scalar) => scalar_resp2(out, scalar),
         (Protocol::Resp3, scalar) => scalar_resp3(out, scalar),
     }
@@ -91,7 +95,9 @@ fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
         | Reply::Push(_)
         | Reply::Several(_)
         | Reply::Receivers
-        | Reply::Double(_) => {
+        | Reply::Double(_)
+        | Reply::VerbatimAs(..)
+        | Reply::BigNumber(_) => {
             unreachable!("written before")
         }
     };
@@ -115,7 +121,9 @@ fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
         | Reply::Push(_)
         | Reply::Several(_)
         | Reply::Receivers
-        | Reply::Double(_) => {
+        | Reply::Double(_)
+        | Reply::VerbatimAs(..)
+        | Reply::BigNumber(_) => {
             unreachable!("written before")
         }
     };

@@ -24,6 +24,9 @@ pub(super) fn of(command: &Command) -> Reply {
 /// The keys as one range, as far as they are one: first, last and step of Redis before 7.
 fn range(specs: &[KeySpec]) -> (i32, i32, i32) {
     let [one, rest @ ..] = specs else { return (0, 0, 0) };
+    if one.counted {
+        return (0, 0, 0);
+    }
     let mut last = one.last_key();
     for spec in rest.iter().filter(|_| one.step == 1) {
         if spec.step == 1 && last > 0 && spec.first == last + 1 {
@@ -45,6 +48,10 @@ fn key_spec(spec: &KeySpec) -> Reply {
         (0, (word, from)) => {
             (kind("keyword", vec![("keyword", Reply::bulk(word)), ("startfrom", int(from))]), range())
         }
+        (first, _) if spec.counted => (
+            kind("index", vec![("index", int(first))]),
+            kind("keynum", vec![("keynumidx", int(0)), ("firstkey", int(1)), ("keystep", int(1))]),
+        ),
         (first, _) => (kind("index", vec![("index", int(first))]), range()),
     };
     let notes = (!spec.notes.is_empty()).then(|| ("notes", Reply::bulk(spec.notes)));

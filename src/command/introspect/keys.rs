@@ -4,7 +4,7 @@
 use crate::command::Reply;
 use crate::command::lookup;
 use crate::command::parse::is;
-use crate::command::row::{Finder, KeySpec};
+use crate::command::row::{Finder, Flags, KeySpec};
 
 /// The keys of `call`, a whole command; of one that runs another, the other's.
 pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
@@ -21,6 +21,9 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
         return Reply::error("ERR Invalid number of arguments specified for command");
     }
     if matches!(command.finder, Finder::All(_)) && command.keys_of(call).next().is_none() {
+        if command.flags.has(Flags::NO_MANDATORY_KEYS) {
+            return Reply::Array(Vec::new());
+        }
         return Reply::error("ERR Invalid arguments specified for command");
     }
     let keys = command.keys_of(call).filter(|(_, spec)| spec.is_key()).map(|(i, spec)| {

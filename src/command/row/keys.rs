@@ -28,6 +28,8 @@ pub struct KeySpec {
     pub flags: &'static [&'static str],
     /// The word that the keys stand behind, and where to look for it first; empty: none.
     pub keyword: (&'static str, i32),
+    /// What stands at `first` is how many keys follow it (see [`Command::finder`]).
+    pub counted: bool,
     /// The flags in a call that only overwrites, if they depend on the arguments.
     pub flags_unless_get: Option<&'static [&'static str]>,
     /// A remark for people.
@@ -37,7 +39,13 @@ pub struct KeySpec {
 impl KeySpec {
     /// One key, the first argument.
     pub const fn one(flags: &'static [&'static str]) -> Self {
-        Self { first: 1, last: 0, step: 1, flags, keyword: ("", 0), flags_unless_get: None, notes: "" }
+        let keyword = ("", 0);
+        Self { first: 1, last: 0, step: 1, flags, keyword, counted: false, flags_unless_get: None, notes: "" }
+    }
+
+    /// So many as the argument at `index` says, and behind it.
+    pub const fn counted(index: i32, flags: &'static [&'static str]) -> Self {
+        Self { first: index, counted: true, ..Self::one(flags) }
     }
 
     /// All arguments, or every `step`th.
@@ -69,7 +77,8 @@ impl KeySpec {
     /// Positions of the keys of a call with `len` arguments.
     pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
         let last = if self.last < 0 { len as i64 + i64::from(self.last) } else { i64::from(self.last_key()) };
-        let end = if self.first == 0 { 0 } else { last.clamp(0, len as i64 - 1) as usize + 1 };
+        let end =
+            if self.first == 0 || self.counted { 0 } else { last.clamp(0, len as i64 - 1) as usize + 1 };
         (self.first as usize..end).step_by(self.step as usize)
     }
 }
