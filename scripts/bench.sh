@@ -21,14 +21,21 @@ usage: scripts/bench.sh [WHAT...] [OPTION...]
   --startup        10 million keys: their memory, starts from snapshot and log, writes beside
                    snapshots (10 to 15 minutes, some 6 GiB of memory)
   --connections    5,000 connections against 200, idle ones, 64 MiB beside small values (5 minutes)
+  --floor          the least that three processes can do (examples/floor), beside redis-server and bowline:
+                   SET with 1 and with 50 clients (a minute)
+  --redis-benchmark
+                   the points of the aims, measured with redis-benchmark instead of examples/load;
+                   those of 50 clients with a million keys too (5 minutes)
   --all            all of these
   --report         measures nothing: writes tables and plots from the results that there are
 
-  --quick          a short matrix (5 minutes), whose results and report go to target/bench/quick
+  --quick          a short matrix (5 minutes), whose results and report go to target/bench/quick; --floor
+                   and --redis-benchmark in half the time, the latter without a million keys
   --only NAME      of the matrix only this dimension: systems, clients, pipeline, loads, values,
                    keys, pattern or entry; may be repeated
   --rounds N       how often each point is measured, systems in turn (3)
-  --seconds S      how long each time (matrix 2, quick 1, connections 10, the others 20)
+  --seconds S      how long each time (matrix, floor and redis-benchmark 2, with --quick 1; connections
+                   10, the others 20); redis-benchmark gets the number of requests that takes about so long
   --keys N         --matrix: at most so many; --events (1000000) and --startup (10000000): so many
   --port BASE      use the 100 ports from BASE (default: free ones)
   --out DIR        where raw results (JSON lines) and data go (target/bench); it has to be on
@@ -40,6 +47,7 @@ environment:
   BOWLINE_BIN        the bowline to measure, instead of building one
   BOWLINE_LOAD       the load generator (examples/load), instead of building one
   BOWLINE_LOAD_ETCD  that for etcd (examples/load_etcd), instead of building one
+  BOWLINE_FLOOR      the program of --floor (examples/floor), instead of building one
 
 The machine should have nothing else to do. redis-server has to be installed; etcd is measured when
 it and protoc are (Debian: etcd-server protobuf-compiler libprotobuf-dev). The plots need Python's
@@ -59,8 +67,8 @@ docs=$ROOT/docs
 quick='' out_given='' docs_given=''
 while (($#)); do
     case $1 in
-    --matrix | --events | --startup | --connections | --report) modes+=("${1#--}") ;;
-    --all) modes+=(matrix events startup connections) ;;
+    --matrix | --events | --startup | --connections | --floor | --redis-benchmark | --report) modes+=("${1#--}") ;;
+    --all) modes+=(matrix events startup connections floor redis-benchmark) ;;
     --quick) quick=yes && args+=(--quick) ;;
     --only | --rounds | --seconds | --keys | --port)
         (($# > 1)) || die "$1 needs a value"
@@ -94,7 +102,9 @@ build() {
     (cd "$ROOT" && cargo build --release --quiet "$@" >&2) || die 'the build failed'
 }
 
-# Sets binary, load and load_etcd; the last is empty when etcd cannot be measured.
+wants() { [[ " ${modes[*]} " == *" $1 "* ]]; }
+
+# Sets binary, load, floor and load_etcd; the last is empty when etcd cannot be measured.
 programs() {
     binary=${BOWLINE_BIN:-$TARGET/release/bowline}
     load=${BOWLINE_LOAD:-$TARGET/release/examples/load}
@@ -103,9 +113,14 @@ programs() {
     [[ ${BOWLINE_LOAD-} ]] || build --example load
     executable "$binary" BOWLINE_BIN
     executable "$load" BOWLINE_LOAD
+    if wants floor; then
+        floor=${BOWLINE_FLOOR:-$TARGET/release/examples/floor}
+        [[ ${BOWLINE_FLOOR-} ]] || build --example floor
+        executable "$floor" BOWLINE_FLOOR
+    fi
     if [[ $load_etcd ]]; then
         executable "$load_etcd" BOWLINE_LOAD_ETCD
-    elif [[ " ${modes[*]} " != *' matrix '* ]]; then
+    elif ! wants matrix; then
         return
     elif ! command -v etcd >/dev/null || ! command -v protoc >/dev/null; then
         echo 'bench.sh: without etcd: it or protoc is not installed (see --help)' >&2
@@ -131,9 +146,12 @@ plotter() {
 }
 
 command -v python3 >/dev/null || die 'python3 is missing'
-binary='' load='' load_etcd=''
+binary='' load='' load_etcd='' floor=''
 if [[ ${modes[*]} != report ]]; then
-    command -v redis-server >/dev/null || die 'redis-server is missing; scripts/test.sh installs it'
+    for tool in redis-server redis-benchmark; do
+        [[ $tool == redis-benchmark ]] && ! wants redis-benchmark && continue
+        command -v $tool >/dev/null || die "$tool is missing; scripts/test.sh installs it"
+    done
     programs
 fi
 plotter
@@ -142,7 +160,7 @@ outcome=0
 for mode in "${modes[@]}"; do
     # It ends what it has started, also on Ctrl-C and SIGTERM, which reach it too.
     "$python" -B "$ROOT/scripts/bench/main.py" --mode "$mode" --out "$out" --docs "$docs" --binary "$binary" \
-        --load "$load" --load-etcd "$load_etcd" "${args[@]}" &
+        --load "$load" --load-etcd "$load_etcd" --floor "$floor" "${args[@]}" &
     child=$!
     trap 'kill -TERM $child 2>/dev/null || true; wait $child || true; exit 130' INT TERM HUP
     # What fails in one part does not keep the others from being measured.

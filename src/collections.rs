@@ -4,7 +4,19 @@
 mod allocated;
 mod blob;
 mod decimal;
+mod dict;
+mod ints;
+mod pack;
+mod room;
+mod seq;
 
-pub use allocated::allocated;
+#[cfg(test)]
+mod recorded_tests;
+
+pub use allocated::{HeapBytes, allocated};
 pub use blob::Blob;
 pub use decimal::{IntBytes, format_int, parse_i64};
+pub use dict::{Dict, Frozen, HashSeed, Iter as DictIter};
+pub use ints::Ints;
+pub use pack::{At, Element, Iter as PackIter, Pack};
+pub use seq::{Iter as SeqIter, Seq, Weigh};

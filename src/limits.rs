@@ -8,6 +8,8 @@ mod scripts;
 pub use io::*;
 pub use long::*;
 pub use scripts::*;
+mod values;
+pub use values::*;
 
 use std::time::Duration;
 
@@ -351,8 +353,6 @@ pub const TRACKING_KEYS_EVICTED_AT_ONCE: usize = 10_000;
 
 /// Prefixes that the clients of a node track. Beyond: an error, nothing is tracked.
 pub const MAX_TRACKING_PREFIXES: usize = 100_000;
-/// Longest sparse HyperLogLog (`hll-sparse-max-bytes`). Beyond: it becomes dense, of 12 KiB.
-pub const HLL_SPARSE_MAX_BYTES: usize = 3000;
 
 /// Elements that `PFSELFTEST` counts: it holds up its connection, and the core under it.
 pub const HLL_SELFTEST_ELEMENTS: u64 = 100_000;

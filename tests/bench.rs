@@ -1,6 +1,9 @@
-//! The benchmark's parts: the load generator counts and sends what it says, and the report says what was
-//! measured. How fast anything is, is no test.
+//! The benchmark's parts: the load generator counts and sends what it says, the floor answers each write,
+//! and the report says what was measured. How fast anything is, is no test.
 
+#[allow(dead_code, reason = "a test does not run its main function")]
+#[path = "../examples/floor/main.rs"]
+mod floor;
 #[allow(dead_code, reason = "a test does not run its main function")]
 #[path = "../examples/load/main.rs"]
 mod load;

@@ -1,5 +1,7 @@
-//! What a key takes in memory, by the allocator's own count: as it is set, and as it is restored.
+//! What keys and the members of collections take in memory, by the allocator's own count: as they are set,
+//! and as they are restored.
 
+use bowline::collections::{Blob, Dict, HashSeed, HeapBytes};
 use bowline::keyspace::{Keyspace, Value};
 use tikv_jemalloc_ctl::thread::{allocatedp, deallocatedp};
 
@@ -52,4 +54,40 @@ fn a_key_of_16_bytes_with_a_value_of_32_takes_about_what_it_takes_in_redis() {
     let each = (held_bytes() - before) / KEYS;
     assert!(each <= MOST_BYTES, "{each} bytes a restored key");
     assert_eq!(again.len(0), KEYS);
+}
+
+/// A dictionary of so many, and what it takes, which must be what it says.
+fn dict<V: Clone + Default + HeapBytes>(members: usize, value: impl Fn(usize) -> V) -> (Dict<V>, usize) {
+    let before = held_bytes();
+    let mut dict = Dict::new(HashSeed::new([7; 16]));
+    (0..members).for_each(|number| _ = dict.insert(key(number).as_bytes(), value(number)));
+    let held = held_bytes().wrapping_sub(before);
+    let told = dict.heap_bytes();
+    assert!(told.abs_diff(held) <= held / 20, "{members} members: it says {told}, it is {held}");
+    (dict, held)
+}
+
+#[test]
+fn a_member_of_a_dictionary_takes_forty_bytes_and_a_few_take_little() {
+    for members in [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000] {
+        let (_, held) = dict(members, |_| ());
+        assert!(held <= members * 40 + 250, "{held} bytes for {members} members");
+        dict(members, |number| number as f64);
+        dict(members, |number| Blob::from(format!("{number} has this, which stands elsewhere")));
+    }
+}
+
+#[test]
+fn a_dictionary_gives_back_what_its_members_took() {
+    let before = held_bytes();
+    let (mut dict, _) =
+        dict(200_000, |number| Blob::from(format!("{number} has this, which stands elsewhere")));
+    for (left, most_bytes) in [(100_000, 180), (20_000, 200), (1000, 250), (10, 350), (1, 800)] {
+        while dict.len() > left {
+            dict.remove_at(dict.len() * 7 / 10);
+        }
+        let (held, told) = (held_bytes().wrapping_sub(before), dict.heap_bytes());
+        assert!(held <= left * most_bytes, "{held} bytes for {left} members");
+        assert!(told.abs_diff(held) <= held / 10, "{left} members: it says {told}, it is {held}");
+    }
 }

@@ -7,11 +7,13 @@ import sys
 
 import connections
 import events
+import floor
+import redis_benchmark
 import report
 import results
 import startup
 from load import Generators
-from matrix import Matrix, Pace, dimensions
+from matrix import Matrix, dimensions, pace
 from processes import Failed, Place, fail
 from systems import all_systems
 
@@ -30,19 +32,18 @@ def arguments():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--load", required=True)
     parser.add_argument("--load-etcd", default="")
+    parser.add_argument("--floor", default="")
     return parser.parse_args()
 
 
 def run_matrix(args, place, generators, systems, store, header):
-    pace = Pace(args.rounds or 3, args.seconds or (1 if args.quick else 2), 0.3 if args.quick else 0.5)
     every = dimensions(list(systems), args.quick, args.keys or 10_000_000)
     unknown = set(args.only) - {dimension.name for dimension in every}
     if unknown:
         fail(f"there is no dimension {', '.join(sorted(unknown))}; there are: " +
              ", ".join(dimension.name for dimension in every))
     chosen = [dimension for dimension in every if not args.only or dimension.name in args.only]
-    header.update(rounds=pace.rounds, seconds_per_point=pace.seconds, warm_up_seconds=pace.warm_up)
-    return Matrix(place, generators, systems, store, pace).run(chosen, header)
+    return Matrix(place, generators, systems, store, pace(args)).run(chosen, header)
 
 
 def measure(args, store):
@@ -52,8 +53,9 @@ def measure(args, store):
     header = {"machine": results.machine(args.binary, args.out)}
     with Place(args.out, args.port) as place:
         generators = Generators(args.load, args.load_etcd)
-        systems = all_systems(args.binary, args.load_etcd)
-        run = {"matrix": run_matrix, "events": events.run, "startup": startup.run, "connections": connections.run}
+        systems = all_systems(args.binary, args.load_etcd, args.floor)
+        run = {"matrix": run_matrix, "events": events.run, "startup": startup.run, "connections": connections.run,
+               "floor": floor.run, "redis-benchmark": redis_benchmark.run}
         return run[args.mode](args, place, generators, systems, store, header)
 
 

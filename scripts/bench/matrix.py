@@ -1,5 +1,6 @@
 """The matrix: a base point, and each dimension varied from it. Systems take turns within each round,
-so that a noisy machine is as unfair to one as to the other."""
+so that a noisy machine is as unfair to one as to the other. Other kinds of results whose systems take
+turns are made by the same code."""
 from dataclasses import dataclass, field
 
 from load import BASE, point
@@ -25,9 +26,13 @@ class Dimension:
     # Of these systems only points with so many clients: one figure tells what they are for.
     brief: list = field(default_factory=list)
     brief_clients: int = BASE["clients"]
+    # Of these only points that read.
+    readers: list = field(default_factory=list)
 
     def points_of(self, name):
-        return [one for one in self.points if name not in self.brief or one["clients"] == self.brief_clients]
+        return [one for one in self.points
+                if (name not in self.brief or one["clients"] == self.brief_clients)
+                and (name not in self.readers or one["load"] == "get")]
 
 
 def both(**changes):
@@ -94,20 +99,28 @@ class Pace:
     warm_up: float
 
 
+def pace(args):
+    return Pace(args.rounds or 3, args.seconds or (1 if args.quick else 2), 0.3 if args.quick else 0.5)
+
+
 def title(one):
     changes = [f"{name} {value}" for name, value in one.items() if value != BASE[name] and name != "load"]
     return f"{one['load']} {', '.join(changes)}"
 
 
 class Matrix:
-    def __init__(self, place, generators, systems, store, pace):
+    """`kind`: of the results."""
+
+    def __init__(self, place, generators, systems, store, pace, kind="matrix"):
         self.place, self.generators, self.systems = place, generators, systems
-        self.store, self.pace = store, pace
+        self.store, self.pace, self.kind = store, pace, kind
 
     def run(self, chosen, header):
+        """What failed."""
         names = {dimension.name for dimension in chosen}
-        self.store.begin("matrix", lambda record: record.get("dimension", "") in names or "machine" in record)
-        self.store.add("matrix", header)
+        self.store.begin(self.kind, lambda record: record.get("dimension", "") in names or "machine" in record)
+        self.store.add(self.kind, {**header, "rounds": self.pace.rounds, "seconds_per_point": self.pace.seconds,
+                                   "warm_up_seconds": self.pace.warm_up})
         total = sum(cost_s(self.systems[name], dimension.points_of(name), self.pace) * self.pace.rounds
                     for dimension in chosen for name in dimension.systems)
         self.progress = Progress(total)
@@ -146,5 +159,5 @@ class Matrix:
                     self.progress.note(f"{system.label}, {title(one)}: {result['errors']} errors: {result['first_error']}")
                 record = {"dimension": dimension.name, "round": number, "system": system.name, "point": one,
                           "memory_per_key": key_bytes, **result}
-                self.store.add("matrix", record)
+                self.store.add(self.kind, record)
         self.progress.step(self.pace.seconds + self.pace.warm_up + one["clients"] / CONNECT_RATE)

@@ -40,6 +40,13 @@ def wait_for(what, condition, patience_s=PATIENCE_S, alive=None):
         time.sleep(0.01)
 
 
+def cpu_s(pid):
+    """What a process and its children that have ended have taken."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return sum(int(field) for field in fields[11:15]) / TICKS
+
+
 class Process:
     def __init__(self, words, directory, name):
         self.words, self.directory, self.name = [str(word) for word in words], directory, name
@@ -59,12 +66,16 @@ class Process:
     def runs(self):
         return self.child.poll() is None
 
-    def kill(self):
-        """As a crash would, with children: redis-server's write snapshots."""
-        children = []
+    def children(self):
+        """Their ids, of those that run."""
         with contextlib.suppress(OSError):
             with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
-                children = [int(pid) for pid in file.read().split()] if self.runs() else []
+                return [int(pid) for pid in file.read().split()] if self.runs() else []
+        return []
+
+    def kill(self):
+        """As a crash would, with children: redis-server's write snapshots."""
+        children = self.children()
         self.child.kill()
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
@@ -81,9 +92,7 @@ class Process:
 
     def cpu_s(self):
         """With that of children that have ended."""
-        with open(f"/proc/{self.pid}/stat") as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return sum(int(field) for field in fields[11:15]) / TICKS
+        return cpu_s(self.pid)
 
     def resident_bytes(self):
         with open(f"/proc/{self.pid}/status") as status:

@@ -6,8 +6,10 @@ import sys
 
 import aims
 import plots
+import results
 import scale_tables
 import tables
+import tool_tables
 
 FRAME = os.path.join(os.path.dirname(os.path.abspath(__file__)), "frame.md")
 
@@ -24,16 +26,10 @@ def machine(headers):
     return "\n".join(rows)
 
 
-def method(header):
-    rounds = f"the median of {header['rounds']} rounds" if header["rounds"] > 1 else "of one round"
-    return (f"Each figure is {rounds} of {header['seconds_per_point']:g} s, after "
-            f"{header['warm_up_seconds']:g} s of warm-up; ratios are medians of the rounds' ratios.")
-
-
 def parts(store):
     """By name: the text of each part of which there are results."""
     made, headers = {}, {}
-    kinds = {kind: store.read(kind) for kind in ("matrix", "events", "startup", "connections")}
+    kinds = {kind: store.read(kind) for kind in results.KINDS}
     for kind, records in kinds.items():
         header = next((record for record in records if "machine" in record), None)
         if header:
@@ -42,11 +38,13 @@ def parts(store):
         made["machine"] = machine(headers)
     matrix = tables.Matrix([record for record in kinds["matrix"] if "point" in record])
     if matrix.records:
-        made["method"] = method(headers["matrix"])
+        made["method"] = tables.method(headers["matrix"])
         made.update(tables.dimensions(matrix))
     made.update(scale_tables.startup(kinds["startup"]))
     made.update(scale_tables.connections(kinds["connections"]))
     made.update(scale_tables.events(kinds["events"]))
+    made.update(tool_tables.floor(kinds["floor"]))
+    made.update(tool_tables.redis_benchmark(kinds["redis-benchmark"]))
     judged = aims.table(matrix, kinds["startup"], kinds["connections"])
     if judged:
         made["aims"] = judged

@@ -9,7 +9,7 @@ import time
 
 from load import nproc
 
-KINDS = ("matrix", "events", "startup", "connections")
+KINDS = ("matrix", "events", "startup", "connections", "floor", "redis-benchmark")
 
 
 class Store:

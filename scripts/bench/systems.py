@@ -6,7 +6,7 @@ import shutil
 import sys
 import urllib.request
 
-from processes import HOST, PEER_OFFSET, Failed, device_written_bytes, wait_for
+from processes import HOST, PEER_OFFSET, Failed, cpu_s, device_written_bytes, wait_for
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "redis-tests"))
 import resp  # noqa: E402
@@ -38,6 +38,8 @@ class System:
     speaks = "resp"
     # Replicas that a batch of writes has to wait for.
     wait = 0
+    # Whether what was written can be read.
+    stores = True
 
     def __init__(self, name, label):
         self.name, self.label = name, label
@@ -129,6 +131,31 @@ class Redis(System):
         if self.replicas and point["load"] in ("get", "ping", "mixed"):
             return False
         return super().supports(point)
+
+
+class Floor(System):
+    """examples/floor: one process that clients talk to, and two that it starts itself."""
+
+    stores = False
+    FOLLOWERS = 2
+
+    def __init__(self, name, label, binary):
+        super().__init__(name, label)
+        self.binary = binary
+
+    def launch(self):
+        self.nodes = [self.place.spawn([self.binary, "--port", self.port(0), "--data", self.place.directory("data")],
+                                       "floor")]
+        wait_for("the floor", lambda: ask(self.port(0), "SET", "key", "value") == "OK", alive=self.nodes)
+
+    def cpu_s(self):
+        followers = self.nodes[0].children()
+        if len(followers) != self.FOLLOWERS:
+            raise Failed(f"{self.label}: {len(followers)} followers run")
+        return super().cpu_s() + sum(cpu_s(pid) for pid in followers)
+
+    def supports(self, point):
+        return super().supports(point) and point["load"] == "set" and point["pipeline"] == 1
 
 
 class Bowline(System):
@@ -227,15 +254,17 @@ class Etcd(System):
 
 
 REFERENCE = "redis-always"
+FLOOR = "floor"
 
 
-def all_systems(binary, etcd):
-    """By name. `etcd`: whether its load generator could be built."""
+def all_systems(binary, etcd, floor=""):
+    """By name. `etcd`: whether its load generator could be built; `floor`: the binary of that system."""
     always = ("--appendonly", "yes", "--appendfsync", "always")
     systems = [
         Redis("redis-none", "redis-server, no persistence", "--appendonly", "no"),
         Redis(REFERENCE, "redis-server, `appendfsync always`", *always),
         Redis("redis-wait", "the same, two such replicas, `WAIT 2`", *always, replicas=2),
+        Floor(FLOOR, "floor, 3 processes", floor),
     ]
     if etcd and shutil.which("etcd"):
         systems.append(Etcd("etcd", "etcd, 3 nodes", 3))

@@ -5,7 +5,8 @@ from systems import REFERENCE, all_systems
 
 LABELS = {name: system.label for name, system in all_systems("", True).items()}
 VARIED = {"systems": ("clients", "pipeline"), "clients": ("clients",), "pipeline": ("pipeline",), "loads": (),
-          "values": ("value_bytes",), "keys": ("keys",), "pattern": ("pattern",), "entry": ("entry",)}
+          "values": ("value_bytes",), "keys": ("keys",), "pattern": ("pattern",), "entry": ("entry",),
+          "floor": ("clients",), "redis-benchmark": ("clients", "pipeline", "keys")}
 
 
 class Matrix:
@@ -21,10 +22,10 @@ class Matrix:
     def value(self, dimension, system, one, field):
         return median([record.get(field) for record in self.rounds(dimension, system, one).values()])
 
-    def ratio(self, dimension, system, one, field="per_second"):
+    def ratio(self, dimension, system, one, field="per_second", to=REFERENCE):
         """To the reference, round by round. It has one node, so to it all ways in are the leader."""
         mine = self.rounds(dimension, system, one)
-        reference = self.rounds(dimension, REFERENCE, {**one, "entry": "leader"})
+        reference = self.rounds(dimension, to, {**one, "entry": "leader"})
         ratios = [mine[number][field] / reference[number][field] for number in mine
                   if number in reference and reference[number].get(field) and mine[number].get(field) is not None]
         return median(ratios)
@@ -74,7 +75,7 @@ def title(dimension, one):
             words.append(f"pipeline {value}")
         elif name == "value_bytes":
             words.append(size(value))
-        elif name == "keys":
+        elif name == "keys" and (value != BASE["keys"] or dimension == "keys"):
             words.append(f"{count(value)} key{'s' * (value != 1)}")
         elif name == "pattern":
             words.append({"uniform": "uniform", "hot": "four of five requests to a fifth of the keys"}[value])
@@ -99,6 +100,12 @@ def ms(us):
 
 def with_ratio(text, ratio, is_reference=False):
     return text if ratio is None or is_reference or not text else f"{text} ({ratio:.2f})"
+
+
+def method(header):
+    rounds = f"the median of {header['rounds']} rounds" if header["rounds"] > 1 else "of one round"
+    return (f"Each figure is {rounds} of {header['seconds_per_point']:g} s, after "
+            f"{header['warm_up_seconds']:g} s of warm-up; ratios are medians of the rounds' ratios.")
 
 
 def rows(head, body):

@@ -5,13 +5,16 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import floor  # noqa: E402
 import load  # noqa: E402
 import matrix  # noqa: E402
 import plots  # noqa: E402
+import redis_benchmark  # noqa: E402
 import report  # noqa: E402
 import tables  # noqa: E402
+from processes import Failed  # noqa: E402
 from results import Store  # noqa: E402
-from systems import REFERENCE, all_systems  # noqa: E402
+from systems import FLOOR, REFERENCE, all_systems  # noqa: E402
 
 HEADER = {"machine": {"processor": "a processor", "memory_gib": 8}, "rounds": 3, "seconds_per_point": 4,
           "warm_up_seconds": 1}
@@ -101,16 +104,59 @@ class Report(unittest.TestCase):
                      "large-value"):
             self.assertEqual(report.fill(frame, {name: "here"}).count("-->\nhere\n<!--"), 1, name)
 
+    def test_the_floor_is_a_system_and_a_reference(self):
+        for number, speed in enumerate((10_000, 5_000)):
+            for system, share in ((matrix.MAIN, 0.75), (FLOOR, 0.8), (REFERENCE, 1)):
+                self.store.add("floor", record("floor", system, number, speed * share, clients=1))
+        self.add("floor")
+        text = self.written()
+        self.assertIn("| 1 client | redis-server, `appendfsync always` | 7.50 | 1.25 | 10.0 |", text)
+        self.assertIn("| 1 client | floor, 3 processes | 6.00 (0.80) |  | 10.0 (1.00) |", text)
+        self.assertIn("| 1 client | bowline, 3 nodes, file, quorum reads | 5.62 (0.75) | 0.94 | 10.0 (1.00) |", text)
+        self.assertIn("## The floor", text)
+
+    def test_what_redis_benchmark_measured_stands_beside_how_busy_it_was(self):
+        for keys, speed in ((10_000, 100_000), (redis_benchmark.MANY_KEYS, 80_000)):
+            for system, share in ((REFERENCE, 1), (matrix.MAIN, 0.9)):
+                one = record("redis-benchmark", system, 0, speed * share, load="get", keys=keys)
+                self.store.add("redis-benchmark", {**one, "generator_busy": 0.861})
+        self.add("redis-benchmark")
+        text = self.written()
+        self.assertIn("| GET | 50 clients | 50 clients, 1 million keys |", text)
+        self.assertIn("| bowline, 3 nodes, file, quorum reads | 90.0 (0.90) | 72.0 (0.90) |", text)
+        self.assertIn("of a core, beside redis-server | 86% | 86% |", text)
+
+    def test_the_output_of_redis_benchmark_is_understood(self):
+        text = ('"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms",'
+                '"max_latency_ms"\n"SET","1234.50","0.062","0.032","0.063","0.079","0.111","0.503"\n')
+        self.assertEqual(redis_benchmark.parse(text, "set"), {"per_second": 1234.5, "p50_us": 63.0, "p99_us": 111.0})
+        with self.assertRaises(Failed):
+            redis_benchmark.parse(text, "get")
+
+    def test_redis_benchmark_asks_for_the_keys_that_were_filled_in(self):
+        system = all_systems("bowline", True)[REFERENCE]
+        system.addresses = lambda entry: ["127.0.0.1:7000"]
+        words = redis_benchmark.words(system, load.point(load="get", pipeline=16), 1000)
+        self.assertEqual(" ".join(words), "redis-benchmark -h 127.0.0.1 -p 7000 -t get -c 50 -P 16 -r 10000 -d 3 -n 1000 "
+                                          "--csv")
+
     def test_dimensions_name_systems_and_points_that_exist(self):
         systems = all_systems("bowline", True)
         for quick in (False, True):
-            for dimension in matrix.dimensions(list(systems), quick, 10_000_000):
+            own = [floor.dimension(), redis_benchmark.dimension(quick)]
+            for dimension in matrix.dimensions(list(systems), quick, 10_000_000) + own:
                 self.assertIn(dimension.name, tables.VARIED)
                 self.assertIn(REFERENCE, dimension.systems)
                 points = [tuple(one.items()) for one in dimension.points]
                 self.assertEqual(len(points), len(set(points)), dimension.name)
                 for name in dimension.systems:
-                    self.assertTrue(matrix.groups(systems[name], dimension.points), (dimension.name, name))
+                    found = matrix.groups(systems[name], dimension.points_of(name))
+                    self.assertTrue(found, (dimension.name, name))
+
+    def test_a_reader_is_not_measured_writing(self):
+        chosen = redis_benchmark.dimension(False)
+        self.assertEqual({one["load"] for one in chosen.points_of(matrix.LEASE)}, {"get"})
+        self.assertEqual({one["load"] for one in chosen.points_of(matrix.MAIN)}, {"set", "get"})
 
     def test_no_point_stores_more_than_it_may(self):
         self.assertEqual(load.point(value_bytes=1 << 20, keys=10_000_000)["keys"], 256)

@@ -2,6 +2,7 @@
 //! live on in the keyspace, because it would pin the whole buffer; but for one that is nearly
 //! all of a buffer of its own.
 
+use super::allocated;
 use bytes::Bytes;
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 /// From here on a copy takes long enough to be avoided.
 const SLICE_BYTES: usize = 1 << 20;
+/// The counters in front of what is shared.
+const SHARED_BYTES: usize = 16;
 
 /// An immutable byte string of 24 bytes: short ones stand inside, longer ones are shared,
 /// so that a clone into a reply never copies more than that.
@@ -62,13 +65,20 @@ impl Blob {
         }
     }
 
-    /// Bytes of memory beyond the 24 of the handle itself.
+    /// Bytes of memory beyond the 24 of the handle itself, as the allocator hands them out.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Repr::Inline { .. } => 0,
-            Repr::Shared(bytes) => bytes.len() + 16,
-            Repr::Slice(bytes) => bytes.len() + 16 + size_of::<Bytes>(),
+            Repr::Shared(bytes) => allocated(bytes.len() + SHARED_BYTES),
+            Repr::Slice(bytes) => allocated(bytes.len()) + allocated(size_of::<Bytes>() + SHARED_BYTES),
         }
+    }
+}
+
+impl Default for Blob {
+    /// The empty string.
+    fn default() -> Self {
+        Self::new(&[])
     }
 }
 
