@@ -11,6 +11,9 @@ pub const SCRIPT_INSTRUCTIONS_PER_MS: u64 = 20_000;
 /// The most that any limit allows, none included: some minutes.
 pub const SCRIPT_TIME_LIMIT_MAX_MS: u64 = 120_000;
 
+/// What a command that a script asks for counts as.
+pub const SCRIPT_INSTRUCTIONS_PER_CALL: u64 = 50;
+
 /// Bytes of reply to a script's command that count as one instruction.
 pub const SCRIPT_BYTES_PER_INSTRUCTION: u64 = 64;
 

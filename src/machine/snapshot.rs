@@ -6,7 +6,7 @@ use super::{Machine, Member, Origin};
 use crate::keyspace::Swap;
 use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
 use crate::wire::WireError;
-use crate::wire::entry::{next_field, put_len_field};
+use crate::wire::entry::{next_field, put_varint};
 use crate::wire::proto::snapshot as proto;
 use protobuf::Message as _;
 
@@ -141,7 +141,8 @@ fn bytes_of(message: &impl protobuf::Message) -> Vec<u8> {
 
 fn chunk(field: u32, inner: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(inner.len() + 8);
-    put_len_field(&mut out, field, inner.len());
+    put_varint(&mut out, u64::from(field) << 3 | 2); // wire type: so many bytes
+    put_varint(&mut out, inner.len() as u64);
     out.extend_from_slice(inner);
     out
 }

@@ -106,9 +106,7 @@ fn sha1hex(lua: &Lua, args: MultiValue) -> Result<Value> {
 }
 
 fn error_reply(lua: &Lua, args: MultiValue) -> Result<Value> {
-    let [Value::String(text)] =
-        &args.iter().collect::<Vec<_>>()[..].iter().map(|&v| v.clone()).collect::<Vec<_>>()[..]
-    else {
+    let (1, Some(Value::String(text))) = (args.len(), args.front()) else {
         return error_table(lua, &error_text("wrong number or type of arguments"));
     };
     let text = text.to_string_lossy();
@@ -211,7 +209,8 @@ fn handler(lua: &Lua, meter: &Meter, error: Value) -> Result<Value> {
         let place = lua.inspect_stack(level, |debug| {
             let source = debug.source();
             let name = source.source.as_deref().unwrap_or_default().to_owned();
-            (source.what != "C" && name != PRELUDE_NAME).then(|| (name, debug.current_line()))
+            (!["C", "tail"].contains(&source.what) && name != PRELUDE_NAME)
+                .then(|| (name, debug.current_line()))
         });
         match place {
             None => break,

@@ -29,7 +29,10 @@ pub(super) struct Form {
 }
 
 /// The keys and the other arguments of a call.
-pub(super) fn keys_and_args<'a, 'b>(args: &'b [&'a [u8]]) -> Result<(&'b [&'a [u8]], &'b [&'a [u8]]), Reply> {
+pub(super) type Arguments<'a> = (&'a [&'a [u8]], &'a [&'a [u8]]);
+
+/// Those of this call.
+pub(super) fn keys_and_args<'a>(args: &'a [&'a [u8]]) -> Result<Arguments<'a>, Reply> {
     let count = integer(args[2])?;
     let rest = &args[3..];
     if count > rest.len() as i64 {
@@ -138,7 +141,7 @@ fn run_script(
     sha: &Sha,
     text: &[u8],
     flags: ScriptFlags,
-    arguments: (&[&[u8]], &[&[u8]]),
+    arguments: Arguments<'_>,
     form: Form,
     caller: &Caller<'_>,
 ) -> Outcome {
@@ -157,7 +160,7 @@ pub(super) struct Run<'a> {
     pub(super) name: &'a str,
     pub(super) flags: ScriptFlags,
     pub(super) only_reads: bool,
-    pub(super) arguments: (&'a [&'a [u8]], &'a [&'a [u8]]),
+    pub(super) arguments: Arguments<'a>,
     pub(super) caller: &'a Caller<'a>,
 }
 
@@ -244,6 +247,10 @@ fn attempt(
         (None, Ok((false, error))) => Ok(Some(failed(run, &error))),
         (None, Err(error)) if vm.meter.wants_own(&Value::Error(Box::new(error.clone()))) => Ok(None),
         (None, Err(error)) => {
+            let error = match error {
+                mlua::Error::MemoryError(text) => text,
+                error => error.to_string(),
+            };
             let text = format!("ERR Error running script {}, {error:.100}", run.name);
             Ok(Some(Reply::error_owned(text)))
         }

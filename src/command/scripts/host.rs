@@ -8,7 +8,7 @@ use super::{Caller, number};
 use crate::command::parse::integer;
 use crate::command::row::{Command, ConnectionCommand as Do, Flags, Handler};
 use crate::command::{Denied, ReadContext, Reply, WriteContext, database, introspect, lookup};
-use crate::limits::SCRIPT_BYTES_PER_INSTRUCTION;
+use crate::limits::{SCRIPT_BYTES_PER_INSTRUCTION, SCRIPT_INSTRUCTIONS_PER_CALL};
 use crate::wire::units::Args;
 use mlua::{Lua, MultiValue, Result, Value};
 use std::sync::atomic::Ordering::Relaxed;
@@ -103,6 +103,7 @@ impl<'a, 'c> Host<'a, 'c> {
             let answer = self.answer(&call);
             self.answers.push(answer);
         }
+        meter.charge(SCRIPT_INSTRUCTIONS_PER_CALL);
         let answer = &self.answers[self.given];
         self.given += 1;
         let error = match answer {

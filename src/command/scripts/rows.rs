@@ -5,7 +5,9 @@ use super::{Caller, Scripts, functions, hex, sha_of, shebang, unhex};
 use crate::command::context::{Outcome, reply};
 use crate::command::introspect::help_row;
 use crate::command::parse::is;
-use crate::command::row::{Arg, ArgKind, Category, Command, Finder, Flags, Handler, KeySpec};
+use crate::command::row::{
+    Arg, ArgKind, Category, Command, ConnectionCommand, Finder, Flags, Handler, KeySpec,
+};
 use crate::command::{ReadContext, Reply, WriteContext};
 use crate::wire::units::Args;
 
@@ -131,7 +133,7 @@ pub(in crate::command) static SCRIPT: Command = Command {
     summary: "The texts of scripts that the cluster knows",
     complexity: "Depends on subcommand.",
     subcommands: SCRIPT_SUBCOMMANDS,
-    ..Command::new("script", -2, Flags::NONE, Handler::Read(|_, args| super::super::unknown(args)))
+    ..Command::new("script", -2, Flags::NONE, Handler::Connection(ConnectionCommand::Introspect))
 };
 
 const fn sub(
@@ -269,7 +271,7 @@ pub(in crate::command) static FUNCTION: Command = Command {
     summary: "The libraries of functions that the cluster has",
     complexity: "Depends on subcommand.",
     subcommands: FUNCTION_SUBCOMMANDS,
-    ..Command::new("function", -2, Flags::NONE, Handler::Read(|_, args| super::super::unknown(args)))
+    ..Command::new("function", -2, Flags::NONE, Handler::Connection(ConnectionCommand::Introspect))
 };
 
 const FUNCTION_SUBCOMMANDS: &[Command] = &[

@@ -122,7 +122,7 @@ fn add_settings(lua: &Lua, cjson: &Table, settings: &Shared) -> Result<()> {
         let name = "encode_invalid_numbers";
         few(lua, &args, 1, name)?;
         let mut settings = look(&shared);
-        match args.get(0) {
+        match args.front() {
             None | Some(Value::Nil) => {}
             Some(Value::Boolean(on)) => settings.invalid_encoded = u8::from(*on),
             _ => settings.invalid_encoded = option(lua, &args, name, &["off", "on", "null"])?,
@@ -160,7 +160,7 @@ fn integer(
 }
 
 fn truth(lua: &Lua, args: &MultiValue, name: &str, setting: &mut bool) -> Result<Value> {
-    match args.get(0) {
+    match args.front() {
         None | Some(Value::Nil) => {}
         Some(Value::Boolean(on)) => *setting = *on,
         _ => *setting = option(lua, args, name, &["off", "on"])? == 1,
@@ -169,8 +169,8 @@ fn truth(lua: &Lua, args: &MultiValue, name: &str, setting: &mut bool) -> Result
 }
 
 fn option(lua: &Lua, args: &MultiValue, name: &str, options: &[&str]) -> Result<u8> {
-    let Some(Value::String(text)) = args.get(0) else {
-        return bad_argument(lua, 1, name, &format!("string expected, got {}", kind(args.get(0))));
+    let Some(Value::String(text)) = args.front() else {
+        return bad_argument(lua, 1, name, &format!("string expected, got {}", kind(args.front())));
     };
     let text = text.to_string_lossy();
     match options.iter().position(|option| *option == text) {

@@ -105,21 +105,21 @@ fn put_integer(out: &mut Vec<u8>, number: i64) {
     match number {
         0..=0x7f => out.push(number as u8),
         -32..=-1 => out.push(number as i8 as u8),
-        0..=0xff => out.extend_from_slice(&[0xcc, number as u8]),
-        -0x80..0 => out.extend_from_slice(&[0xd0, number as u8]),
-        0..=0xffff => {
+        0x80..=0xff => out.extend_from_slice(&[0xcc, number as u8]),
+        -0x80..-32 => out.extend_from_slice(&[0xd0, number as u8]),
+        0x100..=0xffff => {
             out.push(0xcd);
             out.extend_from_slice(&(number as u16).to_be_bytes());
         }
-        -0x8000..0 => {
+        -0x8000..-0x80 => {
             out.push(0xd1);
             out.extend_from_slice(&(number as i16).to_be_bytes());
         }
-        0..=0xffff_ffff => {
+        0x1_0000..=0xffff_ffff => {
             out.push(0xce);
             out.extend_from_slice(&(number as u32).to_be_bytes());
         }
-        -0x8000_0000..0 => {
+        -0x8000_0000..-0x8000 => {
             out.push(0xd2);
             out.extend_from_slice(&(number as i32).to_be_bytes());
         }

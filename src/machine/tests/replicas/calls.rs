@@ -101,7 +101,9 @@ impl Calls {
         let row = *self.rows.choose(&mut self.rng).expect("there are rows");
         // What empties everything comes too often otherwise, and what fills it too seldom.
         match row.full_name {
-            "flushall" | "flushdb" if self.rng.random_bool(0.8) => self.any(),
+            "flushall" | "flushdb" | "script|flush" | "function|flush" if self.rng.random_bool(0.8) => {
+                self.any()
+            }
             // Writes are refused while one is followed.
             "replicaof" | "slaveof" if self.rng.random_bool(0.9) => self.any(),
             _ if self.rng.random_bool(0.1) => self.call_named("set"),
@@ -236,7 +238,7 @@ impl Calls {
                     .into(),
                 4 => "redis.call('set', 's0', cmsgpack.pack({a = 1, bb = {2, 3}, [4] = tostring({})})) ".into(),
                 5 => format!("redis.setresp(3) out[#out+1] = {{pcall(redis.call, {words})}} "),
-                6 => "local big = {} for i = 1, 90000 do big[i] = {i} end redis.call('incr', 'n1') ".into(),
+                6 => "redis.call('incr', 'n0') local a = string.rep('x', 9000000) a = a .. 'y' redis.call('incr', 'n1') ".into(),
                 _ => format!("out[#out+1] = redis.pcall({words}) "),
             };
         }
@@ -249,6 +251,9 @@ impl Calls {
         };
         let text = text.into_bytes();
         self.scripts.push(text.clone());
+        if self.scripts.len() > 3 {
+            self.scripts.remove(0);
+        }
         text
     }
 
