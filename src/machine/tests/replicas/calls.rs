@@ -260,8 +260,11 @@ impl Calls {
     fn library(&mut self) -> Vec<u8> {
         let (name, function) = (self.rng.random_range(0..2), self.rng.random_range(0..3));
         let body = String::from_utf8(self.script()).expect("a script is text");
+        let flags = self.one_of(&["'no-writes'", "'no-writes'", ""]);
+        let flags = String::from_utf8_lossy(&flags).into_owned();
         let text = format!(
-            "#!lua name=l{name}\nredis.register_function('f{function}', function(KEYS, ARGV) {body} end)"
+            "#!lua name=l{name}\nredis.register_function{{function_name='f{function}', flags={{{flags}}}, \
+             callback=function(KEYS, ARGV) {body} end}}"
         );
         text.into_bytes()
     }
