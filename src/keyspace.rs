@@ -27,6 +27,7 @@ mod size;
 mod slot;
 mod snapshot;
 mod swaps;
+mod types;
 mod usage;
 mod value;
 
@@ -40,15 +41,18 @@ pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use eviction::{Chooser, EvictionPolicy, Victim};
 pub use partition::{Item, PARTITIONS};
 pub use propagation::Call;
+pub use random::SplitMix;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
+pub use types::{Collection, Compact, End, Field, Forms, Hash, Kind, List, Set, Typed};
 pub use usage::CountingPace;
 pub use value::{StringValue, Value};
 
 use crate::limits::DATABASES;
 use crate::wire::units::Watch;
 use bytes::Bytes;
+use codec::Pieces;
 use database::Database;
 use discard::Discarded;
 use events::Events;
@@ -66,10 +70,12 @@ pub struct Keyspace {
     revision: u64,
     swaps: [Swap; DATABASES],
     snapshot: Option<Box<Snapshot>>,
-    /// Of a long string that is being restored, until its key comes.
-    pieces: Vec<u8>,
+    /// Of a long value that is being restored, until its key comes.
+    pieces: Pieces,
     /// Where the strings of the commands at hand lie, if it is long; not part of the state.
     lent: Option<Bytes>,
+    /// How collections are kept.
+    forms: Forms,
     discarded: Discarded,
     events: Events,
     counting: Counting,
@@ -88,7 +94,8 @@ impl Keyspace {
             revision: 0,
             swaps: Default::default(),
             snapshot: None,
-            pieces: Vec::new(),
+            pieces: Pieces::default(),
+            forms: Forms { seed: hash_key, ..Forms::default() },
             lent: None,
             discarded: Discarded::default(),
             events: Events::default(),
@@ -113,6 +120,17 @@ impl Keyspace {
     pub fn set_hash_key(&mut self, hash_key: [u8; 16]) {
         debug_assert!(self.databases.iter().all(|database| database.partitions.is_empty()));
         self.hasher = SipHasher13::new_with_key(&hash_key);
+        self.forms.seed = hash_key;
+    }
+
+    /// How collections are kept.
+    pub fn forms(&self) -> Forms {
+        self.forms
+    }
+
+    /// Up to where collections are kept compactly, from their next change on.
+    pub fn set_compact(&mut self, compact: Compact) {
+        self.forms.compact = compact;
     }
 
     /// How many keys a database has, those included that have expired and were not yet removed.
@@ -271,13 +289,13 @@ impl Keyspace {
         self.propagation.always();
     }
 
-    /// Frees some of what [`Keyspace::flush`] put aside. Writes do so too, a little each;
-    /// this is for when there are none. Returns whether there is more.
-    pub fn release(&mut self, tables: usize) -> bool {
-        (0..tables).all(|_| self.discarded.release_some())
+    /// Frees some of what was put aside: what [`Keyspace::flush`] took away, and large collections that were removed.
+    /// Writes do so too, a little each; this is for when there are none. Returns whether there is more.
+    pub fn release(&mut self, steps: usize) -> bool {
+        (0..steps).all(|_| self.discarded.release_some())
     }
 
-    /// Tables that [`Keyspace::flush`] put aside and that are not freed yet.
+    /// Tables and collections that were put aside and are not freed yet.
     pub fn unreleased(&self) -> usize {
         self.discarded.len()
     }

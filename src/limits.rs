@@ -276,10 +276,6 @@ pub const SESSION_IDLE_MS: u64 = 3_600_000;
 /// Ended sessions removed by one entry. The rest count as gone until their turn.
 pub const SESSIONS_ENDED_PER_ENTRY: usize = 200;
 
-/// Hash tables of flushed keys freed in one tick: a flush of ten million keys is given back
-/// within ten seconds, some milliseconds at a time.
-pub const RELEASE_PER_TICK: usize = 32;
-
 /// Bytes of a log segment file.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
 

@@ -11,7 +11,7 @@ use super::context::{Outcome, reply};
 use super::parse::{integer, parse_i64};
 use super::ranges::change_bytes;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
-use super::strings::string;
+use super::typed::string_of;
 use super::{ReadContext, Reply, WriteContext};
 use crate::keyspace::{EventClass, Item};
 use crate::limits::MAX_BULK_BYTES;
@@ -63,11 +63,11 @@ fn bit_offset(text: &[u8], width: Option<u32>) -> Result<u64, Reply> {
 }
 
 /// `f` of the bytes of a string, of none if there is no key.
-fn with_bytes<R>(item: Option<&Item>, f: impl FnOnce(&[u8]) -> R) -> R {
-    match item {
-        Some(item) => f(string(&item.value).bytes(&mut Default::default())),
+fn with_bytes<R>(item: Option<&Item>, f: impl FnOnce(&[u8]) -> R) -> Result<R, Reply> {
+    Ok(match string_of(item)? {
+        Some(value) => f(value.bytes(&mut Default::default())),
         None => f(&[]),
-    }
+    })
 }
 
 /// The bit, and where it is: its byte, and a mask for it there.
@@ -84,9 +84,9 @@ fn setbit(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         _ => return Err(BAD_BIT),
     };
     let mut edit = context.edit(args[1]);
-    let (old, at, mask) = with_bytes(edit.item(), |bytes| bit_of(bytes, offset));
+    let (old, at, mask) = with_bytes(edit.item(), |bytes| bit_of(bytes, offset))?;
     // A string that is long enough and has the bit already is not changed.
-    if old == on && edit.item().is_some_and(|item| string(&item.value).len() > at) {
+    if old == on && string_of(edit.item())?.is_some_and(|value| value.len() > at) {
         return Ok(Reply::Int(i64::from(old)));
     }
     change_bytes(&mut edit, at + 1, |bytes| if on { bytes[at] |= mask } else { bytes[at] &= !mask });
@@ -96,6 +96,6 @@ fn setbit(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
 
 fn getbit(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     let offset = bit_offset(args[2], None)?;
-    let (bit, ..) = with_bytes(context.get(args[1]), |bytes| bit_of(bytes, offset));
+    let (bit, ..) = with_bytes(context.get(args[1]), |bytes| bit_of(bytes, offset))?;
     Ok(Reply::Int(i64::from(bit)))
 }

@@ -44,6 +44,7 @@ impl State {
         }
         self.keyspace.set_event_classes(self.settings.notify);
         self.keyspace.set_eviction_policy(self.settings.eviction);
+        self.keyspace.set_compact(self.settings.compact);
         if self.upstream.is_followed() {
             self.tell_refusals();
         }

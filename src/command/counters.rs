@@ -1,7 +1,7 @@
 //! INCR, DECR, INCRBY, DECRBY.
 
 use super::context::{Outcome, reply};
-use super::parse::{NOT_AN_INTEGER, integer, parse_i64};
+use super::parse::{NOT_AN_INTEGER, WRONG_TYPE, integer, parse_i64};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::{Reply, WriteContext};
 use crate::keyspace::{EventClass, StringValue, Value};
@@ -64,6 +64,7 @@ fn add(context: &mut WriteContext<'_>, key: &[u8], n: i64) -> Outcome {
         Some(Value::String(StringValue::Int(old))) => *old,
         Some(Value::String(StringValue::Blob(bytes))) => parse_i64(bytes).ok_or(NOT_AN_INTEGER)?,
         Some(Value::String(StringValue::Growing(bytes))) => parse_i64(bytes).ok_or(NOT_AN_INTEGER)?,
+        Some(_) => return Err(WRONG_TYPE),
     };
     let new = old.checked_add(n).ok_or(Reply::error("ERR increment or decrement would overflow"))?;
     let value = Value::String(StringValue::Int(new));

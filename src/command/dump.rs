@@ -106,7 +106,8 @@ fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     if ttl_ms < 0 {
         return Err(Reply::error("ERR Invalid TTL value, must be >= 0"));
     }
-    let value = rdb::restore(payload).map_err(|error| Reply::error_owned(format!("ERR {error}")))?;
+    let forms = context.state.keyspace.forms();
+    let value = rdb::restore(payload, &forms).map_err(|error| Reply::error_owned(format!("ERR {error}")))?;
     let deadline_ms = match ttl_ms {
         0 => None,
         _ if options.absolute => Some(ttl_ms),

@@ -2,9 +2,10 @@
 
 use super::context::{Outcome, reply};
 use super::long_double::{Finite, LongDouble};
+use super::parse::NOT_A_FLOAT;
 use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
-use super::strings::string;
+use super::typed::string_of;
 use super::{Reply, WriteContext};
 use crate::keyspace::{EventClass, Value};
 use crate::wire::units::Args;
@@ -26,13 +27,13 @@ pub(super) static INCRBYFLOAT: Command = Command {
 
 /// A number, or Redis's error.
 fn number(text: &[u8]) -> Result<LongDouble, Reply> {
-    LongDouble::parse(text).ok_or(Reply::error("ERR value is not a valid float"))
+    LongDouble::parse(text).ok_or(NOT_A_FLOAT)
 }
 
 fn incrbyfloat(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let mut edit = context.edit(args[1]);
-    let old = match edit.item() {
-        Some(item) => number(string(&item.value).bytes(&mut Default::default()))?,
+    let old = match string_of(edit.item())? {
+        Some(value) => number(value.bytes(&mut Default::default()))?,
         None => LongDouble::Finite(Finite::ZERO),
     };
     let sum = old.checked_add(number(args[2])?);

@@ -3,7 +3,7 @@
 use super::context::{Outcome, reply};
 use super::parse::{Expiry, SYNTAX, Unit, is};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
-use super::strings::string;
+use super::typed::{string, string_of};
 use super::{Reply, WriteContext};
 use crate::keyspace::EventClass;
 use crate::wire::units::Args;
@@ -30,7 +30,7 @@ pub(super) static GETDEL: Command = Command {
     group: "string",
     summary: "Reads a string and deletes the key",
     arguments: &[Arg::KEY],
-    ..Command::new("getdel", 2, FLAGS, Handler::Write(getdel))
+    ..Command::new("getdel", 2, FLAGS, Handler::Write(|context, args| reply(getdel(context, args))))
 };
 
 pub(super) static GETEX: Command = Command {
@@ -46,16 +46,16 @@ pub(super) static GETEX: Command = Command {
     ..Command::new("getex", -2, FLAGS, Handler::Write(|context, args| reply(getex(context, args))))
 };
 
-fn getdel(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+fn getdel(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let mut edit = context.edit(args[1]);
-    let Some(value) = edit.item().map(|item| string(&item.value).to_blob()) else {
+    let Some(value) = string_of(edit.item())?.map(|value| value.to_blob()) else {
         context.notify(EventClass::KeyMiss, "keymiss", args[1]);
-        return Reply::Nil;
+        return Ok(Reply::Nil);
     };
     edit.remove();
     context.notify(EventClass::Generic, "del", args[1]);
     context.propagate_deletion(args[1]);
-    Reply::Bulk(value)
+    Ok(Reply::Bulk(value))
 }
 
 fn getex(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
@@ -67,7 +67,7 @@ fn getex(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         context.notify(EventClass::KeyMiss, "keymiss", key);
         return Ok(Reply::Nil);
     };
-    let value = Reply::Bulk(string(&item.value).to_blob());
+    let value = Reply::Bulk(string(&item.value)?.to_blob());
     let had_deadline = item.deadline_ms != 0;
     // A time that is wrong is an error only if there is something that it could be given to.
     let told = match expiry {

@@ -14,7 +14,7 @@ mod tests;
 use super::context::{Outcome, reply};
 use super::parse::{c_string, is};
 use super::row::{Arg, ArgKind, Category, Command, ConnectionCommand, Flags, Handler, KeySpec};
-use super::strings::string;
+use super::typed::{string, string_of};
 use super::{ReadContext, Reply, WriteContext};
 use crate::keyspace::{EventClass, Item, StringValue, Value};
 use crate::wire::units::Args;
@@ -100,7 +100,7 @@ impl From<Corrupted> for Reply {
 /// A sketch in its string; another string is an error.
 fn with_sketch<T>(item: &Item, f: impl FnOnce(&[u8], Encoding) -> Result<T, Corrupted>) -> Result<T, Reply> {
     let mut room = Default::default();
-    let bytes = string(&item.value).bytes(&mut room);
+    let bytes = string(&item.value)?.bytes(&mut room);
     match sketch::encoding(bytes) {
         Some(encoding) => Ok(f(bytes, encoding)?),
         None => Err(Reply::error("WRONGTYPE Key is not a valid HyperLogLog string value.")),
@@ -171,6 +171,7 @@ fn change_dense(value: &mut Value, f: impl FnOnce(&mut Vec<u8>)) {
             f(&mut bytes);
             *value = stored(bytes);
         }
+        _ => unreachable!("it was found to hold a sketch"),
     }
 }
 
@@ -211,8 +212,8 @@ fn pfmerge(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     }
     let mut edit = context.edit(args[1]);
     let mut room = Default::default();
-    let mut merged = match edit.item() {
-        Some(item) => string(&item.value).bytes(&mut room).to_vec(),
+    let mut merged = match string_of(edit.item())? {
+        Some(value) => value.bytes(&mut room).to_vec(),
         None => sketch::empty(),
     };
     if any_dense {

@@ -5,7 +5,7 @@
 use super::context::{Outcome, reply};
 use super::parse::{SYNTAX, integer, is};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
-use super::strings::string;
+use super::typed::string_of;
 use super::{ReadContext, Reply};
 use crate::keyspace::Blob;
 use crate::limits::MAX_BULK_BYTES;
@@ -95,8 +95,12 @@ struct Match {
 }
 
 fn lcs(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
-    let mut blob = |key| context.get(key).map_or(Blob::new(b""), |item| string(&item.value).to_blob());
-    let (a, b) = (blob(args[1]), blob(args[2]));
+    let (a, b) = (context.get(args[1]), context.get(args[2]));
+    let blob = |item| match string_of(item) {
+        Ok(value) => Ok(value.map_or(Blob::new(b""), |value| value.to_blob())),
+        Err(_) => Err(Reply::error("ERR The specified keys must contain string values")),
+    };
+    let (a, b) = (blob(a)?, blob(b)?);
     let options = Options::read(&args[3..])?;
     if (a.len() + 1).saturating_mul(b.len() + 1).saturating_mul(size_of::<u32>()) > MAX_BULK_BYTES {
         let text = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";

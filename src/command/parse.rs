@@ -7,6 +7,7 @@ use crate::limits::MAX_BULK_BYTES;
 
 pub(super) const SYNTAX: Reply = Reply::error("ERR syntax error");
 pub(super) const NOT_AN_INTEGER: Reply = Reply::error("ERR value is not an integer or out of range");
+pub(super) const NOT_A_FLOAT: Reply = Reply::error("ERR value is not a valid float");
 pub(super) const WRONG_TYPE: Reply =
     Reply::error("WRONGTYPE Operation against a key holding the wrong kind of value");
 pub(super) const TOO_LONG: Reply =

@@ -4,7 +4,7 @@
 use super::context::{Outcome, reply};
 use super::parse::{check_len, integer};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
-use super::strings::string;
+use super::typed::string_of;
 use super::{ReadContext, Reply, WriteContext};
 use crate::keyspace::{Edit, EventClass, StringValue, Value};
 use crate::wire::units::Args;
@@ -68,9 +68,9 @@ pub(super) fn clip(start: i64, end: i64, len: usize) -> Option<(usize, usize)> {
 
 fn getrange(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     let (start, end) = (integer(args[2])?, integer(args[3])?);
-    let part = context.get(args[1]).map(|item| {
+    let part = string_of(context.get(args[1]))?.map(|value| {
         let mut room = Default::default();
-        let bytes = string(&item.value).bytes(&mut room);
+        let bytes = value.bytes(&mut room);
         clip(start, end, bytes.len()).map_or(Reply::bulk(b""), |(start, end)| Reply::bulk(&bytes[start..end]))
     });
     Ok(part.unwrap_or_else(|| Reply::bulk(b"")))
@@ -81,8 +81,9 @@ fn setrange(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let offset = usize::try_from(integer(args[2])?);
     let offset = offset.map_err(|_| Reply::error("ERR offset is out of range"))?;
     let mut edit = context.edit(key);
+    let old = string_of(edit.item())?;
     if value.is_empty() {
-        return Ok(Reply::Int(edit.item().map_or(0, |item| string(&item.value).len() as i64)));
+        return Ok(Reply::Int(old.map_or(0, |value| value.len() as i64)));
     }
     let end = offset.saturating_add(value.len());
     check_len(end)?;
@@ -94,7 +95,7 @@ fn setrange(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     Ok(Reply::Int(len as i64))
 }
 
-/// Changes the bytes of a string, which is made as long as `len` with zeros, in place.
+/// Changes the bytes of a string, which is made as long as `len` with zeros, in place. A key that is there holds one.
 pub(super) fn change_bytes<R>(edit: &mut Edit<'_, '_>, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
     if edit.item().is_none() {
         let mut bytes = vec![0; len];
@@ -102,7 +103,6 @@ pub(super) fn change_bytes<R>(edit: &mut Edit<'_, '_>, len: usize, f: impl FnOnc
         edit.set(Value::String(StringValue::Growing(Box::new(bytes))), 0);
         return result;
     }
-    let mut result = None;
-    edit.change(|Value::String(value)| result = Some(f(value.grow_to(len))));
-    result.expect("a change of a key that is there takes place")
+    let changed = edit.update(|value| value.as_string_mut().map(|value| f(value.grow_to(len))));
+    changed.flatten().expect("a change of a string that is there takes place")
 }

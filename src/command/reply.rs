@@ -24,6 +24,8 @@ pub enum Reply {
     Array(Vec<Reply>),
     /// A map; a flat array in RESP2.
     Map(Vec<(Reply, Reply)>),
+    /// Pairs, an array each; a flat array in RESP2.
+    Pairs(Vec<(Reply, Reply)>),
     /// A set; an array in RESP2.
     Set(Vec<Reply>),
     /// A double; a bulk string in RESP2.

@@ -6,7 +6,7 @@ mod flags;
 mod keys;
 
 pub use flags::{Category, Flags};
-pub use keys::{Finder, KeySpec};
+pub use keys::{Finder, KeySpec, counted_keys};
 
 use super::Reply;
 use super::acl::AclCommand;

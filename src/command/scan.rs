@@ -1,4 +1,4 @@
-//! KEYS and SCAN.
+//! KEYS and SCAN; and what the walks over elements of collections share with them.
 
 use super::context::{Outcome, reply};
 use super::glob;
@@ -32,11 +32,52 @@ pub(super) static SCAN: Command = Command {
     ..Command::new("scan", -2, Flags::READONLY, Handler::Read(|context, args| reply(scan(context, args))))
 };
 
-/// What `SCAN` looks for, and how far it goes.
-struct Wanted<'a> {
+/// What is looked for, and how far.
+pub(super) struct Wanted<'a> {
     pattern: Option<&'a [u8]>, // none: all
     type_name: Option<&'a [u8]>,
-    count: usize,
+    pub(super) count: usize,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(args: &[&'a [u8]], of_keys: bool) -> Result<Self, Reply> {
+        let mut wanted = Self { pattern: None, type_name: None, count: 10 };
+        for option in args.chunks(2) {
+            match *option {
+                [name, count] if is(name, "COUNT") => {
+                    let count = integer(count)?;
+                    wanted.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(SYNTAX)?;
+                }
+                [name, pattern] if is(name, "MATCH") => wanted.pattern = not_all(pattern),
+                [name, type_name] if of_keys && is(name, "TYPE") => wanted.type_name = Some(type_name),
+                _ => return Err(SYNTAX),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The options of a walk over the elements of a key.
+    pub(super) fn of_elements(args: &[&'a [u8]]) -> Result<Self, Reply> {
+        Self::read(args, false)
+    }
+
+    /// Whether a key or an element fits the pattern.
+    pub(super) fn matches(&self, text: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, text))
+    }
+}
+
+/// The arguments of a walk over the elements of a key.
+pub(super) const ELEMENTS: &[Arg] = &[
+    Arg::KEY,
+    Arg::new("cursor", ArgKind::Integer),
+    Arg::new("pattern", ArgKind::Pattern).after("MATCH").optional(),
+    Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
+];
+
+/// What a step of a walk answers.
+pub(super) fn step(next: u64, found: Vec<Reply>) -> Reply {
+    Reply::Array(vec![Reply::bulk(next.to_string()), Reply::Array(found)])
 }
 
 fn keys(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
@@ -45,21 +86,10 @@ fn keys(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
 }
 
 fn scan(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
-    let cursor = cursor(args[1]).ok_or(Reply::error("ERR invalid cursor"))?;
-    let mut wanted = Wanted { pattern: None, type_name: None, count: 10 };
-    for option in args[2..].chunks(2) {
-        match *option {
-            [name, count] if is(name, "COUNT") => {
-                let count = integer(count)?;
-                wanted.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(SYNTAX)?;
-            }
-            [name, pattern] if is(name, "MATCH") => wanted.pattern = not_all(pattern),
-            [name, type_name] if is(name, "TYPE") => wanted.type_name = Some(type_name),
-            _ => return Err(SYNTAX),
-        }
-    }
+    let cursor = cursor(args[1])?;
+    let wanted = Wanted::read(&args[2..], true)?;
     let (scanned, keys) = walk(context, cursor, &wanted);
-    Ok(Reply::Array(vec![Reply::bulk(scanned.cursor.to_string()), Reply::Array(keys)]))
+    Ok(step(scanned.cursor, keys))
 }
 
 /// Tells of all keys of the database that have expired and are there still.
@@ -79,7 +109,7 @@ fn walk(context: &mut ReadContext<'_>, cursor: u64, wanted: &Wanted<'_>) -> (Sca
     let mut found = Vec::new();
     let scanned = context.state.keyspace.scan(context.db, cursor, wanted.count, |key, item| {
         let matches = !item.has_expired(now_ms)
-            && wanted.pattern.is_none_or(|pattern| glob::matches(pattern, key))
+            && wanted.matches(key)
             && wanted.type_name.is_none_or(|name| is(name, item.value.type_name()));
         if matches {
             saw_expiring |= item.has_expired(wall_ms);
@@ -96,7 +126,11 @@ fn walk(context: &mut ReadContext<'_>, cursor: u64, wanted: &Wanted<'_>) -> (Sca
 
 /// A cursor as C's `strtoul` reads it, for that is what Redis does: nothing is 0, a sign is
 /// taken, and a NUL ends it.
-fn cursor(arg: &[u8]) -> Option<u64> {
+pub(super) fn cursor(arg: &[u8]) -> Result<u64, Reply> {
+    read_cursor(arg).ok_or(Reply::error("ERR invalid cursor"))
+}
+
+fn read_cursor(arg: &[u8]) -> Option<u64> {
     let text = super::parse::c_string(arg, usize::MAX);
     let (negative, digits) = match text {
         [] => return Some(0),

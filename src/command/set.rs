@@ -5,7 +5,7 @@ use super::context::{Outcome, reply};
 use super::parse::{Expiry, SYNTAX, Unit, is};
 use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
-use super::strings::string;
+use super::typed::string_of;
 use super::{Reply, WriteContext};
 use crate::keyspace::EventClass;
 use crate::wire::units::Args;
@@ -99,7 +99,12 @@ pub(super) static GETSET: Command = Command {
     summary: "Sets a string and returns what it was before",
     arguments: &[Arg::KEY, VALUE],
     replaced: Some(("6.2.0", "`SET` with the `!GET` argument")),
-    ..Command::new("getset", 3, FLAGS.and(Flags::FAST), Handler::Write(getset))
+    ..Command::new(
+        "getset",
+        3,
+        FLAGS.and(Flags::FAST),
+        Handler::Write(|context, args| reply(getset(context, args))),
+    )
 };
 
 /// When SET sets.
@@ -164,14 +169,18 @@ fn set(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let mut edit = context.edit(args[1]);
     let old = edit.item();
     let is_miss = options.get && old.is_none();
+    let old_string = match options {
+        Options { get: true, .. } | Options { condition: Condition::Equals(_), .. } => string_of(old)?,
+        _ => None,
+    };
     let holds = match options.condition {
         Condition::Always => true,
         Condition::Missing => old.is_none(),
         Condition::Exists => old.is_some(),
-        Condition::Equals(value) => old.is_some_and(|item| string(&item.value).equals(value)),
+        Condition::Equals(value) => old_string.is_some_and(|string| string.equals(value)),
     };
-    let answer = match old {
-        Some(item) if options.get => Reply::Bulk(string(&item.value).to_blob()),
+    let answer = match old_string {
+        Some(string) if options.get => Reply::Bulk(string.to_blob()),
         None if options.get => Reply::Nil,
         _ if holds => Reply::Ok,
         _ => Reply::Nil,
@@ -234,12 +243,12 @@ fn setex(context: &mut WriteContext<'_>, args: &Args<'_>, unit: Unit, name: &str
     Ok(Reply::Ok)
 }
 
-fn getset(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
-    let old = context.edit(args[1]).item().map(|item| string(&item.value).to_blob());
+fn getset(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
+    let old = string_of(context.edit(args[1]).item())?.map(|value| value.to_blob());
     if old.is_none() {
         context.notify(EventClass::KeyMiss, "keymiss", args[1]);
     }
     put(context, args[1], args[2], 0, false);
     context.propagate_set(args[1], args[2], Expires::Never);
-    old.map_or(Reply::Nil, Reply::Bulk)
+    Ok(old.map_or(Reply::Nil, Reply::Bulk))
 }

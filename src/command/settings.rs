@@ -3,7 +3,7 @@
 //! stand here.
 
 use super::{Reply, parse_i64};
-use crate::keyspace::{EventClasses, EvictionPolicy};
+use crate::keyspace::{Compact, EventClasses, EvictionPolicy};
 use crate::limits::{SCRIPT_INSTRUCTIONS_PER_MS, SCRIPT_TIME_LIMIT_MAX_MS};
 
 /// See the module. The names are those of `CONFIG`.
@@ -25,6 +25,8 @@ pub struct Settings {
     pub lua_time_limit_ms: u64,
     /// `maxmemory-policy`: which keys a node that is short of memory may have removed.
     pub eviction: EvictionPolicy,
+    /// Up to where collections are kept compactly.
+    pub compact: Compact,
 }
 
 const NOTIFY: &str = "notify-keyspace-events";
@@ -55,6 +57,7 @@ impl Default for Settings {
             active_expire: true,
             lua_time_limit_ms: 5000,
             eviction: EvictionPolicy::default(),
+            compact: Compact::default(),
         }
     }
 }
@@ -82,14 +85,21 @@ impl Settings {
             MASTER_PASSWORD,
             SERVE_STALE,
         ];
-        all.contains(&name)
+        all.contains(&name) || Compact::has(Compact::name_now(name))
     }
 
-    /// All of them, by name, as they are written in snapshots.
-    pub fn pairs(&self) -> [(&'static str, String); 8] {
+    /// Those that snapshots hold: of the collections' parameters only what was set. Their defaults are part of the
+    /// format for that reason.
+    pub fn pairs_to_keep(&self) -> Vec<(&'static str, String)> {
+        let defaults = Compact::default().pairs();
+        self.pairs().into_iter().filter(|pair| !defaults.contains(pair)).collect()
+    }
+
+    /// All of them, by name.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let active_expire = if self.active_expire { "yes" } else { "no" };
         let channels = if self.acl_pubsub_default { "allchannels" } else { "resetchannels" };
-        [
+        let mut pairs = vec![
             (NOTIFY, self.notify.to_string()),
             (ACL_PUBSUB_DEFAULT, channels.to_owned()),
             (ACTIVE_EXPIRE, active_expire.to_owned()),
@@ -98,7 +108,9 @@ impl Settings {
             (MASTER_USER, self.master_user.clone()),
             (MASTER_PASSWORD, self.master_password.clone()),
             (SERVE_STALE, if self.serve_stale { "yes" } else { "no" }.to_owned()),
-        ]
+        ];
+        pairs.extend(self.compact.pairs());
+        pairs
     }
 
     /// Sets one; an error changes nothing.
@@ -122,6 +134,7 @@ impl Settings {
                 self.lua_time_limit_ms = limit_ms.ok_or(UNKNOWN)?;
             }
             (EVICTION, value) => self.eviction = EvictionPolicy::parse(value).ok_or(UNKNOWN)?,
+            _ if self.compact.set(Compact::name_now(name), value) => {}
             _ => return Err(UNKNOWN),
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::context::{Outcome, reply};
 use super::parse::WRONG_TYPE;
 use super::row::{Arg, ArgKind, Category, Command, Finder, Flags, Handler, KeySpec};
 use super::{Reply, WriteContext};
-use crate::keyspace::{Blob, EventClass, Value};
+use crate::keyspace::{Blob, End, EventClass, Field, List, Value};
 use engine::{Elements, Order};
 use options::Options;
 
@@ -96,7 +96,14 @@ fn shown(sorted: Vec<Option<Blob>>) -> Reply {
 fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
     match value {
         None => Ok(Elements { all: Vec::new(), order: Order::List }),
-        Some(Value::String(_)) => Err(WRONG_TYPE),
+        Some(Value::Set(set)) => {
+            Ok(Elements { all: set.iter().map(Field::to_blob).collect(), order: Order::Set })
+        }
+        Some(Value::List(list)) => {
+            let all = list.iter_from(End::Left).map(|element| element.to_blob()).collect();
+            Ok(Elements { all, order: Order::List })
+        }
+        Some(Value::String(_) | Value::Hash(_)) => Err(WRONG_TYPE),
     }
 }
 
@@ -104,14 +111,22 @@ fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
 fn text(value: &Value, field: Option<&[u8]>) -> Option<Blob> {
     match (value, field) {
         (Value::String(text), None) => Some(text.to_blob()),
-        (Value::String(_), Some(_)) => None,
+        (Value::Hash(hash), Some(field)) => hash.get(field).map(|value| value.to_blob()),
+        _ => None,
     }
 }
 
-/// Puts the outcome in the place of a key: nothing leaves none. What has elements comes with
-/// lists to keep them in.
+/// Puts the outcome in the place of a key, as a list: nothing leaves none.
 fn store(context: &mut WriteContext<'_>, key: &[u8], sorted: Vec<Option<Blob>>) -> Reply {
-    if sorted.is_empty() && context.edit(key).remove() {
+    let mut list = List::default();
+    for element in sorted.iter().flatten() {
+        list.push(End::Right, element);
+    }
+    let mut edit = context.edit(key);
+    if !sorted.is_empty() {
+        edit.set(list.into(), 0);
+        context.notify(EventClass::List, "sortstore", key);
+    } else if edit.remove() {
         context.notify(EventClass::Generic, "del", key);
     }
     Reply::Int(sorted.len() as i64)

@@ -2,10 +2,11 @@
 //! and `floats`, parts of strings in `ranges`.) Nothing here may look at the bits of a string.
 
 use super::context::{Outcome, reply};
-use super::parse::check_len;
+use super::parse::{WRONG_TYPE, check_len};
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
+use super::typed::string_of;
 use super::{ReadContext, Reply, WriteContext};
-use crate::keyspace::{EventClass, StringValue, Value};
+use crate::keyspace::{EventClass, Value};
 use crate::wire::units::Args;
 
 const CATEGORIES: &[Category] = &[Category::String];
@@ -78,22 +79,29 @@ pub(super) static STRLEN: Command = Command {
     group: "string",
     summary: "Length of a string in bytes, 0 if the key is missing",
     arguments: &[Arg::KEY],
-    ..Command::new("strlen", 2, Flags::READONLY.and(Flags::FAST), Handler::Read(strlen))
+    ..Command::new(
+        "strlen",
+        2,
+        Flags::READONLY.and(Flags::FAST),
+        Handler::Read(|context, args| reply(strlen(context, args))),
+    )
 };
 
 fn get(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    read(context, args[1])
-}
-
-fn read(context: &mut ReadContext<'_>, key: &[u8]) -> Reply {
-    match context.get(key).map(|item| &item.value) {
+    match context.get(args[1]).map(|item| &item.value) {
         Some(Value::String(value)) => Reply::Bulk(value.to_blob()),
+        Some(_) => WRONG_TYPE,
         None => Reply::Nil,
     }
 }
 
+/// What is no string reads as nothing.
 fn mget(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    Reply::Array(args[1..].iter().map(|key| read(context, key)).collect())
+    let read = |key: &&[u8]| match context.get(key).map(|item| &item.value) {
+        Some(Value::String(value)) => Reply::Bulk(value.to_blob()),
+        _ => Reply::Nil,
+    };
+    Reply::Array(args[1..].iter().map(read).collect())
 }
 
 fn mset(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
@@ -127,23 +135,22 @@ fn set_pairs(context: &mut WriteContext<'_>, args: &Args<'_>) {
 fn append(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (key, tail) = (args[1], args[2]);
     let mut edit = context.edit(key);
-    let Some(len) = edit.item().map(|item| string(&item.value).len()) else {
+    let Some(len) = string_of(edit.item())?.map(|value| value.len()) else {
         let value = edit.string(tail);
         edit.set(value, 0);
         context.notify(EventClass::String, "append", key);
         return Ok(Reply::Int(tail.len() as i64));
     };
     check_len(len + tail.len())?;
-    edit.change(|Value::String(value)| value.append(tail));
+    edit.change(|value| {
+        if let Value::String(value) = value {
+            value.append(tail);
+        }
+    });
     context.notify(EventClass::String, "append", key);
     Ok(Reply::Int((len + tail.len()) as i64))
 }
 
-fn strlen(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
-    Reply::Int(context.get(args[1]).map_or(0, |item| string(&item.value).len() as i64))
-}
-
-/// The value as a string. (Where other types come in, this is what can fail.)
-pub(super) fn string(Value::String(value): &Value) -> &StringValue {
-    value
+fn strlen(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
+    Ok(Reply::Int(string_of(context.get(args[1]))?.map_or(0, |value| value.len() as i64)))
 }

@@ -6,6 +6,8 @@
 
 mod docs;
 mod generic_events;
+mod hash_events;
+mod set_events;
 mod string_events;
 
 use super::*;
@@ -63,6 +65,10 @@ fn show(reply: &Reply) -> String {
         Reply::Map(pairs) => {
             let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("{}: {}", show(k), show(v))).collect();
             format!("{{{}}}", pairs.join(", "))
+        }
+        Reply::Pairs(pairs) => {
+            let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("[{}, {}]", show(k), show(v))).collect();
+            format!("[{}]", pairs.join(", "))
         }
         other => format!("{other:?}"),
     }
@@ -152,9 +158,11 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("expiry", include_str!("testscripts/expiry.script")),
     ("floats", include_str!("testscripts/floats.script")),
     ("generic", include_str!("testscripts/generic.script")),
+    ("hash", include_str!("testscripts/hash.script")),
     ("hyperloglog", include_str!("testscripts/hyperloglog.script")),
     ("introspect", include_str!("testscripts/introspect.script")),
     ("lcs", include_str!("testscripts/lcs.script")),
+    ("list", include_str!("testscripts/list.script")),
     ("memory", include_str!("testscripts/memory.script")),
     ("object", include_str!("testscripts/object.script")),
     ("observe", include_str!("testscripts/observe.script")),
@@ -166,6 +174,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("rename", include_str!("testscripts/rename.script")),
     ("scan", include_str!("testscripts/scan.script")),
     ("set", include_str!("testscripts/set.script")),
+    ("sets", include_str!("testscripts/sets.script")),
     ("setlike", include_str!("testscripts/setlike.script")),
     ("scripts", include_str!("testscripts/scripts.script")),
     ("sort", include_str!("testscripts/sort.script")),
@@ -173,6 +182,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("time", include_str!("testscripts/time.script")),
     ("upstream", include_str!("testscripts/upstream.script")),
     ("versions", include_str!("testscripts/versions.script")),
+    ("wrongtype", include_str!("testscripts/wrongtype.script")),
 ];
 
 #[test]

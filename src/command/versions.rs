@@ -5,7 +5,7 @@ use super::parse::{Expiry, SYNTAX, version};
 use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Category, Command, Flags, Handler, KeySpec};
 use super::set::EXPIRATION;
-use super::strings::string;
+use super::typed::string_of;
 use super::{ReadContext, Reply, WriteContext};
 use crate::keyspace::{EventClass, Item, Value};
 use crate::wire::units::Args;
@@ -59,12 +59,13 @@ pub(super) static DELIFEQ: Command = Command {
     group: "string",
     summary: "Deletes a key if its value is that",
     arguments: &[Arg::KEY, VALUE],
-    ..Command::new("delifeq", 3, FAST_WRITE, Handler::Write(delifeq))
+    ..Command::new("delifeq", 3, FAST_WRITE, Handler::Write(|context, args| reply(delifeq(context, args))))
 };
 
 fn getv(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
     let Some(item) = context.get(args[1]) else { return Reply::NilArray };
-    let value = Reply::Bulk(string(&item.value).to_blob());
+    // Of another type only the version and the revision are told.
+    let value = item.value.as_string().map_or(Reply::Nil, |value| Reply::Bulk(value.to_blob()));
     Reply::Array(vec![value, Reply::Int(item.version as i64), Reply::Int(item.revision as i64)])
 }
 
@@ -118,13 +119,13 @@ fn cad(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     Ok(Reply::Int(1))
 }
 
-fn delifeq(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {
+fn delifeq(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let mut edit = context.edit(args[1]);
-    let equal = edit.item().is_some_and(|item| string(&item.value).equals(args[2]));
+    let equal = string_of(edit.item())?.is_some_and(|value| value.equals(args[2]));
     let removed = equal && edit.remove();
     if removed {
         context.notify(EventClass::Generic, "del", args[1]);
         context.propagate_deletion(args[1]);
     }
-    Reply::Int(i64::from(removed))
+    Ok(Reply::Int(i64::from(removed)))
 }

@@ -4,7 +4,7 @@
 
 use super::hash::KeyHash;
 use super::partition::{Entry, Item};
-use super::{Blob, EventClass, Keyspace, Value};
+use super::{Blob, EventClass, Forms, Keyspace, Value};
 
 /// A key that is about to be written.
 #[derive(Debug)]
@@ -54,6 +54,11 @@ impl<'a, 'k> Edit<'a, 'k> {
         Some(&self.entry()?.item)
     }
 
+    /// How collections are kept.
+    pub fn forms(&self) -> Forms {
+        self.keyspace.forms
+    }
+
     /// Lets the key count as last used so many seconds ago: not part of the state.
     pub fn set_idle(&self, idle_s: u64) {
         if let Some(entry) = self.entry() {
@@ -82,8 +87,10 @@ impl<'a, 'k> Edit<'a, 'k> {
         if self.position.is_some() {
             self.before_change();
             self.set_deadline_row(deadline_ms);
-            let version = self.apply(|old| *old = value);
-            return version.expect("a position is that of an entry");
+            let applied = self.apply(|old| std::mem::replace(old, value));
+            let (version, old) = applied.expect("a position is that of an entry");
+            self.keyspace.discarded.add_value(old);
+            return version;
         }
         let keyspace = &mut *self.keyspace;
         keyspace.revision += 1;
@@ -103,10 +110,16 @@ impl<'a, 'k> Edit<'a, 'k> {
     /// Changes the value in place. Returns the new version; nothing happens to a missing key.
     pub fn change(&mut self, f: impl FnOnce(&mut Value)) -> Option<u64> {
         self.before_change();
-        self.apply(f)
+        self.apply(f).map(|(version, ())| version)
     }
 
-    fn apply(&mut self, f: impl FnOnce(&mut Value)) -> Option<u64> {
+    /// The same. Returns what `f` does.
+    pub fn update<R>(&mut self, f: impl FnOnce(&mut Value) -> R) -> Option<R> {
+        self.before_change();
+        self.apply(f).map(|(_, result)| result)
+    }
+
+    fn apply<R>(&mut self, f: impl FnOnce(&mut Value) -> R) -> Option<(u64, R)> {
         let position = self.position?;
         let keyspace = &mut *self.keyspace;
         let partition = &mut keyspace.databases[self.db].partitions[self.partition];
@@ -114,10 +127,11 @@ impl<'a, 'k> Edit<'a, 'k> {
         keyspace.revision += 1;
         item.revision = keyspace.revision;
         item.version += 1;
-        f(&mut item.value);
+        let result = f(&mut item.value);
+        let version = item.version;
         partition.newest = item.revision;
         keyspace.events.touched(self.db, self.key);
-        Some(item.version)
+        Some((version, result))
     }
 
     /// Changes the deadline (0: none). Nothing happens to a missing key.
@@ -137,9 +151,16 @@ impl<'a, 'k> Edit<'a, 'k> {
         }
     }
 
+    /// Frees what a change has taken out of a value, later if it is large.
+    pub fn discard(&mut self, taken: impl Into<Value>) {
+        self.keyspace.discarded.add_value(taken.into());
+    }
+
     /// Removes the key. Whether it was there.
     pub fn remove(&mut self) -> bool {
-        self.take().is_some()
+        let Some(item) = self.take() else { return false };
+        self.keyspace.discarded.add_value(item.value);
+        true
     }
 
     /// Removes the key, and gives what it was.

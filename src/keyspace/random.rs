@@ -11,10 +11,11 @@ const DRAWS: usize = 64;
 /// A well mixed number from each step of a counter (Steele, Lea, Flood: "Fast Splittable
 /// Pseudorandom Number Generators", 2014).
 #[derive(Debug)]
-pub(super) struct SplitMix(u64);
+pub struct SplitMix(u64);
 
 impl SplitMix {
-    pub(super) fn new(seed: u64) -> Self {
+    /// What it gives follows from the seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -24,12 +25,12 @@ impl SplitMix {
     }
 
     /// Below `bound`, which is not 0.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         self.below_u64(bound as u64) as usize
     }
 
     /// The same.
-    pub(super) fn below_u64(&mut self, bound: u64) -> u64 {
+    pub fn below_u64(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -7,17 +7,21 @@ mod crc64;
 mod extent;
 mod file;
 mod functions;
+mod hash;
+mod list;
 mod lzf;
 pub mod opcode;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
+mod set;
 mod strings;
+mod ziplist;
 
 #[cfg(test)]
 mod tests;
 
-use super::Value;
+use super::{Forms, Value};
 use crate::collections::IntBytes;
 pub use file::FileWriter;
 pub use functions::{functions, put_functions};
@@ -32,6 +36,21 @@ const FOOTER_BYTES: usize = 10;
 
 /// The types of values, as Redis numbers them.
 const STRING: u8 = 0;
+/// Of Redis 3.0 and before, when they were long.
+const LIST: u8 = 1;
+const SET: u8 = 2;
+const HASH: u8 = 4;
+/// Of Redis 2.4 and before.
+const HASH_ZIPMAP: u8 = 9;
+/// Of Redis 3.0 and before.
+const LIST_ZIPLIST: u8 = 10;
+const SET_INTSET: u8 = 11;
+/// Of Redis 6 and before.
+const HASH_ZIPLIST: u8 = 13;
+/// Of Redis 6 and before: nodes are ziplists.
+const LIST_QUICKLIST: u8 = 14;
+const HASH_LISTPACK: u8 = 16;
+const LIST_QUICKLIST_2: u8 = 18;
 
 /// Why a payload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -60,6 +79,9 @@ pub fn dump(value: &Value) -> Vec<u8> {
 fn type_of(value: &Value) -> u8 {
     match value {
         Value::String(_) => STRING,
+        Value::Hash(hash) => hash::type_of(hash),
+        Value::Set(set) => set::type_of(set),
+        Value::List(_) => LIST_QUICKLIST_2,
     }
 }
 
@@ -67,6 +89,9 @@ fn type_of(value: &Value) -> u8 {
 fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(value) => strings::put(out, value.bytes(&mut IntBytes::default())),
+        Value::Hash(hash) => hash::put(out, hash),
+        Value::Set(set) => set::put(out, set),
+        Value::List(list) => list::put(out, list),
     }
 }
 
@@ -84,16 +109,23 @@ pub fn check(payload: &[u8]) -> Result<&[u8], PayloadError> {
 }
 
 /// The value of a payload.
-pub fn restore(payload: &[u8]) -> Result<Value, PayloadError> {
-    value_of(check(payload)?)
+pub fn restore(payload: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
+    value_of(check(payload)?, forms)
 }
 
 /// A value as it stands in a file or a payload: its type's byte, and what follows.
-pub fn value_of(bytes: &[u8]) -> Result<Value, PayloadError> {
+pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
     let mut reader = Reader::new(bytes);
-    match reader.byte() {
+    let value = match reader.byte() {
         Some(STRING) => reader.string().map(|bytes| Value::string(&bytes)),
+        Some(kind @ (HASH | HASH_ZIPMAP | HASH_ZIPLIST | HASH_LISTPACK)) => {
+            hash::read(kind, &mut reader, forms).map(Value::from)
+        }
+        Some(kind @ (SET | SET_INTSET)) => set::read(kind, &mut reader, forms).map(Value::from),
+        Some(kind @ (LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2)) => {
+            list::read(kind, &mut reader, forms).map(Value::from)
+        }
         _ => None,
-    }
-    .ok_or(PayloadError::Format)
+    };
+    value.ok_or(PayloadError::Format)
 }

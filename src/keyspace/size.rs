@@ -2,6 +2,7 @@
 //! An estimate; no change may rest on it.
 
 use super::partition::{Entry, Item};
+use super::types::Collection;
 use super::{Blob, StringValue, Value};
 use crate::collections::allocated;
 
@@ -26,6 +27,7 @@ impl Item {
             Value::String(StringValue::Growing(bytes)) => {
                 allocated(size_of::<Vec<u8>>()) + allocated(bytes.capacity())
             }
+            other => other.collection().map_or(0, Collection::heap_bytes),
         };
         let deadline = if self.deadline_ms == 0 { 0 } else { DEADLINE_BYTES };
         SLOT_BYTES + allocated(size_of::<Entry>()) + heap_bytes(key) + value + deadline

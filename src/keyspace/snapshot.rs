@@ -3,14 +3,18 @@
 //! serialized first. What has changed since the begin tells so by its revision. A snapshot must
 //! never hold anything later than its begin, and a write must never pay for more than its key.
 
+mod long;
+
 use super::codec::{self, Row};
 use super::database::Database;
+use super::discard::Discarded;
 use super::hash::KeyHash;
-use super::partition::{Entry, Occupied, PARTITIONS, Partition};
+use super::partition::{Entry, Occupied, PARTITIONS, Partition, Table};
 use super::value::StringValue;
-use super::{Blob, Keyspace, Value};
-use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_LONG_BYTES};
+use super::{Keyspace, Value};
+use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
 use crate::wire::WireError;
+use long::Long;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -28,10 +32,12 @@ pub(super) struct Snapshot {
     revision: u64,
     /// Bytes of what has changed before its turn.
     pending: VecDeque<Chunk>,
-    /// Keys with long strings that had their turn: they come in pieces.
+    /// Keys with long values that had their turn: they come in pieces.
     long: VecDeque<Long>,
     /// What was not yet walked when everything was flushed, with database and number.
     kept: Vec<(usize, usize, Partition)>,
+    /// What was walked of that, to be freed.
+    spent: Vec<Table>,
 }
 
 /// How far one database is.
@@ -60,45 +66,6 @@ impl Chunk {
     }
 }
 
-/// A key with a long string, which is written piece by piece.
-#[derive(Debug)]
-struct Long {
-    db: usize,
-    /// What follows the pieces.
-    row: Vec<u8>,
-    string: Blob,
-    written: usize,
-}
-
-impl Long {
-    fn of(db: usize, entry: &Entry) -> Option<Self> {
-        let Value::String(value) = &entry.item.value;
-        let is_long = match value {
-            StringValue::Int(_) => false,
-            StringValue::Blob(blob) => blob.len() >= SNAPSHOT_LONG_BYTES,
-            StringValue::Growing(bytes) => bytes.len() >= SNAPSHOT_LONG_BYTES,
-        };
-        if !is_long {
-            return None;
-        }
-        let mut row = Vec::new();
-        codec::put_key_of_pieces(&mut row, entry);
-        Some(Self { db, row, string: value.to_blob(), written: 0 })
-    }
-
-    /// Appends the next piece. Whether it was the last.
-    fn put_next(&mut self, out: &mut Vec<u8>, target_bytes: usize) -> bool {
-        let end = self.string.len().min(self.written + target_bytes);
-        codec::put_piece(out, &self.string[self.written..end]);
-        self.written = end;
-        let is_last = end == self.string.len();
-        if is_last {
-            out.extend_from_slice(&self.row);
-        }
-        is_last
-    }
-}
-
 impl Snapshot {
     fn new(databases: &mut [Database; DATABASES], revision: u64) -> Self {
         for (db, database) in databases.iter_mut().enumerate() {
@@ -110,13 +77,21 @@ impl Snapshot {
             false => Walk { next: 0, buried: Occupied::new() },
         };
         let walks = databases.each_mut().map(walk);
-        Self { db: 0, walks, revision, pending: VecDeque::new(), long: VecDeque::new(), kept: Vec::new() }
+        Self {
+            db: 0,
+            walks,
+            revision,
+            pending: VecDeque::new(),
+            long: VecDeque::new(),
+            kept: Vec::new(),
+            spent: Vec::new(),
+        }
     }
 
     /// Whether a string that begins there is to be written.
     #[cfg(test)]
     pub(super) fn shares(&self, begin: *const u8) -> bool {
-        self.long.iter().any(|long| long.string.as_ptr() == begin)
+        self.long.iter().any(|long| long.begins_at(begin))
     }
 
     /// To be called before an entry of this partition changes.
@@ -166,6 +141,13 @@ impl Snapshot {
         walk.next = PARTITIONS;
     }
 
+    /// Lets go what it holds, bit by bit.
+    fn give_up(self, discarded: &mut Discarded) {
+        self.long.into_iter().for_each(|long| long.give_up(discarded));
+        let kept = self.kept.into_iter().map(|(.., partition)| partition.table);
+        kept.chain(self.spent).for_each(|table| discarded.add_table(table));
+    }
+
     fn next_chunk(&mut self, target_bytes: usize, databases: &[Database]) -> Option<Chunk> {
         // Most partitions of a large keyspace fit in without growing it.
         let mut chunk = Chunk { db: 0, rows: Vec::with_capacity(target_bytes * 2) };
@@ -187,6 +169,7 @@ impl Snapshot {
                 put_unchanged(&mut chunk.rows, db, &partition, self.revision, &mut self.long);
                 put_buried(&mut chunk.rows, number, partition.tombstone);
                 debug_assert_eq!(chunk.db, db);
+                self.spent.push(partition.table);
             } else if !self.kept.is_empty() || !self.walk_on(&mut chunk, databases) {
                 break;
             }
@@ -218,7 +201,7 @@ impl Snapshot {
 }
 
 /// Appends the keys that are as they were at `revision`: what has changed since was written then.
-/// Those with long strings wait for their own turn.
+/// Those with long values wait for their own turn.
 fn put_unchanged(
     out: &mut Vec<u8>,
     db: usize,
@@ -250,7 +233,7 @@ fn fetch(entries: &[&Entry]) {
     black_box(entries.iter().fold(0, |sum, entry| {
         let value = match &entry.item.value {
             Value::String(StringValue::Blob(value)) => first(value),
-            Value::String(StringValue::Int(_) | StringValue::Growing(_)) => 0,
+            _ => 0,
         };
         sum ^ first(&entry.key) ^ value
     }));
@@ -265,13 +248,17 @@ fn put_buried(out: &mut Vec<u8>, number: usize, tombstone: u64) {
 impl Keyspace {
     /// Starts a snapshot of what there is now; one that was under way is given up.
     pub fn snapshot_begin(&mut self) {
+        self.snapshot_abort();
         self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases, self.revision)));
     }
 
     /// The next piece, a `snapshot.Keys` of about `target_bytes` (more if a partition is
     /// larger, or was written meanwhile); `None` when the snapshot is complete, or there is none.
     pub fn snapshot_next(&mut self, target_bytes: usize) -> Option<Vec<u8>> {
-        let Some(chunk) = self.snapshot.as_mut()?.next_chunk(target_bytes.max(1), &self.databases) else {
+        let snapshot = self.snapshot.as_mut()?;
+        let chunk = snapshot.next_chunk(target_bytes.max(1), &self.databases);
+        snapshot.spent.drain(..).for_each(|table| self.discarded.add_table(table));
+        let Some(chunk) = chunk else {
             self.snapshot = None;
             return None;
         };
@@ -280,15 +267,16 @@ impl Keyspace {
 
     /// Gives the snapshot up, if one is under way.
     pub fn snapshot_abort(&mut self) {
-        self.snapshot = None;
+        if let Some(snapshot) = self.snapshot.take() {
+            snapshot.give_up(&mut self.discarded);
+        }
     }
 
     /// Memory that a snapshot under way takes for what has changed before its turn.
     pub fn snapshot_bytes(&self) -> usize {
         let pending = self.snapshot.iter().flat_map(|snapshot| &snapshot.pending);
         let long = self.snapshot.iter().flat_map(|snapshot| &snapshot.long);
-        pending.map(|chunk| chunk.rows.capacity()).sum::<usize>()
-            + long.map(|long| long.string.heap_bytes()).sum::<usize>()
+        pending.map(|chunk| chunk.rows.capacity()).sum::<usize>() + long.map(Long::heap_bytes).sum::<usize>()
     }
 
     /// Adds the keys and tombstones of one piece of a snapshot to a keyspace that holds
@@ -296,7 +284,7 @@ impl Keyspace {
     /// the keyspace is of no use.
     pub fn restore(&mut self, mut keys: &[u8], now_ms: u64) -> Result<(), WireError> {
         let mut db = 0;
-        while let Some(row) = codec::next_row(&mut keys, &mut self.pieces)? {
+        while let Some(row) = codec::next_row(&mut keys, &mut self.pieces, &self.forms)? {
             let database = &mut self.databases[db];
             match row {
                 Row::Database(number) => db = number,

@@ -1,5 +1,6 @@
 //! The keyspace against a naive model, with seeds; snapshots while writes go on.
 
+mod collections;
 mod deadlines;
 mod long_strings;
 mod snapshots;
@@ -127,9 +128,8 @@ fn read_all(keyspace: &Keyspace) -> Rows {
     for db in 0..DATABASES {
         let before = rows.len();
         let scanned = keyspace.scan(db, 0, usize::MAX, |key, item| {
-            let Value::String(value) = &item.value;
             let Item { version, revision, deadline_ms, .. } = *item;
-            let value = value.to_blob().to_vec();
+            let value = item.value.as_string().unwrap().to_blob().to_vec();
             let row = Row { value, encoding: item.encoding(), version, revision, deadline_ms };
             assert!(rows.insert((db, key.to_vec()), row).is_none(), "a key twice");
         });
@@ -204,13 +204,12 @@ fn change(rng: &mut SmallRng, keyspace: &mut Keyspace, model: &mut Model, keys: 
                 31..=44 => (Value::string(&value), "embstr"),
                 _ => (Value::string(&value), "raw"),
             };
-            let Value::String(string) = &value;
-            model.set(&key, &string.to_blob(), encoding, deadline_ms);
+            model.set(&key, &value.as_string().unwrap().to_blob(), encoding, deadline_ms);
             keyspace.edit(db, &name, now_ms).set(value, deadline_ms);
         }
         501..=600 => {
             let changed =
-                keyspace.edit(db, &name, now_ms).change(|Value::String(old)| *old = StringValue::Int(-77));
+                keyspace.edit(db, &name, now_ms).change(|old| *old = Value::String(StringValue::Int(-77)));
             assert_eq!(changed.is_some(), exists);
             if exists {
                 let deadline_ms = model.rows[&key].deadline_ms;

@@ -2,6 +2,7 @@
 //! for what Redis calls its encoding: that is part of the state, the same on every replica and
 //! after a restart.
 
+use super::types::{Collection, Hash, List, Set};
 use super::{Blob, Item};
 use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
@@ -11,6 +12,9 @@ use bytes::Bytes;
 pub enum Value {
     /// A string.
     String(StringValue),
+    Hash(Box<Hash>),
+    List(Box<List>),
+    Set(Box<Set>),
 }
 
 /// A string.
@@ -67,11 +71,45 @@ impl Value {
         Self::String(StringValue::Growing(Box::new(bytes)))
     }
 
+    /// The value as what has elements: the one place where the types are told apart.
+    pub fn collection(&self) -> Option<&dyn Collection> {
+        match self {
+            Self::String(_) => None,
+            Self::Hash(hash) => Some(&**hash),
+            Self::List(list) => Some(&**list),
+            Self::Set(set) => Some(&**set),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn collection_mut(&mut self) -> Option<&mut dyn Collection> {
+        match self {
+            Self::String(_) => None,
+            Self::Hash(hash) => Some(&mut **hash),
+            Self::List(list) => Some(&mut **list),
+            Self::Set(set) => Some(&mut **set),
+        }
+    }
+
+    /// The value as a string.
+    pub fn as_string(&self) -> Option<&StringValue> {
+        match self {
+            Self::String(string) => Some(string),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn as_string_mut(&mut self) -> Option<&mut StringValue> {
+        match self {
+            Self::String(string) => Some(string),
+            _ => None,
+        }
+    }
+
     /// As `TYPE` names it.
     pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::String(_) => "string",
-        }
+        self.collection().map_or("string", |collection| collection.kind().name())
     }
 }
 
@@ -81,7 +119,7 @@ impl Item {
         match &self.value {
             Value::String(StringValue::Int(_)) => "int",
             Value::String(StringValue::Blob(blob)) if blob.len() <= EMBEDDED_BYTES => "embstr",
-            Value::String(_) => "raw",
+            other => other.collection().map_or("raw", Collection::encoding),
         }
     }
 
@@ -90,7 +128,7 @@ impl Item {
     pub fn references(&self) -> i64 {
         match &self.value {
             Value::String(StringValue::Int(0..=9999)) => i64::from(i32::MAX),
-            Value::String(_) => 1,
+            _ => 1,
         }
     }
 }

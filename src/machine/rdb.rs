@@ -2,6 +2,7 @@
 //! must never need a machine, nor more memory than a chunk takes twice.
 
 use super::snapshot::{END, KEYS, STATE, SnapshotError};
+use crate::keyspace::Forms;
 use crate::keyspace::rdb::FileWriter;
 use crate::wire::WireError;
 use crate::wire::entry::next_field;
@@ -35,7 +36,8 @@ impl RdbWriter {
                 let created_s = (state.get_clock_ms() / 1000).to_string();
                 let version = crate::command::REDIS_VERSION;
                 let fields = [("redis-ver", version), ("redis-bits", "64"), ("ctime", &created_s)];
-                self.file = Some(FileWriter::begin(&fields, out));
+                let seed = state.get_hash_key().try_into().unwrap_or_default();
+                self.file = Some(FileWriter::begin(&fields, Forms { seed, ..Forms::default() }, out));
             }
             (KEYS, Some(file)) if self.with_keys => self.keys += file.keys(inner, out)?,
             (END, Some(_)) => {

@@ -57,7 +57,7 @@ impl Machine {
             out.set_replaces(member.replaces.unwrap_or(0));
             state.mut_members().push(out);
         }
-        for (name, value) in self.state.settings.pairs() {
+        for (name, value) in self.state.settings.pairs_to_keep() {
             state.mut_settings().push(proto::Setting { name: name.to_owned(), value, ..Default::default() });
         }
         state.set_users(self.state.acl.to_snapshot().into());

@@ -80,9 +80,9 @@ impl Machine {
     }
 
     fn load(&mut self, keys: &[LoadedKey<'_>]) -> Reply {
-        let now_ms = self.clock_ms;
+        let (now_ms, forms) = (self.clock_ms, self.state.keyspace.forms());
         for loaded in keys {
-            let Ok(value) = rdb::value_of(loaded.value) else {
+            let Ok(value) = rdb::value_of(loaded.value, &forms) else {
                 return Reply::error("UPSTREAM a value of the copy is malformed");
             };
             let db = loaded.db as usize;

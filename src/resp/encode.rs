@@ -48,6 +48,16 @@ fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
                 encode(out, value, protocol);
             }
         }
+        (_, Reply::Pairs(pairs)) => {
+            header(out, b'*', if protocol == Protocol::Resp2 { 2 * pairs.len() } else { pairs.len() });
+            for (first, second) in pairs {
+                if protocol == Protocol::Resp3 {
+                    header(out, b'*', 2);
+                }
+                encode(out, first, protocol);
+                encode(out, second, protocol);
+            }
+        }
         (Protocol::Resp2, Reply::NilArray) => out.extend_from_slice(b"*-1\r\n"),
         (Protocol::Resp2, Reply::Double(value)) => {
             resp2_frame(out, &Resp2Frame::BulkString(double(*value).as_bytes()));
@@ -91,6 +101,7 @@ fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
         | Reply::NilArray
         | Reply::Array(_)
         | Reply::Map(_)
+        | Reply::Pairs(_)
         | Reply::Set(_)
         | Reply::Push(_)
         | Reply::Several(_)
@@ -117,6 +128,7 @@ fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
         | Reply::Verbatim(_)
         | Reply::Array(_)
         | Reply::Map(_)
+        | Reply::Pairs(_)
         | Reply::Set(_)
         | Reply::Push(_)
         | Reply::Several(_)

@@ -13,6 +13,7 @@ use super::save::SavePoints;
 use super::{ServerConfig, Shared};
 use crate::command::{requirepass, shown_requirepass};
 use crate::group::Consistency;
+use crate::keyspace::Compact;
 use crate::limits;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -175,6 +176,7 @@ fn cluster_value(shared: &Shared, name: &str) -> String {
             "busy-reply-threshold" => "lua-time-limit",
             name => name,
         };
+        let name = Compact::name_now(name);
         let pairs = machine.settings().pairs();
         value = pairs.into_iter().find(|pair| pair.0 == name).map_or(String::new(), |pair| pair.1);
     });

@@ -8,7 +8,7 @@ use crate::command::parse::{SYNTAX, c_string, integer, is, parse_i64};
 use crate::command::ranges::change_bytes;
 use crate::command::row::{Arg, ArgKind, Command, Flags, Handler, KeySpec};
 use crate::command::{ReadContext, Reply, WriteContext};
-use crate::keyspace::EventClass;
+use crate::keyspace::{EventClass, Item};
 use crate::wire::units::Args;
 
 const ENCODING: Arg = Arg::new("encoding", ArgKind::String);
@@ -199,18 +199,18 @@ fn bitfield(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let Some(len) = len else {
         let item = context.get(key);
         let is_missing = item.is_none();
-        let answer = read(&operations, |operation| with_bytes(item, |bytes| operation.get(bytes)));
+        let answer = read(item, &operations)?;
         if is_missing {
             context.notify(EventClass::KeyMiss, "keymiss", key);
         }
         return Ok(answer);
     };
     let mut edit = context.edit(key);
-    let grows = with_bytes(edit.item(), |bytes| bytes.len() < len);
+    let grows = with_bytes(edit.item(), |bytes| bytes.len() < len)?;
     // When each alone would change nothing, all of them one after another do not.
-    if !grows && with_bytes(edit.item(), |bytes| operations.iter().all(|it| it.leaves(bytes))) {
-        let answers = operations.iter().map(|it| with_bytes(edit.item(), |bytes| it.outcome(bytes).0));
-        return Ok(Reply::Array(answers.collect()));
+    if !grows && with_bytes(edit.item(), |bytes| operations.iter().all(|it| it.leaves(bytes)))? {
+        let answers = |bytes: &[u8]| operations.iter().map(|it| it.outcome(bytes).0).collect();
+        return Ok(Reply::Array(with_bytes(edit.item(), answers)?));
     }
     let mut answers = Vec::with_capacity(operations.len());
     let mut changed = false;
@@ -232,10 +232,11 @@ fn bitfield_ro(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     if operations.iter().any(Operation::writes) {
         return Err(Reply::error("ERR BITFIELD_RO only supports the GET subcommand"));
     }
-    let item = context.get(args[1]);
-    Ok(read(&operations, |operation| with_bytes(item, |bytes| operation.get(bytes))))
+    read(context.get(args[1]), &operations)
 }
 
-fn read(operations: &[Operation], get: impl Fn(&Operation) -> i64) -> Reply {
-    Reply::Array(operations.iter().map(|operation| Reply::Int(get(operation))).collect())
+fn read(item: Option<&Item>, operations: &[Operation]) -> Outcome {
+    with_bytes(item, |bytes| {
+        Reply::Array(operations.iter().map(|operation| Reply::Int(operation.get(bytes))).collect())
+    })
 }

@@ -34,16 +34,16 @@ pub(in crate::command) static BITOP: Command = Command {
 fn bitop(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (operation, target, sources) = (args[1], args[2], &args[3..]);
     let result = if is(operation, "AND") {
-        combine(context, sources, |a, b| a & b)
+        combine(context, sources, |a, b| a & b)?
     } else if is(operation, "OR") {
-        combine(context, sources, |a, b| a | b)
+        combine(context, sources, |a, b| a | b)?
     } else if is(operation, "XOR") {
-        combine(context, sources, |a, b| a ^ b)
+        combine(context, sources, |a, b| a ^ b)?
     } else if is(operation, "NOT") {
         let [source] = sources else {
             return Err(Reply::error("ERR BITOP NOT must be called with a single source key."));
         };
-        let mut bytes = combine(context, &[source], |a, _| a);
+        let mut bytes = combine(context, &[source], |a, _| a)?;
         bytes.iter_mut().for_each(|byte| *byte = !*byte);
         bytes
     } else {
@@ -60,7 +60,11 @@ fn bitop(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
 }
 
 /// The sources, one after another put into the first. It is as long as the longest of them.
-fn combine(context: &mut WriteContext<'_>, sources: &[&[u8]], f: impl Fn(u8, u8) -> u8) -> Vec<u8> {
+fn combine(
+    context: &mut WriteContext<'_>,
+    sources: &[&[u8]],
+    f: impl Fn(u8, u8) -> u8,
+) -> Result<Vec<u8>, Reply> {
     let mut result: Vec<u8> = Vec::new();
     for (i, key) in sources.iter().enumerate() {
         let item = context.get(key);
@@ -76,10 +80,10 @@ fn combine(context: &mut WriteContext<'_>, sources: &[&[u8]], f: impl Fn(u8, u8)
             let (common, rest) = result.split_at_mut(bytes.len());
             common.iter_mut().zip(bytes).for_each(|(a, b)| *a = f(*a, *b));
             rest.iter_mut().for_each(|a| *a = f(*a, 0));
-        });
+        })?;
         if is_missing {
             context.notify(EventClass::KeyMiss, "keymiss", key);
         }
     }
-    result
+    Ok(result)
 }

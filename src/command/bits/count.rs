@@ -86,7 +86,7 @@ fn bitcount(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
             _ => return Err(SYNTAX),
         };
         Ok(Reply::Int(range.filter(|range| !range.is_empty()).map_or(0, |range| count(bytes, &range)) as i64))
-    })
+    })?
 }
 
 /// Bits set in a range that is not empty.
@@ -129,7 +129,7 @@ fn bitpos(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
             None if !bit && !has_end => range.end as i64,
             None => -1,
         }))
-    })
+    })?
 }
 
 /// From a byte to the end.

@@ -83,6 +83,17 @@ impl KeySpec {
     }
 }
 
+/// The keys behind the argument at `index`, which says how many there are as C's `atoi` reads it; none, if there are
+/// not so many arguments.
+pub fn counted_keys(call: &[&[u8]], index: usize) -> Range<usize> {
+    let digits = call[index].trim_ascii_start();
+    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
+    let len = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let count = std::str::from_utf8(&digits[..len]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    let first = index + 1;
+    if count <= call.len() - first { first..first + count } else { 0..0 }
+}
+
 impl Command {
     /// Positions of the keys of a call with `len` arguments, with what it does to each.
     pub fn key_positions(&self, len: usize) -> impl Iterator<Item = (usize, &'static KeySpec)> + use<> {

@@ -36,14 +36,24 @@ pub(super) fn to_lua(lua: &Lua, reply: &Reply, resp3: bool) -> Result<Value> {
             }
             field(lua, "set", Value::Table(set))?
         }
-        Reply::Map(pairs) if !resp3 => {
+        Reply::Pairs(pairs) if resp3 => {
+            let list = lua.create_table_with_capacity(pairs.len(), 0)?;
+            for (at, (key, value)) in pairs.iter().enumerate() {
+                let pair = lua.create_table_with_capacity(2, 0)?;
+                pair.raw_set(1, to_lua(lua, key, resp3)?)?;
+                pair.raw_set(2, to_lua(lua, value, resp3)?)?;
+                list.raw_set(at + 1, pair)?;
+            }
+            Value::Table(list)
+        }
+        Reply::Pairs(pairs) | Reply::Map(pairs) if !resp3 => {
             let flat = lua.create_table_with_capacity(2 * pairs.len(), 0)?;
             for (at, item) in pairs.iter().flat_map(|(key, value)| [key, value]).enumerate() {
                 flat.raw_set(at + 1, to_lua(lua, item, resp3)?)?;
             }
             Value::Table(flat)
         }
-        Reply::Map(pairs) => {
+        Reply::Map(pairs) | Reply::Pairs(pairs) => {
             let map = lua.create_table_with_capacity(0, pairs.len())?;
             for (key, value) in pairs {
                 map.raw_set(to_lua(lua, key, resp3)?, to_lua(lua, value, resp3)?)?;
@@ -81,7 +91,7 @@ pub(super) fn size_bytes(reply: &Reply) -> u64 {
         Reply::Bulk(bytes) | Reply::Verbatim(bytes) => bytes.len() as u64,
         Reply::Simple(text) | Reply::Error(text) => text.len() as u64,
         Reply::Array(items) | Reply::Push(items) | Reply::Several(items) | Reply::Set(items) => all(items),
-        Reply::Map(pairs) => pairs.iter().map(|(key, value)| size_bytes(key) + size_bytes(value)).sum(),
+        Reply::Map(pairs) | Reply::Pairs(pairs) => pairs.iter().map(|(key, value)| size_bytes(key) + size_bytes(value)).sum(),
         _ => 0,
     }
 }

@@ -1,5 +1,5 @@
 //! A reply as bytes and back, the very same one: RESP3 would lose which nil it was, and RESP2
-//! more. A byte says what follows (RESP3's, but for two), then a number (a length, a count, the
+//! more. A byte says what follows (RESP3's, but for three), then a number (a length, a count, the
 //! integer itself), then what it counts. This module must never change what the bytes mean:
 //! they stand in snapshots.
 
@@ -44,13 +44,8 @@ fn put(out: &mut Vec<u8>, reply: &Reply, max_bytes: usize, depth: usize) -> Opti
         Reply::Set(items) => put_items(out, b'~', items, max_bytes, depth)?,
         Reply::Push(items) => put_items(out, b'>', items, max_bytes, depth)?,
         Reply::Several(_) => return None, // of no command that the log holds
-        Reply::Map(pairs) => {
-            put_number(out, b'%', pairs.len() as u64);
-            for (key, value) in pairs {
-                put(out, key, max_bytes, depth)?;
-                put(out, value, max_bytes, depth)?;
-            }
-        }
+        Reply::Map(pairs) => put_pairs(out, b'%', pairs, max_bytes, depth)?,
+        Reply::Pairs(pairs) => put_pairs(out, b'P', pairs, max_bytes, depth)?,
     }
     (out.len() <= max_bytes).then_some(())
 }
@@ -72,6 +67,17 @@ fn put_bytes(out: &mut Vec<u8>, kind: u8, bytes: &[u8], max_bytes: usize) -> Opt
 fn put_items(out: &mut Vec<u8>, kind: u8, items: &[Reply], max_bytes: usize, depth: usize) -> Option<()> {
     put_number(out, kind, items.len() as u64);
     items.iter().try_for_each(|item| put(out, item, max_bytes, depth))
+}
+
+fn put_pairs(
+    out: &mut Vec<u8>,
+    kind: u8,
+    pairs: &[(Reply, Reply)],
+    max_bytes: usize,
+    depth: usize,
+) -> Option<()> {
+    put_number(out, kind, pairs.len() as u64);
+    pairs.iter().flat_map(|(key, value)| [key, value]).try_for_each(|item| put(out, item, max_bytes, depth))
 }
 
 /// The reply of which `bytes` are all.
@@ -110,13 +116,8 @@ fn take(bytes: &mut &[u8], depth: usize) -> Result<Reply, WireError> {
         b'*' => Reply::Array(take_items(bytes, number, depth)?),
         b'~' => Reply::Set(take_items(bytes, number, depth)?),
         b'>' => Reply::Push(take_items(bytes, number, depth)?),
-        b'%' => {
-            let mut pairs = Vec::new();
-            for _ in 0..number {
-                pairs.push((take(bytes, depth)?, take(bytes, depth)?));
-            }
-            Reply::Map(pairs)
-        }
+        b'%' => Reply::Map(take_pairs(bytes, number, depth)?),
+        b'P' => Reply::Pairs(take_pairs(bytes, number, depth)?),
         _ => return Err(WRONG),
     })
 }
@@ -135,6 +136,10 @@ fn take_text(bytes: &mut &[u8], len: u64) -> Result<String, WireError> {
 /// Ends at the first that is missing, so that a wrong count costs nothing.
 fn take_items(bytes: &mut &[u8], count: u64, depth: usize) -> Result<Vec<Reply>, WireError> {
     (0..count).map(|_| take(bytes, depth)).collect()
+}
+
+fn take_pairs(bytes: &mut &[u8], count: u64, depth: usize) -> Result<Vec<(Reply, Reply)>, WireError> {
+    (0..count).map(|_| Ok((take(bytes, depth)?, take(bytes, depth)?))).collect()
 }
 
 #[cfg(test)]
@@ -160,7 +165,7 @@ mod tests {
         ];
         let pairs = vec![(Reply::bulk("k"), Reply::Array(all.clone())), (Reply::Nil, Reply::Int(0))];
         let nested = [Reply::Array(all.clone()), Reply::Set(all.clone()), Reply::Push(vec![])];
-        all.into_iter().chain(nested).chain([Reply::Map(pairs)]).collect()
+        all.into_iter().chain(nested).chain([Reply::Map(pairs.clone()), Reply::Pairs(pairs)]).collect()
     }
 
     #[test]

@@ -65,10 +65,75 @@ fn bounded(len: u64) -> Result<usize, RdbError> {
     usize::try_from(len).ok().filter(|&len| len <= MAX_BULK_BYTES).ok_or(RdbError::TooLong(len))
 }
 
-/// The bytes that a value of this type takes after the type's byte.
-pub(super) fn value(kind: u8, bytes: &[u8]) -> Extent<usize> {
+/// How far the value under way was looked at, so that what arrives in many pieces is looked at once.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    at: usize,
+    /// Strings that are still to come; none: their count is.
+    strings: Option<u64>,
+}
+
+impl Progress {
+    /// Bytes of the value that are known.
+    pub(super) fn bytes(&self) -> usize {
+        self.at
+    }
+
+    /// A count, and so many strings for each.
+    fn strings(&mut self, bytes: &[u8], each: u64) -> Extent<usize> {
+        let mut left = match self.strings {
+            Some(left) => left,
+            None => {
+                let Some((count, size)) = len(bytes)? else { return Ok(None) };
+                self.at = size;
+                count.checked_mul(each).ok_or(RdbError::Malformed("length"))?
+            }
+        };
+        while left > 0 {
+            let Some(rest) = bytes.get(self.at..).filter(|rest| !rest.is_empty()) else { break };
+            let Some(size) = string(rest)?.filter(|size| *size <= rest.len()) else { break };
+            self.at += size;
+            left -= 1;
+        }
+        self.strings = Some(left);
+        Ok((left == 0).then_some(self.at))
+    }
+}
+
+impl Progress {
+    /// A count, and so many strings with a number before each.
+    fn tagged(&mut self, bytes: &[u8]) -> Extent<usize> {
+        let mut left = match self.strings {
+            Some(left) => left,
+            None => {
+                let Some((count, size)) = len(bytes)? else { return Ok(None) };
+                self.at = size;
+                count
+            }
+        };
+        while left > 0 {
+            let Some(rest) = bytes.get(self.at..) else { break };
+            let Some((_, tag)) = len(rest)? else { break };
+            let Some(size) = string(&rest[tag..])?.filter(|size| *size <= rest.len() - tag) else { break };
+            self.at += tag + size;
+            left -= 1;
+        }
+        self.strings = Some(left);
+        Ok((left == 0).then_some(self.at))
+    }
+}
+
+/// The bytes that a value of this type takes after the type's byte; of a string, even if they are not all there
+/// yet.
+pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<usize> {
     match kind {
-        super::STRING => string(bytes),
+        super::STRING | super::HASH_ZIPMAP | super::HASH_ZIPLIST | super::HASH_LISTPACK => string(bytes),
+        super::LIST_ZIPLIST => string(bytes),
+        super::LIST | super::LIST_QUICKLIST => progress.strings(bytes, 1),
+        super::LIST_QUICKLIST_2 => progress.tagged(bytes),
+        super::HASH => progress.strings(bytes, 2),
+        super::SET_INTSET => string(bytes),
+        super::SET => progress.strings(bytes, 1),
         _ => Err(RdbError::Lacking(type_name(kind))),
     }
 }
@@ -76,10 +141,9 @@ pub(super) fn value(kind: u8, bytes: &[u8]) -> Extent<usize> {
 /// What Redis keeps in a value of this type.
 fn type_name(kind: u8) -> &'static str {
     match kind {
-        1 | 10 | 14 | 18 => "a list",
-        2 | 11 | 20 => "a set",
+        20 => "a set in a form of Redis 7.2",
         3 | 5 | 12 | 17 => "a sorted set",
-        4 | 9 | 13 | 16 | 22..=25 => "a hash",
+        22..=25 => "a hash with deadlines of fields",
         6 | 7 => "a module's value",
         15 | 19 | 21 => "a stream",
         _ => "a value of an unknown type",

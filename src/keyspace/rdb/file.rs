@@ -1,8 +1,9 @@
 //! A whole RDB file, as a redis-server loads it, written piece by piece from the pieces of a
-//! snapshot. It must never hold more than the piece at hand, or one long string.
+//! snapshot. It must never hold more than the piece at hand, or one long value.
 
 use super::{VERSION, crc64, opcode, put_value, strings, type_of};
-use crate::keyspace::codec::{self, Row};
+use crate::keyspace::Forms;
+use crate::keyspace::codec::{self, Pieces, Row};
 use crate::wire::WireError;
 
 /// Writes a file; see the module. Each call appends to what it is given.
@@ -12,14 +13,15 @@ pub struct FileWriter {
     checksum: u64,
     /// The database that was named last.
     selected: Option<usize>,
-    /// Of a long string whose key has not come yet.
-    pieces: Vec<u8>,
+    /// Of a long value whose key has not come yet.
+    pieces: Pieces,
+    forms: Forms,
 }
 
 impl FileWriter {
-    /// The beginning of a file, with fields about it.
-    pub fn begin(fields: &[(&str, &str)], out: &mut Vec<u8>) -> Self {
-        let mut writer = Self::default();
+    /// The beginning of a file, with fields about it; `forms` are those of what will come.
+    pub fn begin(fields: &[(&str, &str)], forms: Forms, out: &mut Vec<u8>) -> Self {
+        let mut writer = Self { forms, ..Self::default() };
         writer.sum(out, |out, _| {
             out.extend_from_slice(opcode::MAGIC);
             out.extend_from_slice(format!("{VERSION:04}").as_bytes());
@@ -34,10 +36,10 @@ impl FileWriter {
 
     /// The keys of a `snapshot.Keys`; how many there were.
     pub fn keys(&mut self, mut keys: &[u8], out: &mut Vec<u8>) -> Result<u64, WireError> {
-        let mut pieces = std::mem::take(&mut self.pieces);
+        let (mut pieces, forms) = (std::mem::take(&mut self.pieces), self.forms);
         let count = self.sum(out, |out, selected| {
             let (mut db, mut count) = (0, 0);
-            while let Some(row) = codec::next_row(&mut keys, &mut pieces)? {
+            while let Some(row) = codec::next_row(&mut keys, &mut pieces, &forms)? {
                 match row {
                     Row::Database(number) => db = number,
                     Row::Tombstone { .. } => {}

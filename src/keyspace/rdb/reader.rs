@@ -3,7 +3,7 @@
 //! comes from another server, or from somebody who says that he is one. It must never hand out a
 //! key that could not be restored.
 
-use super::{crc64, extent, opcode};
+use super::{Forms, crc64, extent, opcode};
 use crate::limits::{DATABASES, MAX_BULK_BYTES};
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
@@ -41,6 +41,11 @@ pub enum RdbError {
     /// A string is longer than any may be.
     #[error("the upstream holds a string of {0} bytes, of at most {MAX_BULK_BYTES}")]
     TooLong(u64),
+    /// A value is longer than one entry of the log may be.
+    #[error(
+        "the upstream holds a value of more than {MAX_BULK_BYTES} bytes: the key '{key}' of database {db}"
+    )]
+    TooLongKey { key: String, db: u32 },
 }
 
 /// An item of a file.
@@ -65,6 +70,8 @@ pub struct RdbReader {
     crc: u64,
     read_bytes: u64,
     is_over: bool,
+    /// How far the value under way was looked at.
+    progress: extent::Progress,
 }
 
 /// What was taken off the input.
@@ -174,25 +181,28 @@ impl RdbReader {
     fn key(&mut self, input: &mut BytesMut, kind: u8) -> Result<Taken, RdbError> {
         let Some(key_bytes) = whole_string(&input[1..])? else { return Ok(Taken::Nothing) };
         let key = || string_of(&input[1..1 + key_bytes]);
-        let value_bytes = match extent::value(kind, &input[1 + key_bytes..]) {
+        let shown = || key().map(|key| key[..key.len().min(SHOWN_BYTES)].escape_ascii().to_string());
+        let value_bytes = match extent::value(kind, &input[1 + key_bytes..], &mut self.progress) {
             Err(RdbError::Lacking(what)) => {
-                let key = key()?;
-                let key = key[..key.len().min(SHOWN_BYTES)].escape_ascii().to_string();
-                return Err(RdbError::LackingKey { what, key, db: self.db });
+                return Err(RdbError::LackingKey { what, key: shown()?, db: self.db });
             }
             extent => extent?,
         };
+        if self.progress.bytes() > MAX_BULK_BYTES {
+            return Err(RdbError::TooLongKey { key: shown()?, db: self.db });
+        }
         let Some(value_bytes) = value_bytes else { return Ok(Taken::Nothing) };
         let whole_bytes = 1 + key_bytes + value_bytes;
         if input.len() < whole_bytes {
             return Ok(Taken::Nothing);
         }
         let key = key()?;
+        self.progress = extent::Progress::default();
         let taken = self.take(input, whole_bytes);
         let mut value = Vec::with_capacity(1 + value_bytes);
         value.push(kind);
         value.extend_from_slice(&taken[1 + key_bytes..]);
-        super::value_of(&value).map_err(|_| RdbError::Malformed("a value"))?;
+        super::value_of(&value, &Forms::default()).map_err(|_| RdbError::Malformed("a value"))?;
         let deadline_ms = std::mem::take(&mut self.deadline_ms);
         Ok(Taken::Item(RdbItem::Key { db: self.db, key, value: value.into(), deadline_ms }))
     }

@@ -33,8 +33,8 @@ fn key(key: &str) -> (u32, String, u64) {
     let items = whole(FROM_REDIS).unwrap();
     let found = items.into_iter().find_map(|item| match item {
         RdbItem::Key { db, key: name, value, deadline_ms } if &*name == key.as_bytes() => {
-            let Value::String(value) = value_of(&value).unwrap();
-            Some((db, value.to_blob().escape_ascii().to_string(), deadline_ms))
+            let value = value_of(&value, &Forms::default()).unwrap();
+            Some((db, value.as_string().unwrap().to_blob().escape_ascii().to_string(), deadline_ms))
         }
         _ => None,
     });
@@ -73,6 +73,36 @@ fn it_does_not_matter_how_a_file_is_cut() {
     }
 }
 
+/// The same of hashes, small and large.
+const HASHES: &[u8] = include_bytes!("hashes.rdb");
+
+#[test]
+fn hashes_of_redis_are_read_however_they_are_cut() {
+    let expected = whole(HASHES).unwrap();
+    for len in 1..200 {
+        assert_eq!(items(HASHES.chunks(len).map(<[u8]>::to_vec)).unwrap(), expected, "pieces of {len}");
+    }
+    let mut found = Vec::new();
+    for item in &expected {
+        let RdbItem::Key { db, key, value, deadline_ms } = item else { continue };
+        let value = value_of(value, &Forms::default()).unwrap();
+        let Some(hash) = value.collection() else { continue };
+        found.push((*db, key.escape_ascii().to_string(), hash.len(), hash.encoding(), *deadline_ms));
+    }
+    found.sort();
+    let found: Vec<_> =
+        found.iter().map(|(db, key, len, how, at)| (*db, key.as_str(), *len, *how, *at)).collect();
+    assert_eq!(
+        found,
+        [
+            (0, "long", 1, "hashtable", 0),
+            (0, "many", 30, "listpack", 1_893_456_000_123),
+            (0, "small", 3, "listpack", 0),
+            (5, "other", 1, "listpack", 0),
+        ]
+    );
+}
+
 #[test]
 fn what_follows_the_file_is_left() {
     let (mut reader, mut input) = (RdbReader::default(), BytesMut::from(FROM_REDIS));
@@ -98,10 +128,10 @@ fn no_changed_byte_goes_unnoticed() {
 fn a_file_says_what_it_has_that_is_not_here() {
     let error = |body: &[u8]| whole(&sealed("0010", body)).unwrap_err().to_string();
     assert_eq!(
-        error(b"\x12\x04list\x01"),
-        "the upstream holds a list, which bowline lacks: the key 'list' of database 0"
+        error(b"\x16\x04hash\x01"),
+        "the upstream holds a hash with deadlines of fields, which bowline lacks: the key 'hash' of database 0"
     );
-    assert!(error(b"\xfe\x03\x11\x01z").ends_with("'z' of database 3"));
+    assert!(error(b"\xfe\x03\x14\x01z").ends_with("'z' of database 3"));
     assert!(error(b"\x0f\x01s").contains("a stream"));
     assert!(error(b"\x63\x01s").contains("an unknown type"));
     assert!(error(b"\xf5\x01x").contains("functions"));

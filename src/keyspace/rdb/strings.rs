@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         Some(Len::Plain(len))
     }
 
-    fn len(&mut self) -> Option<usize> {
+    pub(super) fn len(&mut self) -> Option<usize> {
         match self.len_or_special()? {
             Len::Plain(len) => Some(len),
             Len::Special(_) => None,

@@ -11,7 +11,7 @@ fn filled() -> Keyspace {
         keyspace.edit(0, key.as_bytes(), 1).set(Value::string(&vec![b'a' + i as u8; LONG + i]), 0);
         keyspace.edit(0, format!("short:{key}").as_bytes(), 1).set(Value::string(b"1"), 0);
     }
-    keyspace.edit(0, b"appended", 1).change(|Value::String(value)| value.append(b"tail"));
+    keyspace.edit(0, b"appended", 1).change(|value| value.as_string_mut().unwrap().append(b"tail"));
     keyspace.edit(3, b"elsewhere", 1).set(Value::string(&vec![b'z'; 3 * LONG]), 99);
     keyspace
 }
@@ -19,7 +19,7 @@ fn filled() -> Keyspace {
 fn change(keyspace: &mut Keyspace) {
     keyspace.edit(0, b"set", 1).set(Value::string(b"short now"), 0);
     keyspace.edit(0, b"removed", 1).remove();
-    keyspace.edit(0, b"appended", 1).change(|Value::String(value)| value.append(b"more"));
+    keyspace.edit(0, b"appended", 1).change(|value| value.as_string_mut().unwrap().append(b"more"));
     keyspace.edit(3, b"elsewhere", 1).set_deadline(100);
     keyspace.edit(3, b"new", 1).set(Value::string(&vec![b'n'; LONG]), 0);
 }
@@ -52,8 +52,9 @@ fn no_piece_is_much_longer_than_it_was_asked_to_be_and_all_are_of_the_begin() {
 #[test]
 fn a_string_that_was_set_is_not_copied_before_it_changes() {
     let mut keyspace = filled();
-    let pointer = |keyspace: &mut Keyspace| match &keyspace.edit(0, b"kept", 1).item().unwrap().value {
-        Value::String(value) => value.to_blob().as_ptr(),
+    let pointer = |keyspace: &mut Keyspace| {
+        let edit = keyspace.edit(0, b"kept", 1);
+        edit.item().unwrap().value.as_string().unwrap().to_blob().as_ptr()
     };
     let before = pointer(&mut keyspace);
     keyspace.snapshot_begin();
@@ -92,7 +93,7 @@ fn a_value_may_keep_its_part_of_the_buffer_it_came_in() {
     edit.set(value, 0);
     keyspace.lend(None);
     let edit = keyspace.edit(0, b"k", 1);
-    let Value::String(value) = &edit.item().unwrap().value;
+    let value = edit.item().unwrap().value.as_string().unwrap();
     assert_eq!(value.to_blob().as_ptr(), buffer[4..].as_ptr());
     assert_eq!(keyspace.edit(0, b"k", 1).item().unwrap().encoding(), "raw");
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::keyspace::rdb::{self, RdbItem, RdbReader};
-use crate::keyspace::{Event, Value};
+use crate::keyspace::{Event, Forms};
 use crate::machine::{RdbWriter, SnapshotError};
 use bytes::BytesMut;
 use std::collections::BTreeMap;
@@ -15,8 +15,9 @@ fn read(file: &[u8]) -> (Contents, Vec<String>) {
     loop {
         match reader.next(&mut input).expect("it is in order").expect("it is whole") {
             RdbItem::Key { db, key, value, deadline_ms } => {
-                let Value::String(value) = rdb::value_of(&value).expect("a value");
-                let value = (value.to_blob().to_vec(), deadline_ms);
+                let value = rdb::value_of(&value, &Forms::default()).expect("a value");
+                let value = value.as_string().map(|value| value.to_blob().to_vec());
+                let value = (value.expect("a string"), deadline_ms);
                 assert!(contents.insert((db, key.to_vec()), value).is_none(), "a key twice");
             }
             RdbItem::Aux { name, value } => {

@@ -157,7 +157,7 @@ fn a_command_that_fails_makes_the_copy_worthless() {
     );
     assert!(followed(&machine).replid.is_empty(), "only a new copy helps");
     assert!(is_over(&obey(&mut machine, session, 120, 130, &["SET a 2"])));
-    for foreign in ["LPUSH l 1", "ACL SETUSER x", "REPLICAOF NO ONE", "ONCE s 1 SET a 1", "MULTI"] {
+    for foreign in ["FUTURE l 1", "ACL SETUSER x", "REPLICAOF NO ONE", "ONCE s 1 SET a 1", "MULTI"] {
         let (mut machine, session) = following(&[]);
         let reply = obey(&mut machine, session, 100, 120, &[foreign]);
         assert!(

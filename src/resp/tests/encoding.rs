@@ -76,7 +76,7 @@ fn long_strings_are_whole() {
 }
 
 fn random_reply(rng: &mut SmallRng, depth: usize) -> Reply {
-    let kinds = if depth == 0 { 9 } else { 13 };
+    let kinds = if depth == 0 { 9 } else { 14 };
     let items = |rng: &mut SmallRng| {
         let len = rng.random_range(0..4);
         (0..len).map(|_| random_reply(rng, depth - 1)).collect::<Vec<_>>()
@@ -93,6 +93,7 @@ fn random_reply(rng: &mut SmallRng, depth: usize) -> Reply {
         8 => Reply::bulk((0..rng.random_range(0..5000)).map(|i| i as u8).collect::<Vec<_>>()),
         9 => Reply::Set(vec![Reply::Int(rng.random())]),
         10 => Reply::Push(vec![Reply::Ok]),
+        12 => Reply::Pairs(vec![(Reply::Int(rng.random()), random_reply(rng, depth - 1)); 2]),
         11 => Reply::Map(vec![(Reply::Int(rng.random()), random_reply(rng, depth - 1))]),
         _ => Reply::Array(items(rng)),
     }
@@ -110,7 +111,7 @@ fn as_resp2(reply: &Reply) -> Resp2 {
         Reply::Bulk(data) | Reply::Verbatim(data) => Resp2::BulkString(data.to_vec()),
         Reply::Nil | Reply::NilArray => Resp2::Null,
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => many(items),
-        Reply::Map(pairs) => {
+        Reply::Map(pairs) | Reply::Pairs(pairs) => {
             Resp2::Array(pairs.iter().flat_map(|(k, v)| [as_resp2(k), as_resp2(v)]).collect())
         }
         Reply::Receivers => Resp2::Integer(0),
@@ -124,7 +125,7 @@ fn has_double(reply: &Reply) -> bool {
     match reply {
         Reply::Double(_) => true,
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => items.iter().any(has_double),
-        Reply::Map(pairs) => pairs.iter().any(|(k, v)| has_double(k) || has_double(v)),
+        Reply::Map(pairs) | Reply::Pairs(pairs) => pairs.iter().any(|(k, v)| has_double(k) || has_double(v)),
         _ => false,
     }
 }

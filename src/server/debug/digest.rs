@@ -2,15 +2,18 @@
 //! never depend on the order of the keys.
 
 use crate::command::Reply;
-use crate::keyspace::{Item, Value};
+use crate::keyspace::{End, Item, Value};
 use crate::limits::DATABASES;
 use crate::machine::Machine;
 use sha1::{Digest, Sha1};
 
 type Sum = [u8; 20];
 
-/// Strings, in Redis's numbers of types.
+/// Redis's numbers of types.
 const STRING: u32 = 0;
+const LIST: u32 = 1;
+const SET: u32 = 2;
+const HASH: u32 = 4;
 
 /// Adds what may come in any order.
 fn add(sum: &mut Sum, bytes: &[u8]) {
@@ -25,9 +28,29 @@ fn mix(sum: &mut Sum, bytes: &[u8]) {
 }
 
 fn add_value(sum: &mut Sum, item: &Item) {
-    let Value::String(value) = &item.value;
-    mix(sum, &STRING.to_be_bytes());
-    mix(sum, &value.to_blob());
+    match &item.value {
+        Value::String(value) => {
+            mix(sum, &STRING.to_be_bytes());
+            mix(sum, &value.to_blob());
+        }
+        Value::Set(set) => {
+            mix(sum, &SET.to_be_bytes());
+            set.iter().for_each(|member| add(sum, &member.to_blob()));
+        }
+        Value::List(list) => {
+            mix(sum, &LIST.to_be_bytes());
+            list.iter_from(End::Left).for_each(|element| mix(sum, &element.to_blob()));
+        }
+        Value::Hash(hash) => {
+            mix(sum, &HASH.to_be_bytes());
+            for (field, value) in hash.iter() {
+                let mut pair = Sum::default();
+                mix(&mut pair, &field.to_blob());
+                mix(&mut pair, &value.to_blob());
+                add(sum, &pair);
+            }
+        }
+    }
     if item.deadline_ms != 0 {
         add(sum, b"!!expire!!");
     }

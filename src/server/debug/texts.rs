@@ -3,8 +3,8 @@
 
 use super::NO_SUCH_KEY;
 use crate::command::Reply;
+use crate::keyspace::StringValue;
 use crate::keyspace::rdb::dump;
-use crate::keyspace::{StringValue, Value};
 use crate::machine::Machine;
 use crate::wire::units::Args;
 use std::fmt::Write;
@@ -107,12 +107,14 @@ pub fn object(machine: &Machine, db: usize, key: &[u8]) -> Reply {
     )
 }
 
+const NO_SDS: Reply = Reply::error("ERR Not an sds encoded string.");
+
 /// `DEBUG SDSLEN`.
 pub fn lengths(machine: &Machine, db: usize, key: &[u8]) -> Reply {
     let Some(item) = machine.keyspace().get(db, key, 0) else { return NO_SUCH_KEY };
-    let Value::String(value) = &item.value;
+    let Some(value) = item.value.as_string() else { return NO_SDS };
     let spare = match value {
-        StringValue::Int(_) => return Reply::error("ERR Not an sds encoded string."),
+        StringValue::Int(_) => return NO_SDS,
         StringValue::Blob(_) => 0,
         StringValue::Growing(bytes) => bytes.capacity() - bytes.len(),
     };

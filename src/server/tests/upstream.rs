@@ -191,8 +191,8 @@ fn the_stream_ends_where_a_command_cannot_be_followed() {
     serve(config(), |harness| async move {
         let mut all = following(harness).await;
         let mut link = all.copied().await;
-        link.send(words(&["SET", "plain", "1"]) + &words(&["LPUSH", "l", "1"])).await;
-        all.eventually("upstream_sync_error", "the upstream sent LPUSH, which bowline cannot carry out")
+        link.send(words(&["SET", "plain", "1"]) + &words(&["FUTURE", "l", "1"])).await;
+        all.eventually("upstream_sync_error", "the upstream sent FUTURE, which bowline cannot carry out")
             .await;
         all.client.ask("GET plain", "$1 1 ").await;
         link.ends().await;

@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_cannot_be_followed_ends_it_after_what_can() {
         for (last, why) in [
-            ("LPUSH l 1\r\n", "LPUSH"),
+            ("FUTURE l 1\r\n", "FUTURE"),
             ("EVAL x 0\r\n", "EVAL"),
             ("SELECT 16\r\n", "databases"),
             ("EXEC\r\n", "EXEC"),

@@ -2,6 +2,7 @@
 //! file that was made is read as it was made; no length is believed before there are bytes for it.
 
 use crate::source::{Source, pieces};
+use bowline::keyspace::Forms;
 use bowline::keyspace::rdb::{RdbError, RdbItem, RdbReader, value_of};
 use bytes::BytesMut;
 
@@ -73,7 +74,7 @@ pub fn run(input: &[u8]) {
     assert_eq!(whole, read(pieces(bytes, seed)), "in pieces");
     for item in &whole.0 {
         if let RdbItem::Key { value, .. } = item {
-            assert!(value_of(value).is_ok(), "a key that cannot be restored");
+            assert!(value_of(value, &Forms::default()).is_ok(), "a key that cannot be restored");
         }
     }
 }

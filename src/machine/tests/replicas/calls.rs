@@ -45,6 +45,8 @@ const RULES: &[&str] = &[
     "reset",
 ];
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
+const HASHES: &[&str] = &["h0", "h1", "h2"];
+const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
 const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
 /// The slot of keys with the tag `{a}`.
 const SLOTS: &[&str] = &["15495", "0"];
@@ -203,10 +205,14 @@ impl Calls {
             (_, "slot") => self.one_of(SLOTS),
             (_, "cursor") => self.one_of(&["0", "0", "0", "9000"]),
             (ArgKind::Integer, _) => self.one_of(NUMBERS),
+            (_, "serialized-value") if row.group == "scripting" => {
+                crate::keyspace::rdb::put_functions(std::iter::once(&self.library()[..]))
+            }
             (_, "serialized-value") => self.payloads.choose(&mut self.rng).cloned().unwrap_or_default(),
             (_, "encoding") => self.one_of(ENCODINGS),
             (_, "operation") => self.one_of(&["AND", "OR", "XOR", "NOT"]),
             (_, "subcommand") => self.one_of(&["GETREG", "ENCODING", "DECODE", "TODENSE"]),
+            (_, "field") => self.one_of(FIELDS),
             (_, "type") => self.one_of(&["string", "hash"]),
             (_, "session") => self.one_of(SESSIONS),
             (_, "username") => self.one_of(USERS),
@@ -283,6 +289,8 @@ impl Calls {
                 self.neighbours.choose(&mut self.rng).map(|key| key.as_bytes().to_vec()).unwrap_or_default()
             }
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
+            _ if row.group == "hash" => self.one_of(HASHES),
+            4 => self.one_of(HASHES),
             _ => self.one_of(STRINGS),
         }
     }

@@ -2,7 +2,7 @@
 //! the same keys is what Redis's replication needs of every command.
 
 use super::{DATABASES_USED, Machine};
-use crate::keyspace::{Event, Value};
+use crate::keyspace::{Event, Hash, Typed, Value, rdb::dump};
 use crate::wire::units::{self, Units};
 use std::collections::BTreeMap;
 
@@ -21,13 +21,20 @@ fn contents(machine: &Machine, now_ms: u64) -> Contents {
     let mut contents = Contents::new();
     for db in 0..DATABASES_USED {
         machine.keyspace().scan(db as usize, 0, usize::MAX, |key, item| {
-            let Value::String(value) = &item.value;
             if item.deadline_ms == 0 || item.deadline_ms > now_ms {
-                contents.insert((db, key.to_vec()), (value.to_blob().to_vec(), item.deadline_ms));
+                contents.insert((db, key.to_vec()), (shown(&item.value), item.deadline_ms));
             }
         });
     }
     contents
+}
+
+/// What clients may rely on: the order of fields follows from how they are kept, of which nobody is told.
+fn shown(value: &Value) -> Vec<u8> {
+    let Some(hash) = Hash::of(value) else { return dump(value) };
+    let mut pairs: Vec<_> = hash.iter().map(|(field, value)| (field.to_blob(), value.to_blob())).collect();
+    pairs.sort();
+    format!("{pairs:?}").into_bytes()
 }
 
 impl Follower {
