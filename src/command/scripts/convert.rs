@@ -91,7 +91,9 @@ pub(super) fn size_bytes(reply: &Reply) -> u64 {
         Reply::Bulk(bytes) | Reply::Verbatim(bytes) => bytes.len() as u64,
         Reply::Simple(text) | Reply::Error(text) => text.len() as u64,
         Reply::Array(items) | Reply::Push(items) | Reply::Several(items) | Reply::Set(items) => all(items),
-        Reply::Map(pairs) | Reply::Pairs(pairs) => pairs.iter().map(|(key, value)| size_bytes(key) + size_bytes(value)).sum(),
+        Reply::Map(pairs) | Reply::Pairs(pairs) => {
+            pairs.iter().map(|(key, value)| size_bytes(key) + size_bytes(value)).sum()
+        }
         _ => 0,
     }
 }

@@ -28,6 +28,10 @@ const ONLY_BY_ONE_NODE: [&str; 5] =
 /// Only the order of their keys does.
 const IN_ORDER_OF_TABLES: [&str; 2] = ["keys", "scan"];
 
+fn in_order_of(row: &Command, reply: Reply) -> Reply {
+    if IN_ORDER_OF_TABLES.contains(&row.full_name) { in_order(reply) } else { reply }
+}
+
 /// With lists of strings sorted.
 fn in_order(reply: Reply) -> Reply {
     let text = |reply: &Reply| match reply {
@@ -192,22 +196,20 @@ impl<'a, 'c> Host<'a, 'c> {
                 context.state.keyspace.end_command(db, call);
                 reply
             }
-            (Handler::Read(_), Target::Write(_)) if ONLY_BY_ONE_NODE.contains(&row.full_name) => {
-                Reply::error(
-                    "ERR each node answers this command for itself: not from a script that may write",
-                )
+            (Handler::Read(_), _) if ONLY_BY_ONE_NODE.contains(&row.full_name) => {
+                Reply::error("ERR each node answers this command for itself: not from a script")
             }
             (Handler::Read(read), Target::Write(context)) => {
                 let now_ms = context.now_ms;
                 let reply = read(&mut ReadContext::new(context.state, db, now_ms, now_ms, seed), call);
-                if IN_ORDER_OF_TABLES.contains(&row.full_name) { in_order(reply) } else { reply }
+                in_order_of(row, reply)
             }
             (Handler::Read(read), Target::Read(context)) => {
                 let (before, seed_before) = (context.db, context.seed);
                 (context.db, context.seed) = (db, seed);
                 let reply = read(context, call);
                 (context.db, context.seed) = (before, seed_before);
-                reply
+                in_order_of(row, reply)
             }
             (Handler::Write(_), Target::Read(_)) => {
                 Reply::error("ERR Write commands are not allowed from read-only scripts.")

@@ -16,7 +16,7 @@ use rand::Rng;
 use std::collections::BTreeSet;
 
 const SEEDS: u64 = 12;
-const ENTRIES: u64 = 400;
+const ENTRIES: u64 = 500;
 const DATABASES_USED: u32 = 3;
 
 /// What each replica answers for itself, with its own table's order or its own clock of uses:
