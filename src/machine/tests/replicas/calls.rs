@@ -109,6 +109,8 @@ impl Calls {
             // Writes are refused while one is followed.
             "replicaof" | "slaveof" if self.rng.random_bool(0.9) => self.any(),
             _ if self.rng.random_bool(0.1) => self.call_named("set"),
+            _ if self.rng.random_bool(0.02) => self.call_named("lpush"),
+            _ if self.rng.random_bool(0.02) => self.call_named("lset"),
             _ if self.rng.random_bool(0.1) => self.call_named("once"),
             _ => self.call(row),
         }
