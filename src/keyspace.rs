@@ -35,7 +35,7 @@ mod value;
 mod tests;
 
 pub use crate::collections::Blob;
-pub use crate::collections::parse_i64;
+pub use crate::collections::{format_double, parse_i64};
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use eviction::{Chooser, EvictionPolicy, Victim};
@@ -45,7 +45,9 @@ pub use random::SplitMix;
 pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
-pub use types::{Collection, Compact, End, Field, Forms, Hash, Kind, List, Set, Typed};
+pub use types::{
+    Collection, Compact, End, Field, Forms, Hash, Kind, List, Set, SortedRange, SortedSet, Typed,
+};
 pub use usage::CountingPace;
 pub use value::{StringValue, Value};
 

@@ -43,3 +43,26 @@ pub fn format_int(n: i64, room: &mut IntBytes) -> &[u8] {
     }
     &room[start..]
 }
+
+/// C's `%.17g`, `inf`, `-inf`, `nan`.
+pub fn format_double(value: f64) -> String {
+    if !value.is_finite() {
+        return match value {
+            f64::INFINITY => "inf".into(),
+            f64::NEG_INFINITY => "-inf".into(),
+            _ => "nan".into(),
+        };
+    }
+    let scientific = format!("{value:.16e}"); // 17 significant digits
+    let (mantissa, exponent) = scientific.split_once('e').expect("LowerExp writes an exponent");
+    let exponent: i32 = exponent.parse().expect("LowerExp writes a decimal exponent");
+    if (-4..17).contains(&exponent) {
+        return without_trailing_zeros(&format!("{value:.*}", (16 - exponent) as usize)).to_owned();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", without_trailing_zeros(mantissa), exponent.abs())
+}
+
+fn without_trailing_zeros(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}

@@ -75,7 +75,7 @@ pub(super) static MEMORY: Command = Command {
     ..Command::new("memory", -2, Flags::NONE, Handler::Connection(ConnectionCommand::Introspect))
 };
 
-/// Samples are of elements, which no value has: they are checked, and nothing else.
+/// What a collection takes is known without samples of it: they are checked, and nothing else.
 fn usage(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     for option in args[3..].chunks(2) {
         match *option {

@@ -38,7 +38,7 @@ pub(super) static OBJECT: Command = Command {
     complexity: "Depends on subcommand.",
     subcommands: &[
         Command {
-            summary: "How the value is encoded: int, embstr or raw",
+            summary: "How the value is kept: int, embstr, raw, listpack, intset, quicklist, hashtable, skiplist or stream",
             ..row("object|encoding", "encoding", Handler::Read(encoding))
         },
         Command {

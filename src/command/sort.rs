@@ -3,7 +3,6 @@
 //! at [`elements`], [`text`] and [`store`]; nothing else here may know a type.
 
 mod engine;
-mod number;
 mod options;
 
 #[cfg(test)]
@@ -102,6 +101,9 @@ fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
         Some(Value::List(list)) => {
             let all = list.iter_from(End::Left).map(|element| element.to_blob()).collect();
             Ok(Elements { all, order: Order::List })
+        }
+        Some(Value::SortedSet(set)) => {
+            Ok(Elements { all: set.iter().map(|(member, _)| member.to_blob()).collect(), order: Order::List })
         }
         Some(Value::String(_) | Value::Hash(_)) => Err(WRONG_TYPE),
     }

@@ -15,6 +15,7 @@ mod reader;
 #[cfg(test)]
 mod reader_tests;
 mod set;
+mod sorted_set;
 mod strings;
 mod ziplist;
 
@@ -39,17 +40,23 @@ const STRING: u8 = 0;
 /// Of Redis 3.0 and before, when they were long.
 const LIST: u8 = 1;
 const SET: u8 = 2;
+/// Of Redis 3 and before.
+const ZSET: u8 = 3;
 const HASH: u8 = 4;
+const ZSET_2: u8 = 5;
 /// Of Redis 2.4 and before.
 const HASH_ZIPMAP: u8 = 9;
 /// Of Redis 3.0 and before.
 const LIST_ZIPLIST: u8 = 10;
 const SET_INTSET: u8 = 11;
 /// Of Redis 6 and before.
+const ZSET_ZIPLIST: u8 = 12;
+/// Of Redis 6 and before.
 const HASH_ZIPLIST: u8 = 13;
 /// Of Redis 6 and before: nodes are ziplists.
 const LIST_QUICKLIST: u8 = 14;
 const HASH_LISTPACK: u8 = 16;
+const ZSET_LISTPACK: u8 = 17;
 const LIST_QUICKLIST_2: u8 = 18;
 
 /// Why a payload is refused.
@@ -82,6 +89,7 @@ fn type_of(value: &Value) -> u8 {
         Value::Hash(hash) => hash::type_of(hash),
         Value::Set(set) => set::type_of(set),
         Value::List(_) => LIST_QUICKLIST_2,
+        Value::SortedSet(set) => sorted_set::type_of(set),
     }
 }
 
@@ -92,6 +100,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         Value::Hash(hash) => hash::put(out, hash),
         Value::Set(set) => set::put(out, set),
         Value::List(list) => list::put(out, list),
+        Value::SortedSet(set) => sorted_set::put(out, set),
     }
 }
 
@@ -124,6 +133,9 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
         Some(kind @ (SET | SET_INTSET)) => set::read(kind, &mut reader, forms).map(Value::from),
         Some(kind @ (LIST | LIST_ZIPLIST | LIST_QUICKLIST | LIST_QUICKLIST_2)) => {
             list::read(kind, &mut reader, forms).map(Value::from)
+        }
+        Some(kind @ (ZSET | ZSET_2 | ZSET_ZIPLIST | ZSET_LISTPACK)) => {
+            sorted_set::read(kind, &mut reader, forms).map(Value::from)
         }
         _ => None,
     };

@@ -4,6 +4,7 @@ mod collections;
 mod deadlines;
 mod long_strings;
 mod snapshots;
+mod sorted_sets;
 mod swaps;
 mod watches;
 

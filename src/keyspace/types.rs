@@ -7,12 +7,14 @@ mod compact;
 mod hash;
 mod list;
 mod set;
+mod sorted_set;
 
 pub use collection::{Collection, Frozen, Growing, Kind, Typed};
 pub use compact::Compact;
 pub use hash::{Field, Hash};
 pub use list::{End, List};
 pub use set::Set;
+pub use sorted_set::{Range as SortedRange, SortedSet};
 
 /// What decides how collections are kept: the same on every replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 //! for what Redis calls its encoding: that is part of the state, the same on every replica and
 //! after a restart.
 
-use super::types::{Collection, Hash, List, Set};
+use super::types::{Collection, Hash, List, Set, SortedSet};
 use super::{Blob, Item};
 use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
@@ -15,6 +15,7 @@ pub enum Value {
     Hash(Box<Hash>),
     List(Box<List>),
     Set(Box<Set>),
+    SortedSet(Box<SortedSet>),
 }
 
 /// A string.
@@ -78,6 +79,7 @@ impl Value {
             Self::Hash(hash) => Some(&**hash),
             Self::List(list) => Some(&**list),
             Self::Set(set) => Some(&**set),
+            Self::SortedSet(set) => Some(&**set),
         }
     }
 
@@ -88,6 +90,7 @@ impl Value {
             Self::Hash(hash) => Some(&mut **hash),
             Self::List(list) => Some(&mut **list),
             Self::Set(set) => Some(&mut **set),
+            Self::SortedSet(set) => Some(&mut **set),
         }
     }
 

@@ -12,6 +12,7 @@
 
 use super::Protocol;
 use crate::command::Reply;
+use crate::keyspace::format_double;
 use bytes::BytesMut;
 use redis_protocol::resp2::{encode as resp2, types::BorrowedFrame as Resp2Frame};
 use redis_protocol::resp3::{encode as resp3, types::BorrowedFrame as Resp3Frame};
@@ -60,11 +61,11 @@ fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
         }
         (Protocol::Resp2, Reply::NilArray) => out.extend_from_slice(b"*-1\r\n"),
         (Protocol::Resp2, Reply::Double(value)) => {
-            resp2_frame(out, &Resp2Frame::BulkString(double(*value).as_bytes()));
+            resp2_frame(out, &Resp2Frame::BulkString(format_double(*value).as_bytes()));
         }
         (Protocol::Resp3, Reply::Double(value)) => {
             out.extend_from_slice(b",");
-            out.extend_from_slice(double(*value).as_bytes());
+            out.extend_from_slice(format_double(*value).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
         (_, Reply::Simple(text)) => line(out, b'+', text),
@@ -171,27 +172,4 @@ fn string(out: &mut BytesMut, kind: u8, prefix: &[u8], data: &[u8]) {
     out.extend_from_slice(prefix);
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
-}
-
-/// C's `%.17g`, `inf`, `-inf`, `nan`.
-fn double(value: f64) -> String {
-    if !value.is_finite() {
-        return match value {
-            f64::INFINITY => "inf".into(),
-            f64::NEG_INFINITY => "-inf".into(),
-            _ => "nan".into(),
-        };
-    }
-    let scientific = format!("{value:.16e}"); // 17 significant digits
-    let (mantissa, exponent) = scientific.split_once('e').expect("LowerExp writes an exponent");
-    let exponent: i32 = exponent.parse().expect("LowerExp writes a decimal exponent");
-    if (-4..17).contains(&exponent) {
-        return without_trailing_zeros(&format!("{value:.*}", (16 - exponent) as usize)).to_owned();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", without_trailing_zeros(mantissa), exponent.abs())
-}
-
-fn without_trailing_zeros(digits: &str) -> &str {
-    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }

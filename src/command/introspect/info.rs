@@ -29,7 +29,7 @@ fn range(specs: &[KeySpec]) -> (i32, i32, i32) {
     }
     let mut last = one.last_key();
     for spec in rest.iter().filter(|_| one.step == 1) {
-        if spec.step == 1 && last > 0 && spec.first == last + 1 {
+        if spec.step == 1 && last > 0 && spec.first == last + 1 && !spec.counted {
             last = spec.last_key();
         }
     }

@@ -20,10 +20,15 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
     if command.check_arity(call).is_err() {
         return Reply::error("ERR Invalid number of arguments specified for command");
     }
-    if matches!(command.finder, Finder::All(_)) && command.keys_of(call).next().is_none() {
-        if command.flags.has(Flags::NO_MANDATORY_KEYS) {
-            return Reply::Array(Vec::new());
-        }
+    let is_malformed = match command.finder {
+        Finder::All(_) => command.keys_of(call).next().is_none(),
+        Finder::Behind(find) => find(call).is_empty(),
+        Finder::None | Finder::Last(_) => false,
+    };
+    if is_malformed && command.flags.has(Flags::NO_MANDATORY_KEYS) {
+        return Reply::Array(Vec::new());
+    }
+    if is_malformed {
         return Reply::error("ERR Invalid arguments specified for command");
     }
     let keys = command.keys_of(call).filter(|(_, spec)| spec.is_key()).map(|(i, spec)| {

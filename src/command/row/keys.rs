@@ -11,6 +11,8 @@ pub enum Finder {
     None,
     /// The one key of the last specification, which may stand anywhere.
     Last(fn(&[&[u8]]) -> Option<usize>),
+    /// Those of the last specification, behind those that have their places.
+    Behind(fn(&[&[u8]]) -> Range<usize>),
     /// All there are, which are of the first specification.
     All(fn(&[&[u8]]) -> Range<usize>),
 }
@@ -105,6 +107,7 @@ impl Command {
         let (found, spec) = match self.finder {
             Finder::None => (0..0, None),
             Finder::Last(find) => (find(call).map_or(0..0, |at| at..at + 1), self.keys.last()),
+            Finder::Behind(find) => (find(call), self.keys.last()),
             Finder::All(find) => (find(call), self.keys.first()),
         };
         let at_places = (!matches!(self.finder, Finder::All(_))).then(|| self.key_positions(call.len()));

@@ -1,10 +1,9 @@
 //! Sorting a list of elements. It must never know where elements come from, nor what keys there
 //! are: it asks for the text under a key, or in a field of it.
 
-use super::number;
 use super::options::Options;
-use crate::command::Reply;
 use crate::command::parse::c_string;
+use crate::command::{Reply, double};
 use crate::keyspace::Blob;
 use std::cmp::Ordering;
 
@@ -90,7 +89,7 @@ fn in_order(
             None => Some(element.clone()),
         };
         let score = match &text {
-            Some(text) if !alpha => number::parse(text)
+            Some(text) if !alpha => double::parse(text)
                 .ok_or(Reply::error("ERR One or more scores can't be converted into double"))?,
             _ => 0.0,
         };

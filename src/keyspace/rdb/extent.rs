@@ -81,6 +81,11 @@ impl Progress {
 
     /// A count, and so many strings for each.
     fn strings(&mut self, bytes: &[u8], each: u64) -> Extent<usize> {
+        self.tailed(bytes, each, |_| Some(0))
+    }
+
+    /// The same; behind each string comes what has so many bytes as `tail` tells by its beginning.
+    fn tailed(&mut self, bytes: &[u8], each: u64, tail: fn(&[u8]) -> Option<usize>) -> Extent<usize> {
         let mut left = match self.strings {
             Some(left) => left,
             None => {
@@ -92,6 +97,10 @@ impl Progress {
         while left > 0 {
             let Some(rest) = bytes.get(self.at..).filter(|rest| !rest.is_empty()) else { break };
             let Some(size) = string(rest)?.filter(|size| *size <= rest.len()) else { break };
+            let Some(size) = tail(&rest[size..]).map(|more| size + more).filter(|size| *size <= rest.len())
+            else {
+                break;
+            };
             self.at += size;
             left -= 1;
         }
@@ -134,6 +143,9 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
         super::HASH => progress.strings(bytes, 2),
         super::SET_INTSET => string(bytes),
         super::SET => progress.strings(bytes, 1),
+        super::ZSET_ZIPLIST | super::ZSET_LISTPACK => string(bytes),
+        super::ZSET => progress.tailed(bytes, 1, super::sorted_set::old_score_bytes),
+        super::ZSET_2 => progress.tailed(bytes, 1, |_| Some(size_of::<f64>())),
         _ => Err(RdbError::Lacking(type_name(kind))),
     }
 }
@@ -142,7 +154,6 @@ pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<u
 fn type_name(kind: u8) -> &'static str {
     match kind {
         20 => "a set in a form of Redis 7.2",
-        3 | 5 | 12 | 17 => "a sorted set",
         22..=25 => "a hash with deadlines of fields",
         6 | 7 => "a module's value",
         15 | 19 | 21 => "a stream",

@@ -2,7 +2,7 @@
 //! the types. There is one place where a kind becomes a type: [`Kind::grow`]; the other way it is
 //! [`Value::collection`].
 
-use super::{Forms, Hash, List, Set};
+use super::{Forms, Hash, List, Set, SortedSet};
 use crate::keyspace::Value;
 use crate::wire::WireError;
 use std::fmt::Debug;
@@ -13,12 +13,13 @@ pub enum Kind {
     Hash = 1,
     List = 2,
     Set = 3,
+    SortedSet = 4,
 }
 
 impl Kind {
     /// The kind of that number.
     pub fn from_number(number: u64) -> Option<Self> {
-        [Self::Hash, Self::List, Self::Set].into_iter().find(|kind| *kind as u64 == number)
+        [Self::Hash, Self::List, Self::Set, Self::SortedSet].into_iter().find(|kind| *kind as u64 == number)
     }
 
     /// As `TYPE` names it.
@@ -27,6 +28,7 @@ impl Kind {
             Self::Hash => "hash",
             Self::List => "list",
             Self::Set => "set",
+            Self::SortedSet => "zset",
         }
     }
 
@@ -36,6 +38,7 @@ impl Kind {
             Self::Hash => Hash::grow(forms),
             Self::List => List::grow(),
             Self::Set => Set::grow(forms),
+            Self::SortedSet => SortedSet::grow(forms),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! is removed.
 
 mod field;
-mod grow;
+pub(super) mod grow;
 
 pub use field::Field;
 

@@ -195,8 +195,9 @@ impl Pair {
 
     fn put_settings(&mut self, body: &mut Vec<u8>) {
         let hash = "5".repeat(64);
-        let (name, values) = match self.calls.rng.random_range(0..6) {
+        let (name, values) = match self.calls.rng.random_range(0..7) {
             5 => ("hash-max-listpack-entries", ["2", "3", "512", "x"]),
+            6 => ("zset-max-listpack-entries", ["1", "2", "128", "x"]),
             0 => ("notify-keyspace-events", ["AKE", "", "KEg$xmn", "?"]),
             1 => ("acl-pubsub-default", ["allchannels", "resetchannels", "allchannels", "x"]),
             2 => ("maxmemory-policy", ["allkeys-lru", "volatile-lfu", "noeviction", "x"]),

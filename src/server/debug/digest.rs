@@ -2,7 +2,7 @@
 //! never depend on the order of the keys.
 
 use crate::command::Reply;
-use crate::keyspace::{End, Item, Value};
+use crate::keyspace::{End, Item, Value, format_double};
 use crate::limits::DATABASES;
 use crate::machine::Machine;
 use sha1::{Digest, Sha1};
@@ -13,6 +13,7 @@ type Sum = [u8; 20];
 const STRING: u32 = 0;
 const LIST: u32 = 1;
 const SET: u32 = 2;
+const SORTED_SET: u32 = 3;
 const HASH: u32 = 4;
 
 /// Adds what may come in any order.
@@ -40,6 +41,15 @@ fn add_value(sum: &mut Sum, item: &Item) {
         Value::List(list) => {
             mix(sum, &LIST.to_be_bytes());
             list.iter_from(End::Left).for_each(|element| mix(sum, &element.to_blob()));
+        }
+        Value::SortedSet(set) => {
+            mix(sum, &SORTED_SET.to_be_bytes());
+            for (member, score) in set.iter() {
+                let mut pair = Sum::default();
+                mix(&mut pair, &member.to_blob());
+                mix(&mut pair, format_double(score).as_bytes());
+                add(sum, &pair);
+            }
         }
         Value::Hash(hash) => {
             mix(sum, &HASH.to_be_bytes());

@@ -150,8 +150,8 @@ fn a_copy_that_cannot_be_taken_is_told_of_and_never_seen() {
         // The next one has begun to come when it turns out to be of no use.
         let mut link = all.greeted(&["PSYNC", "?", "-1"]).await;
         link.send(format!("+FULLRESYNC {REPLID} 7\r\n$100\r\n")).await;
-        link.send(b"REDIS0010\x00\x01a\x01b\x12\x02ab\x01").await;
-        let why = "the upstream holds a list, which bowline lacks: the key 'ab' of database 0";
+        link.send(b"REDIS0010\x00\x01a\x01b\x07\x02ab\x01").await;
+        let why = "the upstream holds a module's value, which bowline lacks: the key 'ab' of database 0";
         all.eventually("upstream_sync_error", why).await;
         link.ends().await;
         all.client.ask("REPLICAOF NO ONE", "+OK ").await;

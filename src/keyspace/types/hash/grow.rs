@@ -8,11 +8,11 @@ use crate::keyspace::types::{Frozen, Growing};
 use crate::wire::WireError;
 use crate::wire::entry::{put_varint, take_varint};
 
-const PACK: u8 = 0;
-const TABLE: u8 = 1;
+pub(in crate::keyspace::types) const PACK: u8 = 0;
+pub(in crate::keyspace::types) const TABLE: u8 = 1;
 const WRONG: WireError = WireError::new("a hash");
 
-pub(super) fn put_pack(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(in crate::keyspace::types) fn put_pack(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(PACK);
     out.extend_from_slice(bytes);
 }
@@ -25,20 +25,20 @@ pub(super) fn put_table<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a 
     }
 }
 
-fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(in crate::keyspace::types) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// A pack at a moment: a copy.
 #[derive(Debug)]
-pub(super) struct FrozenPack {
+pub(in crate::keyspace::types) struct FrozenPack {
     bytes: Vec<u8>,
     written: usize,
 }
 
 impl FrozenPack {
-    pub(super) fn new(pack: &Pack) -> Self {
+    pub(in crate::keyspace::types) fn new(pack: &Pack) -> Self {
         Self { bytes: pack.as_bytes().to_vec(), written: 0 }
     }
 }
@@ -134,7 +134,7 @@ impl Growing for GrowingHash {
     }
 }
 
-fn take_string<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], WireError> {
+pub(in crate::keyspace::types) fn take_string<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], WireError> {
     let len = take_varint(bytes).and_then(|len| usize::try_from(len).ok()).ok_or(WRONG)?;
     let (taken, rest) = bytes.split_at_checked(len).ok_or(WRONG)?;
     *bytes = rest;

@@ -44,8 +44,11 @@ const RULES: &[&str] = &[
     "clearselectors",
     "reset",
 ];
+/// One that comes often.
+const SCRIPT: &[u8] = b"return {KEYS, ARGV}";
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
 const HASHES: &[&str] = &["h0", "h1", "h2"];
+const SORTED_SETS: &[&str] = &["z0", "z1", "z2"];
 const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
 const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
 /// The slot of keys with the tag `{a}`.
@@ -214,6 +217,7 @@ impl Calls {
             (_, "encoding") => self.one_of(ENCODINGS),
             (_, "operation") => self.one_of(&["AND", "OR", "XOR", "NOT"]),
             (_, "subcommand") => self.one_of(&["GETREG", "ENCODING", "DECODE", "TODENSE"]),
+            (_, "min" | "max") => self.one_of(&["-", "+", "[a", "(f2", "[m", "0", "x"]),
             (_, "field") => self.one_of(FIELDS),
             (_, "type") => self.one_of(&["string", "hash"]),
             (_, "session") => self.one_of(SESSIONS),
@@ -228,9 +232,10 @@ impl Calls {
     /// Commands of any rows in Lua, with what is to come out the same everywhere: numbers, orders of
     /// tables, errors that are caught or are not.
     fn script(&mut self) -> Vec<u8> {
-        if std::mem::replace(&mut self.in_script, true) {
-            return b"return 1".to_vec();
+        if self.in_script || self.rng.random_bool(0.2) {
+            return SCRIPT.to_vec();
         }
+        self.in_script = true;
         let mut text = String::from("local out = {} ");
         for _ in 0..self.rng.random_range(1..5) {
             let call = self.any();
@@ -279,7 +284,8 @@ impl Calls {
 
     fn known_sha(&mut self) -> Vec<u8> {
         use sha1::Digest as _;
-        let script = self.scripts.choose(&mut self.rng).cloned().unwrap_or_default();
+        let one_of_them = self.scripts.choose(&mut self.rng).cloned().unwrap_or_default();
+        let script = if self.rng.random_bool(0.5) { one_of_them } else { SCRIPT.to_vec() };
         sha1::Sha1::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()
     }
 
@@ -292,6 +298,7 @@ impl Calls {
             }
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
             _ if row.group == "hash" => self.one_of(HASHES),
+            _ if row.group == "sorted-set" => self.one_of(SORTED_SETS),
             4 => self.one_of(HASHES),
             _ => self.one_of(STRINGS),
         }

@@ -2,7 +2,7 @@
 //! the same keys is what Redis's replication needs of every command.
 
 use super::{DATABASES_USED, Machine};
-use crate::keyspace::{Event, Hash, Typed, Value, rdb::dump};
+use crate::keyspace::{Event, Hash, SortedSet, Typed, Value, rdb::dump};
 use crate::wire::units::{self, Units};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,10 @@ fn contents(machine: &Machine, now_ms: u64) -> Contents {
 
 /// What clients may rely on: the order of fields follows from how they are kept, of which nobody is told.
 fn shown(value: &Value) -> Vec<u8> {
+    if let Some(set) = SortedSet::of(value) {
+        let pairs: Vec<_> = set.iter().map(|(member, score)| (member.to_blob(), score)).collect();
+        return format!("{pairs:?}").into_bytes();
+    }
     let Some(hash) = Hash::of(value) else { return dump(value) };
     let mut pairs: Vec<_> = hash.iter().map(|(field, value)| (field.to_blob(), value.to_blob())).collect();
     pairs.sort();
