@@ -10,7 +10,7 @@ VERSION=7.0.15
 OUT=${CARGO_TARGET_DIR:-$(dirname "$HERE")/target}/redis-tests
 LEAST_PERCENT=95
 
-ALL=(unit/type/string unit/type/incr unit/type/hash unit/expire unit/keyspace unit/scan unit/multi unit/bitops
+ALL=(unit/type/string unit/type/incr unit/type/hash unit/type/set unit/expire unit/keyspace unit/scan unit/multi unit/bitops
     unit/bitfield unit/protocol unit/quit unit/info-command unit/pubsub unit/dump unit/hyperloglog
     unit/slowlog unit/latency-monitor unit/tracking unit/introspection unit/introspection-2 unit/other)
 SHORT=(unit/type/incr unit/quit unit/info-command unit/bitfield unit/protocol unit/pubsub unit/scan unit/keyspace

@@ -8,6 +8,7 @@
 mod absent;
 mod acl;
 mod bits;
+mod blocking;
 mod client;
 mod connection;
 mod context;
@@ -69,6 +70,7 @@ pub use acl::{
     Acl, AclCommand, Denied, User, acl_too_many, check_rules, hash_password, requirepass, shown_requirepass,
     without_passwords,
 };
+pub use blocking::Awaited;
 pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;

@@ -381,6 +381,8 @@ pub const MAX_MIGRATIONS: usize = 64;
 pub const MIGRATE_BATCH_BYTES: usize = 8 << 20;
 /// See [`MIGRATE_BATCH_BYTES`].
 pub const MIGRATE_BATCH_KEYS: usize = 512;
+/// Keys that the clients of a node wait for, counted for each. Beyond: an error to whoever wants to wait.
+pub const MAX_AWAITED_KEYS: usize = 1 << 20;
 /// How often `MIGRATE` sends a key that changes meanwhile; then it says so and leaves it.
 pub const MIGRATE_ATTEMPTS: u32 = 16;
 /// Connections to other servers that are kept for the next `MIGRATE`; the oldest is closed for one more.

@@ -8,6 +8,7 @@ mod acl_commands;
 mod acl_log;
 mod admin_commands;
 mod allocator;
+mod blocked;
 mod client;
 mod client_command;
 mod client_list;

@@ -114,7 +114,9 @@ FAMILIES = {
     """,
     "set": """
         6 SADD t +member
+        2 SADD t +value
         2 SREM t +member
+        SREM t +value
         2 SISMEMBER t member
         SMISMEMBER t +member
         SCARD t
@@ -125,6 +127,8 @@ FAMILIES = {
         2 SMOVE t t member
         SRANDMEMBER t ?count
         SPOP t ?small
+        SPOP t count
+        OBJECT ENCODING t
         SSCAN t 0 COUNT 1000 ?(MATCH pattern)
         SORT t ALPHA
     """,

@@ -1,7 +1,9 @@
 //! The commands on lists that add and take off elements at their ends. (Those that read are in `read`, those that
-//! change the middle in `middle`, those that take from one of several keys or put elsewhere in `moves`.) A list without
+//! change the middle in `middle`, those that take from one of several keys or put elsewhere in `moves`, those that wait in
+//! `blocking`.) A list without
 //! elements must never be left behind a key.
 
+pub(super) mod blocking;
 pub(super) mod middle;
 pub(super) mod moves;
 pub(super) mod read;

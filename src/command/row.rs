@@ -10,6 +10,7 @@ pub use keys::{Finder, KeySpec, counted_keys};
 
 use super::Reply;
 use super::acl::AclCommand;
+use super::blocking::Blocks;
 use super::client::ClientCommand;
 use super::context::{ReadContext, WriteContext};
 use super::discovery::{ClusterCommand, SentinelCommand};
@@ -53,6 +54,8 @@ pub struct Command {
     pub subcommands: &'static [Command],
     /// The argument that names the command that this one runs, which the rest is for; 0: none.
     pub wraps: usize,
+    /// What it waits for if it finds nothing; see [`super::Awaited`].
+    pub blocks: Option<Blocks>,
     /// Since when, and by what: kept for those who know it.
     pub replaced: Option<(&'static str, &'static str)>,
     /// For whoever works on the server itself.
@@ -253,6 +256,7 @@ impl Command {
             arguments: &[],
             subcommands: &[],
             wraps: 0,
+            blocks: None,
             replaced: None,
             is_internal: false,
             handler,

@@ -3,6 +3,7 @@
 //! run a command.
 
 use super::acl_log::AclLog;
+use super::blocked::Blocked;
 use super::client::Client;
 use super::control::Pause;
 use super::eviction::Eviction;
@@ -57,6 +58,7 @@ pub struct ClientTable {
     stop: Stop,
     pub(super) acl_log: AclLog,
     pub(super) tracking: Tracking,
+    pub(super) blocked: Blocked,
     pub(super) pause: Pause,
     pub(super) eviction: Eviction,
     pub(super) upstream: Upstream,
@@ -79,6 +81,7 @@ impl ClientTable {
             stop: Stop::default(),
             acl_log: AclLog::default(),
             tracking: Tracking::default(),
+            blocked: Blocked::default(),
             pause: Pause::default(),
             eviction: Eviction::default(),
             upstream: Upstream::default(),
@@ -255,10 +258,16 @@ impl Clients for ClientTable {
             Event::Named { name, db, key, classes, .. } => {
                 self.pubsub.tell_event(classes, name, db, &key, touch);
             }
-            Event::Touched { key, .. } => self.touched(notice.ticket, &key),
+            Event::Touched { db, key } => {
+                self.touched(notice.ticket, &key);
+                self.blocked.touched((db, key));
+            }
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
             Event::Refusals(bits) => self.upstream.refuse(Refusals::from_bits(bits)),
-            Event::TouchedAll => self.touched_all(notice.ticket),
+            Event::TouchedAll => {
+                self.touched_all(notice.ticket);
+                self.blocked.touched_all();
+            }
             Event::Propagated(calls) => self.replicas.feed(&calls, touch),
         }
     }

@@ -4,6 +4,7 @@
 
 mod link;
 
+use super::blocked::Block;
 use super::client::Client;
 use super::config_command::Changes;
 use super::control::Unblock;
@@ -13,7 +14,7 @@ use super::reader::Reader;
 use super::replicas::{Replicas, Wishes};
 use super::session::{Queued, Session};
 use super::tracking::{StepKeys, Tracking};
-use super::wait::{MemberGoal, Wait};
+use super::wait::{MemberGoal, WAIT_POLL, Wait};
 use super::{Shared, TRY_AGAIN};
 use crate::command::{Command, ConnectionCommand, Reply, Request};
 use crate::group::{Job, Step};
@@ -24,8 +25,6 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How often a connection that waits looks at the status again.
-const WAIT_POLL: Duration = Duration::from_millis(5);
 /// A connection silent for this long gives its buffers back.
 pub const SHRINK_AFTER: Duration = Duration::from_secs(2);
 
@@ -57,6 +56,8 @@ pub enum Capture {
     Settings(Changes),
     /// A replica's beginning, once this node has applied what was committed when it asked.
     Sync(Wishes),
+    /// A try of a command that waits for elements.
+    Block(Box<Block>),
     /// Keys on their way to another server.
     Migrate(Box<Moving>),
 }
@@ -131,7 +132,8 @@ impl Connection {
             let unsent = client.flush();
             client.writing.set(unsent);
             client.watch(self.is_ending());
-            let polls = self.wait.is_some() || self.waits_for_users();
+            let pause = self.wait.as_ref().map(Wait::pause);
+            let pause = if self.waits_for_users() { Some(WAIT_POLL) } else { pause };
             if (held_back || self.reader.has_more()) && self.may_parse() {
                 continue; // what held it back is over, and nothing else would tell
             }
@@ -157,7 +159,7 @@ impl Connection {
                     }
                     tokio::task::yield_now().await; // the socket may take more again and again
                 }
-                () = poll_pause(), if polls => {}
+                () = poll_pause(pause), if pause.is_some() => {}
             }
         }
     }
@@ -173,6 +175,10 @@ impl Connection {
             && let Some(capture) = self.capture.take()
         {
             self.settle(capture, reply);
+        }
+        self.try_again();
+        if self.client.awaiting() > 0 {
+            return;
         }
         self.check_wait();
         if let Some(mean_bytes) = self.client.job_output().checked_div(std::mem::take(&mut self.last_steps)) {
@@ -317,6 +323,11 @@ impl Connection {
         }
     }
 
+    /// Whether nobody is there to have what would be done.
+    pub(super) fn has_left(&self) -> bool {
+        self.eof || self.client.closing().is_some() || self.shared.clients.shutting_down()
+    }
+
     /// Whether to read on. A job under way does not stop it, so that a client that leaves
     /// is noticed; a full buffer does.
     fn reads(&self) -> bool {
@@ -372,6 +383,6 @@ impl Drop for Connection {
 }
 
 /// A timer that exists only when it is waited for.
-async fn poll_pause() {
-    tokio::time::sleep(WAIT_POLL).await;
+async fn poll_pause(pause: Option<Duration>) {
+    tokio::time::sleep(pause.unwrap_or_default()).await;
 }

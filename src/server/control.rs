@@ -36,6 +36,8 @@ pub struct Control {
     /// A command of it waits for keys to be evicted.
     pub awaits_room: Cell<bool>,
     pub unblock: Cell<Option<Unblock>>,
+    /// There may be something that it waits for.
+    pub has_news: Cell<bool>,
     /// The database that it works in, as others see it.
     pub db: Cell<u32>,
 }
@@ -112,5 +114,6 @@ impl ClientTable {
             client.blocked.set(false);
             client.wake();
         }
+        self.blocked.touched_all(); // nobody has looked meanwhile
     }
 }

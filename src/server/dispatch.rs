@@ -4,7 +4,7 @@
 
 use super::connection::{Capture, Connection};
 use super::eviction::Room;
-use super::exec::Unfinished;
+use super::exec::{Unfinished, aborted_by};
 use super::session::{Session, Transaction};
 use super::tracking::Tracking;
 use super::{access, acl_commands, config_command, control_command, databases, debug, local};
@@ -28,20 +28,6 @@ const OUT_OF_MEMORY: Reply = Reply::error("OOM command not allowed when used mem
 pub const TOO_LONG: Reply =
     Reply::error("ERR the command is too long: at most 512 MiB of arguments may be written at once");
 const ABORTED: Reply = Reply::error("EXECABORT Transaction discarded because of previous errors.");
-
-/// What a refused `EXEC` answers. One that was sent to another node may follow there, so the
-/// client has to see where.
-fn aborted_by(error: Reply) -> Reply {
-    match error {
-        Reply::Error(text)
-            if !["EXECABORT ", "MOVED ", "CLUSTERDOWN "].iter().any(|code| text.starts_with(code)) =>
-        {
-            let why = text.strip_prefix("ERR ").unwrap_or(&text);
-            Reply::error_owned(format!("EXECABORT Transaction discarded because of: {why}"))
-        }
-        other => other,
-    }
-}
 
 impl Connection {
     /// Takes one request into `job`.
@@ -87,6 +73,9 @@ impl Connection {
         }
         if let Handler::Connection(what) = row.handler {
             return self.dispatch_local(what, row, request, job);
+        }
+        if let Some(awaited) = row.blocks.and_then(|blocks| blocks(&request.args())) {
+            return self.start_blocking(request, row, &awaited, job);
         }
         self.show(&request);
         match row.handler {
@@ -342,6 +331,10 @@ impl Connection {
             (Capture::Migrate(moving), reply) => match self.migrate_on(moving, reply) {
                 Some(reply) => reply,
                 None => return, // keys are on their way
+            },
+            (Capture::Block(block), reply) => match self.tried(block, reply) {
+                Some(reply) => reply,
+                None => return, // it waits
             },
             (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {

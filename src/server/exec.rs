@@ -28,6 +28,20 @@ impl Unfinished {
     }
 }
 
+/// What a refused `EXEC` answers. One that was sent to another node may follow there, so the
+/// client has to see where.
+pub fn aborted_by(error: Reply) -> Reply {
+    match error {
+        Reply::Error(text)
+            if !["EXECABORT ", "MOVED ", "CLUSTERDOWN "].iter().any(|code| text.starts_with(code)) =>
+        {
+            let why = text.strip_prefix("ERR ").unwrap_or(&text);
+            Reply::error_owned(format!("EXECABORT Transaction discarded because of: {why}"))
+        }
+        other => other,
+    }
+}
+
 impl Connection {
     /// Goes on with an `EXEC`: its reply, or none, because a sleep has begun.
     pub(super) fn carry_on(&mut self, mut exec: Unfinished) -> Option<Reply> {

@@ -2,6 +2,7 @@
 //! (elections, logs) is tested where the real node is.
 
 mod backend;
+mod blocked;
 mod commands;
 mod config;
 mod consistency;

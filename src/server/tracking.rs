@@ -173,7 +173,7 @@ impl Tracking {
     /// Asks the node for the changes of keys, as long as somebody wants to hear of them.
     pub fn settle(shared: &Shared) {
         let tracking = &shared.clients.tracking;
-        let wanted = tracking.clients.get() > 0;
+        let wanted = tracking.clients.get() > 0 || !shared.clients.blocked.is_empty();
         if tracking.is_told.replace(wanted) != wanted {
             shared.backend.set_touches(wanted);
         }

@@ -3,6 +3,7 @@
 //! than the status shows.
 
 use super::admin_commands::{holders, leader, parse_wait};
+use super::blocked::Block;
 use super::connection::Connection;
 use super::exec::Unfinished;
 use super::migrate::Transfer;
@@ -12,7 +13,12 @@ use crate::command::{Reply, Request};
 use crate::node::NodeStatus;
 use crate::wire::NodeId;
 use crate::wire::units::{Args, Change};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a connection that waits looks at the status again.
+pub const WAIT_POLL: Duration = Duration::from_millis(5);
+/// Timers do not reach further.
+const LONG_PAUSE: Duration = Duration::from_secs(3600);
 
 /// As Redis says it; why is in the node's log.
 const SNAPSHOT_FAILED: Reply = Reply::error("ERR");
@@ -37,6 +43,8 @@ pub enum Goal {
     Disks(Waited),
     /// `SHUTDOWN`: see [`super::stop`], which looks at it.
     End(Ending),
+    /// Elements, that another client may bring: see [`super::blocked`], which looks for them.
+    Elements(Box<Block>),
     /// `MIGRATE`: another server has answered.
     Migrate(Transfer),
     /// Time passes, which was a command's; `rest` is what its `EXEC` does then.
@@ -69,7 +77,7 @@ impl Goal {
             Self::Member(goal) => goal.reached(status),
             Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
             Self::Migrate(transfer) => transfer.is_over().then_some(Reply::Ok),
-            Self::Sleep { .. } => None,
+            Self::Sleep { .. } | Self::Elements(_) => None,
             Self::Snapshot { index, .. } if status.snapshot_index >= *index => Some(Reply::Ok),
             Self::Snapshot { failed_before, .. } => {
                 (status.snapshots_failed_total > *failed_before).then_some(SNAPSHOT_FAILED)
@@ -93,6 +101,7 @@ impl Goal {
             }
             Self::Migrate(_) => Reply::error("IOERR error or timeout reading to target instance"),
             Self::Sleep { .. } => Reply::Ok,
+            Self::Elements(_) => Reply::NilArray,
             Self::Snapshot { .. } => Reply::error(
                 "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",
             ),
@@ -106,6 +115,16 @@ impl Goal {
     /// Whether it goes on although the client has nothing more to say.
     pub fn outlives_client(&self) -> bool {
         matches!(self, Self::Migrate(_))
+    }
+}
+
+impl Wait {
+    /// How long nothing has to be looked at, if nobody wakes the connection.
+    pub fn pause(&self) -> Duration {
+        match self.goal {
+            Goal::Elements(_) => self.deadline.saturating_duration_since(Instant::now()).min(LONG_PAUSE),
+            _ => WAIT_POLL,
+        }
     }
 }
 

@@ -4,16 +4,16 @@
 use super::{ADDS, SIDES, TAKEN, push_all, row, side, take_and_tell, take_silently, tell_pushed, tell_taken};
 use crate::command::context::{Outcome, reply};
 use crate::command::parse::{SYNTAX, is, parse_i64};
-use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec};
+use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec, counted_keys};
 use crate::command::typed::{change_typed, typed};
 use crate::command::{Reply, WriteContext};
 use crate::keyspace::{End, List};
 use crate::wire::units::Args;
 use std::ops::Range;
 
-const SOURCE: Arg = Arg::new("source", ArgKind::Key);
-const DESTINATION: Arg = Arg::new("destination", ArgKind::Key).of_spec(1);
-const FROM_AND_TO: &[KeySpec] = &[TAKEN, KeySpec { first: 2, ..KeySpec::one(&["RW", "insert"]) }];
+pub(super) const SOURCE: Arg = Arg::new("source", ArgKind::Key);
+pub(super) const DESTINATION: Arg = Arg::new("destination", ArgKind::Key).of_spec(1);
+pub(super) const FROM_AND_TO: &[KeySpec] = &[TAKEN, KeySpec { first: 2, ..KeySpec::one(&["RW", "insert"]) }];
 
 pub(in crate::command) static LMOVE: Command = Command {
     since: "6.2.0",
@@ -55,7 +55,7 @@ pub(in crate::command) static LMPOP: Command = Command {
         Arg::one_of("where", SIDES),
         Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
     ],
-    finder: Finder::All(|call| counted(call, 1)),
+    finder: Finder::All(|call| counted_keys(call, 1)),
     ..row(
         "lmpop",
         -4,
@@ -65,15 +65,7 @@ pub(in crate::command) static LMPOP: Command = Command {
     )
 };
 
-/// Where the keys stand whose number is the argument at `at`; nowhere if there are not so many.
-fn counted(call: &[&[u8]], at: usize) -> Range<usize> {
-    let first = at + 1;
-    let count = call.get(at).and_then(|count| parse_i64(count)).and_then(|count| usize::try_from(count).ok());
-    let end = count.and_then(|count| first.checked_add(count)).filter(|&end| end <= call.len());
-    first..end.unwrap_or(first)
-}
-
-fn move_one(
+pub(super) fn move_one(
     context: &mut WriteContext<'_>,
     source: &[u8],
     destination: &[u8],
@@ -118,7 +110,7 @@ fn lmpop(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
 }
 
 /// The keys, the end and the count of a call whose number of keys is the argument at `at`.
-fn several(args: &Args<'_>, at: usize) -> Result<(Range<usize>, End, usize), Reply> {
+pub(super) fn several(args: &[&[u8]], at: usize) -> Result<(Range<usize>, End, usize), Reply> {
     let positive = |bytes: &[u8], error| {
         let number = parse_i64(bytes).filter(|&number| number > 0);
         number.and_then(|number| usize::try_from(number).ok()).ok_or(Reply::error(error))

@@ -151,7 +151,7 @@ impl Set {
     fn range(&self, positions: Range<usize>) -> impl Iterator<Item = Field<'_>> {
         let (ints, pack, table) = match &self.0 {
             Repr::Ints(ints) => {
-                let numbers = ints.iter().skip(positions.start).take(positions.len());
+                let numbers = positions.map_while(|index| ints.get(index));
                 (Some(numbers.map(|number| Field::Element(Element::Int(number)))), None, None)
             }
             Repr::Pack(pack) => {

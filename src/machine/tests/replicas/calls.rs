@@ -48,6 +48,7 @@ const RULES: &[&str] = &[
 const SCRIPT: &[u8] = b"return {KEYS, ARGV}";
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
 const HASHES: &[&str] = &["h0", "h1", "h2"];
+const LISTS: &[&str] = &["l0", "l1"];
 const SORTED_SETS: &[&str] = &["z0", "z1", "z2"];
 const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
 const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
@@ -115,6 +116,7 @@ impl Calls {
             _ if self.rng.random_bool(0.02) => self.call_named("lpush"),
             _ if self.rng.random_bool(0.02) => self.call_named("lset"),
             _ if self.rng.random_bool(0.1) => self.call_named("once"),
+            _ if self.rng.random_bool(0.04) => self.call_named("rpush"),
             _ => self.call(row),
         }
     }
@@ -298,8 +300,10 @@ impl Calls {
             }
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
             _ if row.group == "hash" => self.one_of(HASHES),
+            _ if row.group == "list" => self.one_of(LISTS),
             _ if row.group == "sorted-set" => self.one_of(SORTED_SETS),
             4 => self.one_of(HASHES),
+            5 => self.one_of(LISTS),
             _ => self.one_of(STRINGS),
         }
     }
