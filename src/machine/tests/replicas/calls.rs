@@ -48,6 +48,7 @@ const RULES: &[&str] = &[
 const SCRIPT: &[u8] = b"return {KEYS, ARGV}";
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
 const HASHES: &[&str] = &["h0", "h1", "h2"];
+const SETS: &[&str] = &["t0", "t1", "t2"];
 const LISTS: &[&str] = &["l0", "l1"];
 const SORTED_SETS: &[&str] = &["z0", "z1", "z2"];
 const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
@@ -301,9 +302,11 @@ impl Calls {
             _ if row.group == "hyperloglog" => self.one_of(SKETCHES),
             _ if row.group == "hash" => self.one_of(HASHES),
             _ if row.group == "list" => self.one_of(LISTS),
+            _ if row.group == "set" => self.one_of(SETS),
             _ if row.group == "sorted-set" => self.one_of(SORTED_SETS),
             4 => self.one_of(HASHES),
             5 => self.one_of(LISTS),
+            6 => self.one_of(SETS),
             _ => self.one_of(STRINGS),
         }
     }

@@ -2,7 +2,7 @@
 //! the same keys is what Redis's replication needs of every command.
 
 use super::{DATABASES_USED, Machine};
-use crate::keyspace::{Event, Hash, SortedSet, Typed, Value, rdb::dump};
+use crate::keyspace::{Event, Hash, Set, SortedSet, Typed, Value, rdb::dump};
 use crate::wire::units::{self, Units};
 use std::collections::BTreeMap;
 
@@ -34,6 +34,11 @@ fn shown(value: &Value) -> Vec<u8> {
     if let Some(set) = SortedSet::of(value) {
         let pairs: Vec<_> = set.iter().map(|(member, score)| (member.to_blob(), score)).collect();
         return format!("{pairs:?}").into_bytes();
+    }
+    if let Some(set) = Set::of(value) {
+        let mut members: Vec<_> = set.iter().map(|member| member.to_blob()).collect();
+        members.sort();
+        return format!("{members:?}").into_bytes();
     }
     let Some(hash) = Hash::of(value) else { return dump(value) };
     let mut pairs: Vec<_> = hash.iter().map(|(field, value)| (field.to_blob(), value.to_blob())).collect();
