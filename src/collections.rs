@@ -15,7 +15,7 @@ mod recorded_tests;
 
 pub use allocated::{HeapBytes, allocated};
 pub use blob::Blob;
-pub use decimal::{IntBytes, format_double, format_int, parse_i64};
+pub use decimal::{IntBytes, format_coordinate, format_double, format_int, parse_i64};
 pub use dict::{Dict, Frozen, HashSeed, Iter as DictIter};
 pub use ints::Ints;
 pub use pack::{At, Element, Iter as PackIter, Pack};

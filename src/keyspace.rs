@@ -35,7 +35,7 @@ mod value;
 mod tests;
 
 pub use crate::collections::Blob;
-pub use crate::collections::{format_double, parse_i64};
+pub use crate::collections::{format_coordinate, format_double, parse_i64};
 pub use edit::Edit;
 pub use events::{Event, EventClass, EventClasses, UserChange};
 pub use eviction::{Chooser, EvictionPolicy, Victim};

@@ -3,10 +3,12 @@
 
 mod io;
 mod long;
+mod scripts;
 mod values;
 
 pub use io::*;
 pub use long::*;
+pub use scripts::*;
 pub use values::*;
 
 use std::time::Duration;
@@ -392,6 +394,3 @@ pub const MIGRATE_LINE_BYTES: usize = 64 << 10;
 
 /// After a snapshot that `save` asked for has failed, when the next is tried.
 pub const SAVE_TRIED_AGAIN: Duration = Duration::from_secs(5);
-
-/// Expired keys that reads have met and that are to be removed; more are met again.
-pub const MAX_MET_EXPIRED: usize = 1000;

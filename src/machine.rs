@@ -381,6 +381,7 @@ impl Machine {
         text.extend_from_slice(format!("{:?}", self.state.upstream).as_bytes());
         text.extend_from_slice(&self.state.acl.state_hash().to_le_bytes());
         text.extend_from_slice(&self.state.sessions.state_hash().to_le_bytes());
+        text.extend_from_slice(&self.state.scripts.state_hash().to_le_bytes());
         let around = u64::from(crc32c::crc32c(&text));
         self.state.keyspace.state_hash() ^ around.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }

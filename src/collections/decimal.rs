@@ -66,3 +66,12 @@ pub fn format_double(value: f64) -> String {
 fn without_trailing_zeros(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
+
+/// C's `%.17Lf` without the zeros at the end. Zero has no sign.
+pub fn format_coordinate(value: f64) -> String {
+    let text = format!("{value:.17}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => "0".into(),
+        short => short.into(),
+    }
+}

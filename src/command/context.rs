@@ -2,7 +2,7 @@
 //! that is not the same on every replica, but for reads, which leave no trace.
 
 use super::settings::REQUIREPASS;
-use super::{Acl, Reply, Sessions, Settings, Upstream};
+use super::{Acl, Reply, Scripts, Sessions, Settings, Upstream};
 use crate::keyspace::{Edit, EventClass, Item, Keyspace, UserChange};
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
@@ -18,6 +18,8 @@ pub struct State {
     pub settings: Settings,
     /// Which Redis is followed.
     pub upstream: Upstream,
+    /// What scripts need.
+    pub scripts: Scripts,
 }
 
 impl State {
@@ -29,6 +31,7 @@ impl State {
             acl: Acl::default(),
             settings: Settings::default(),
             upstream: Upstream::default(),
+            scripts: Scripts::default(),
         }
     }
 

@@ -36,6 +36,10 @@ pub enum Reply {
     Bool(bool),
     /// Text for people (`INFO`); a bulk string in RESP2. The format is `txt`.
     Verbatim(Blob),
+    /// Text of another format, of three letters; a bulk string in RESP2.
+    VerbatimAs([u8; 3], Blob),
+    /// An integer of any length, in decimal; a bulk string in RESP2. Never holds CR or LF.
+    BigNumber(Cow<'static, str>),
     /// Out of band; an array in RESP2.
     Push(Vec<Reply>),
     /// How many clients of this node were sent the message: the server, which alone knows, fills

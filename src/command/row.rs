@@ -316,7 +316,9 @@ impl Command {
             (Flags::BLOCKING, Category::Blocking),
             (Flags::FAST, Category::Fast),
         ] {
-            if self.flags.has(flag) {
+            // What only reads because a script only reads counts as a script.
+            let is_scripts = flag == Flags::READONLY && all.contains(&Category::Scripting);
+            if self.flags.has(flag) && !is_scripts {
                 all.push(category);
             }
         }

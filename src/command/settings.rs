@@ -2,8 +2,9 @@
 //! state: one that is set on any node holds on all of them. A setting of one node must never
 //! stand here.
 
-use super::Reply;
+use super::{Reply, parse_i64};
 use crate::keyspace::{Compact, EventClasses, EvictionPolicy};
+use crate::limits::{SCRIPT_INSTRUCTIONS_PER_MS, SCRIPT_TIME_LIMIT_MAX_MS};
 
 /// See the module. The names are those of `CONFIG`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Settings {
     pub serve_stale: bool,
     /// Whether entries remove keys that are due. Off in tests only (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
+    /// `lua-time-limit`: what a script may use up, at so many instructions a millisecond; 0: the most.
+    pub lua_time_limit_ms: u64,
     /// `maxmemory-policy`: which keys a node that is short of memory may have removed.
     pub eviction: EvictionPolicy,
     /// Up to where collections are kept compactly.
@@ -31,6 +34,9 @@ const ACL_PUBSUB_DEFAULT: &str = "acl-pubsub-default";
 /// Not kept here: it is the password of the user `default`, as its hash.
 pub(super) const REQUIREPASS: &str = "requirepass";
 const ACTIVE_EXPIRE: &str = "active-expire";
+const LUA_TIME_LIMIT: &str = "lua-time-limit";
+/// The same, as Redis calls it since 7.0.
+const LUA_TIME_LIMIT_NOW: &str = "busy-reply-threshold";
 const EVICTION: &str = "maxmemory-policy";
 const MASTER_USER: &str = "masteruser";
 const MASTER_PASSWORD: &str = "masterauth";
@@ -49,6 +55,7 @@ impl Default for Settings {
             master_password: String::new(),
             serve_stale: true,
             active_expire: true,
+            lua_time_limit_ms: 5000,
             eviction: EvictionPolicy::default(),
             compact: Compact::default(),
         }
@@ -56,6 +63,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What a script may use up.
+    pub fn script_instructions(&self) -> u64 {
+        let limit_ms = match self.lua_time_limit_ms {
+            0 => SCRIPT_TIME_LIMIT_MAX_MS,
+            limit_ms => limit_ms.min(SCRIPT_TIME_LIMIT_MAX_MS),
+        };
+        limit_ms * SCRIPT_INSTRUCTIONS_PER_MS
+    }
+
     /// Whether there is a setting of this name.
     pub fn has(name: &str) -> bool {
         let all = [
@@ -63,6 +79,7 @@ impl Settings {
             ACL_PUBSUB_DEFAULT,
             REQUIREPASS,
             ACTIVE_EXPIRE,
+            LUA_TIME_LIMIT,
             EVICTION,
             MASTER_USER,
             MASTER_PASSWORD,
@@ -86,6 +103,7 @@ impl Settings {
             (NOTIFY, self.notify.to_string()),
             (ACL_PUBSUB_DEFAULT, channels.to_owned()),
             (ACTIVE_EXPIRE, active_expire.to_owned()),
+            (LUA_TIME_LIMIT, self.lua_time_limit_ms.to_string()),
             (EVICTION, self.eviction.name().to_owned()),
             (MASTER_USER, self.master_user.clone()),
             (MASTER_PASSWORD, self.master_password.clone()),
@@ -111,6 +129,10 @@ impl Settings {
             (SERVE_STALE | SERVE_STALE_OF_OLD, b"no") => self.serve_stale = false,
             (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
             (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
+            (LUA_TIME_LIMIT | LUA_TIME_LIMIT_NOW, value) => {
+                let limit_ms = parse_i64(value).and_then(|limit_ms| u64::try_from(limit_ms).ok());
+                self.lua_time_limit_ms = limit_ms.ok_or(UNKNOWN)?;
+            }
             (EVICTION, value) => self.eviction = EvictionPolicy::parse(value).ok_or(UNKNOWN)?,
             _ if self.compact.set(Compact::name_now(name), value) => {}
             _ => return Err(UNKNOWN),

@@ -167,12 +167,15 @@ mod tests {
             let is_write = matches!(command.handler, super::super::Handler::Write(_));
             // What is published goes through the log, but changes no key; what administrators do, too.
             let is_admins = command.flags.has(super::super::Flags::ADMIN);
-            let changes_no_key = is_write && (command.group == "pubsub" || is_admins);
+            let says_not = ["pubsub", "scripting"].contains(&command.group);
+            let changes_no_key = is_write && (says_not || is_admins);
             // The server moves keys, by writes of its own.
             let writes = is_write || name == "migrate";
             assert_eq!(writes, command.flags.has(super::super::Flags::WRITE) || changes_no_key, "{name}");
             let is_read = matches!(command.handler, super::super::Handler::Read(_));
-            let is_marked = !["acl|", "cluster|"].iter().any(|container| name.starts_with(container));
+            let is_marked = !["acl|", "cluster|", "script|", "function|"]
+                .iter()
+                .any(|container| name.starts_with(container));
             assert_eq!(is_read && is_marked, command.flags.has(super::super::Flags::READONLY), "{name}");
             for subcommand in command.subcommands {
                 assert!(subcommand.full_name.starts_with(&format!("{name}|")), "{}", subcommand.full_name);

@@ -22,7 +22,9 @@ struct Runner {
 
 impl Runner {
     fn new() -> Self {
-        Self { state: State::new([7; 16]), db: 0, now_ms: 1_000_000, wall_ms: 0 }
+        let mut state = State::new([7; 16]);
+        state.set("lua-time-limit", b"20").expect("it is a setting");
+        Self { state, db: 0, now_ms: 1_000_000, wall_ms: 0 }
     }
 
     fn run(&mut self, args: &[Vec<u8>]) -> String {
@@ -175,6 +177,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("set", include_str!("testscripts/set.script")),
     ("sets", include_str!("testscripts/sets.script")),
     ("setlike", include_str!("testscripts/setlike.script")),
+    ("scripts", include_str!("testscripts/scripts.script")),
     ("sort", include_str!("testscripts/sort.script")),
     ("sorted_set", include_str!("testscripts/sorted_set.script")),
     ("sorted_set_operations", include_str!("testscripts/sorted_set_operations.script")),

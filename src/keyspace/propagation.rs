@@ -87,6 +87,16 @@ impl Keyspace {
         }
     }
 
+    /// What the command at hand has done was told by commands that it has carried out.
+    pub fn told_by_parts(&mut self) {
+        self.propagation.told = true;
+    }
+
+    /// The command at hand is told as it is, although it has changed no key.
+    pub fn propagates_always(&mut self) {
+        self.propagation.always();
+    }
+
     /// A key was looked for that counts as expired and may be there still: replicas, whose clocks
     /// decide nothing, have to hear of it before what was done without it.
     pub fn propagate_expired(&self, db: usize, key: &[u8]) {

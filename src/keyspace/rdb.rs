@@ -6,6 +6,7 @@
 mod crc64;
 mod extent;
 mod file;
+mod functions;
 mod hash;
 mod list;
 mod lzf;
@@ -24,6 +25,7 @@ mod tests;
 use super::{Forms, Value};
 use crate::collections::IntBytes;
 pub use file::FileWriter;
+pub use functions::{functions, put_functions};
 use strings::Reader;
 use thiserror::Error;
 
@@ -66,6 +68,9 @@ pub enum PayloadError {
     /// It does not say what it should.
     #[error("Bad data format")]
     Format,
+    /// It is a payload of something else.
+    #[error("Bad data format")]
+    Other,
 }
 
 /// The payload of a value.

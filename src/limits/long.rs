@@ -22,3 +22,6 @@ pub const FLUSH_BYTES: usize = 1 << 20;
 
 /// A string this long stands in a snapshot in pieces, each of a chunk of its own.
 pub const SNAPSHOT_LONG_BYTES: usize = 4 * SNAPSHOT_CHUNK_BYTES;
+
+/// Expired keys that reads have met and that are to be removed; more are met again.
+pub const MAX_MET_EXPIRED: usize = 1000;

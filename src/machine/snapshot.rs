@@ -6,7 +6,7 @@ use super::{Machine, Member, Origin};
 use crate::keyspace::Swap;
 use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
 use crate::wire::WireError;
-use crate::wire::entry::{next_field, put_len_field};
+use crate::wire::entry::{next_field, put_varint};
 use crate::wire::proto::snapshot as proto;
 use protobuf::Message as _;
 
@@ -15,6 +15,7 @@ pub(super) const KEYS: u32 = 2; // Chunk.keys
 pub(super) const END: u32 = 3; // Chunk.end
 const SESSIONS: u32 = 4; // Chunk.sessions
 const UNFINISHED: u32 = 5; // Chunk.unfinished
+const SCRIPTS: u32 = 40; // Chunk.scripts
 
 /// Why chunks do not make a machine.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,7 @@ impl Machine {
         self.state.keyspace.snapshot_begin();
         self.state.sessions.snapshot_begin();
         self.parts.snapshot_begin();
+        self.state.scripts.snapshot_begin();
         self.walking = true;
         let mut state = proto::State::new();
         state.set_clock_ms(self.clock_ms);
@@ -76,6 +78,7 @@ impl Machine {
         end.set_keys(self.state.keyspace.total_len() as u64);
         end.set_sessions(self.state.sessions.len() as u64);
         end.set_unfinished_bytes(self.parts.len_bytes());
+        end.set_scripts(self.state.scripts.rows_len() as u64);
         self.pending_end = Some(chunk(END, &bytes_of(&end)));
         chunk(STATE, &bytes_of(&state))
     }
@@ -87,6 +90,9 @@ impl Machine {
         }
         if let Some(unfinished) = self.parts.snapshot_next(target_bytes) {
             return Some(chunk(UNFINISHED, &unfinished));
+        }
+        if let Some(scripts) = self.state.scripts.snapshot_next(target_bytes) {
+            return Some(chunk(SCRIPTS, &scripts));
         }
         if let Some(keys) = self.state.keyspace.snapshot_next(target_bytes) {
             return Some(chunk(KEYS, &keys));
@@ -123,6 +129,7 @@ impl Machine {
         self.state.keyspace.snapshot_abort();
         self.state.sessions.snapshot_abort();
         self.parts.snapshot_abort();
+        self.state.scripts.snapshot_abort();
         self.walking = false;
         self.pending_end = None;
     }
@@ -134,7 +141,8 @@ fn bytes_of(message: &impl protobuf::Message) -> Vec<u8> {
 
 fn chunk(field: u32, inner: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(inner.len() + 8);
-    put_len_field(&mut out, field, inner.len());
+    put_varint(&mut out, u64::from(field) << 3 | 2); // wire type: so many bytes
+    put_varint(&mut out, inner.len() as u64);
     out.extend_from_slice(inner);
     out
 }
@@ -158,6 +166,7 @@ impl Restorer {
             (STATE, machine @ None) => *machine = Some(read_state(inner)?),
             (SESSIONS, Some(machine)) => machine.state.sessions.restore(inner)?,
             (UNFINISHED, Some(machine)) => machine.parts.restore(inner)?,
+            (SCRIPTS, Some(machine)) => machine.state.scripts.restore(inner)?,
             (KEYS, Some(machine)) => machine.state.keyspace.restore(inner, machine.clock_ms)?,
             (END, Some(machine)) => {
                 let end =
@@ -170,6 +179,9 @@ impl Restorer {
                 }
                 if end.get_unfinished_bytes() != machine.parts.len_bytes() {
                     return Err(SnapshotError::Incoherent("it lacks parts of commands, or has too many"));
+                }
+                if end.get_scripts() != machine.state.scripts.rows_len() as u64 {
+                    return Err(SnapshotError::Incoherent("it lacks scripts, or has too many"));
                 }
                 self.ended = true;
             }

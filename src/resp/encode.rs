@@ -12,7 +12,7 @@
 
 use super::Protocol;
 use crate::command::Reply;
-use crate::keyspace::format_double;
+use crate::keyspace::{format_coordinate, format_double};
 use bytes::BytesMut;
 use redis_protocol::resp2::{encode as resp2, types::BorrowedFrame as Resp2Frame};
 use redis_protocol::resp3::{encode as resp3, types::BorrowedFrame as Resp3Frame};
@@ -63,8 +63,10 @@ fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
         (Protocol::Resp2, Reply::Double(value)) => {
             resp2_frame(out, &Resp2Frame::BulkString(format_double(*value).as_bytes()));
         }
-        (Protocol::Resp2, Reply::Coordinate(value)) => string(out, b'$', b"", coordinate(*value).as_bytes()),
-        (Protocol::Resp3, Reply::Coordinate(value)) => line(out, b',', &coordinate(*value)),
+        (Protocol::Resp2, Reply::Coordinate(value)) => {
+            string(out, b'$', b"", format_coordinate(*value).as_bytes())
+        }
+        (Protocol::Resp3, Reply::Coordinate(value)) => line(out, b',', &format_coordinate(*value)),
         (Protocol::Resp3, Reply::Double(value)) => {
             out.extend_from_slice(b",");
             out.extend_from_slice(format_double(*value).as_bytes());
@@ -75,6 +77,10 @@ fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
         (Protocol::Resp2, Reply::Nil) => out.extend_from_slice(b"$-1\r\n"),
         (Protocol::Resp2, Reply::Verbatim(data)) => string(out, b'$', b"", data),
         (Protocol::Resp3, Reply::Verbatim(data)) => string(out, b'=', b"txt:", data),
+        (Protocol::Resp2, Reply::VerbatimAs(_, data)) => string(out, b'$', b"", data),
+        (Protocol::Resp3, Reply::VerbatimAs([a, b, c], data)) => string(out, b'=', &[*a, *b, *c, b':'], data),
+        (Protocol::Resp2, Reply::BigNumber(digits)) => string(out, b'$', b"", digits.as_bytes()),
+        (Protocol::Resp3, Reply::BigNumber(digits)) => line(out, b'(', digits),
         (Protocol::Resp2, scalar) => scalar_resp2(out, scalar),
         (Protocol::Resp3, scalar) => scalar_resp3(out, scalar),
     }
@@ -106,7 +112,9 @@ fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
         | Reply::Several(_)
         | Reply::Receivers
         | Reply::Double(_)
-        | Reply::Coordinate(_) => {
+        | Reply::Coordinate(_)
+        | Reply::VerbatimAs(..)
+        | Reply::BigNumber(_) => {
             unreachable!("written before")
         }
     };
@@ -132,7 +140,9 @@ fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
         | Reply::Several(_)
         | Reply::Receivers
         | Reply::Double(_)
-        | Reply::Coordinate(_) => {
+        | Reply::Coordinate(_)
+        | Reply::VerbatimAs(..)
+        | Reply::BigNumber(_) => {
             unreachable!("written before")
         }
     };
@@ -168,13 +178,4 @@ fn string(out: &mut BytesMut, kind: u8, prefix: &[u8], data: &[u8]) {
     out.extend_from_slice(prefix);
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
-}
-
-/// C's `%.17Lf` without the zeros at the end. Zero has no sign.
-fn coordinate(value: f64) -> String {
-    let text = format!("{value:.17}");
-    match text.trim_end_matches('0').trim_end_matches('.') {
-        "-0" => "0".into(),
-        short => short.into(),
-    }
 }

@@ -171,7 +171,11 @@ fn cluster_value(shared: &Shared, name: &str) -> String {
             value = shown_requirepass(machine.acl());
             return;
         }
-        let name = if name == "slave-serve-stale-data" { "replica-serve-stale-data" } else { name };
+        let name = match name {
+            "slave-serve-stale-data" => "replica-serve-stale-data",
+            "busy-reply-threshold" => "lua-time-limit",
+            name => name,
+        };
         let name = Compact::name_now(name);
         let pairs = machine.settings().pairs();
         value = pairs.into_iter().find(|pair| pair.0 == name).map_or(String::new(), |pair| pair.1);

@@ -4,7 +4,7 @@
 use crate::command::Reply;
 use crate::command::lookup;
 use crate::command::parse::is;
-use crate::command::row::{Finder, KeySpec};
+use crate::command::row::{Finder, Flags, KeySpec};
 
 /// The keys of `call`, a whole command; of one that runs another, the other's.
 pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
@@ -25,6 +25,9 @@ pub(super) fn of(call: &[&[u8]], with_flags: bool) -> Reply {
         Finder::Behind(find) => find(call).is_empty(),
         Finder::None | Finder::Last(_) => false,
     };
+    if is_malformed && command.flags.has(Flags::NO_MANDATORY_KEYS) {
+        return Reply::Array(Vec::new());
+    }
     if is_malformed {
         return Reply::error("ERR Invalid arguments specified for command");
     }

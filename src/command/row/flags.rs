@@ -27,10 +27,12 @@ flags! {
     BLOCKING 6 "blocking";
     LOADING 7 "loading";
     STALE 8 "stale";
+    SKIP_MONITOR 17 "skip_monitor";
     SKIP_SLOWLOG 9 "skip_slowlog";
     ASKING 16 "asking";
     FAST 10 "fast";
     NO_AUTH 11 "no_auth";
+    NO_MANDATORY_KEYS 18 "no_mandatory_keys";
     NO_ASYNC_LOADING 15 "no_async_loading";
     NO_MULTI 12 "no_multi";
     MOVABLEKEYS 13 "movablekeys";

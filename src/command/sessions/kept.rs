@@ -30,6 +30,12 @@ fn put(out: &mut Vec<u8>, reply: &Reply, max_bytes: usize, depth: usize) -> Opti
         Reply::Error(text) => put_bytes(out, b'-', text.as_bytes(), max_bytes)?,
         Reply::Bulk(bytes) => put_bytes(out, b'$', bytes, max_bytes)?,
         Reply::Verbatim(bytes) => put_bytes(out, b'=', bytes, max_bytes)?,
+        Reply::VerbatimAs(format, bytes) => {
+            out.push(b'=' | 0x80);
+            out.extend_from_slice(format);
+            put_bytes(out, b'=', bytes, max_bytes)?;
+        }
+        Reply::BigNumber(digits) => put_bytes(out, b'(', digits.as_bytes(), max_bytes)?,
         Reply::Int(number) => put_number(out, b':', *number as u64),
         Reply::Receivers => put_number(out, b':', 0), // a repetition publishes nothing
         Reply::Double(number) => put_number(out, b',', number.to_bits()),
@@ -89,6 +95,13 @@ fn take(bytes: &mut &[u8], depth: usize) -> Result<Reply, WireError> {
         b'O' => return Ok(Reply::Ok),
         b'_' => return Ok(Reply::Nil),
         b'N' => return Ok(Reply::NilArray),
+        _ if kind == b'=' | 0x80 => {
+            let format = take_bytes(bytes, 3)?.try_into().map_err(|_| WRONG)?;
+            return match take(bytes, 1)? {
+                Reply::Verbatim(text) => Ok(Reply::VerbatimAs(format, text)),
+                _ => Err(WRONG),
+            };
+        }
         _ => {}
     }
     let number = take_varint(bytes).ok_or(WRONG)?;
@@ -99,6 +112,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Result<Reply, WireError> {
         b'#' => Reply::Bool(number != 0),
         b'+' => Reply::Simple(take_text(bytes, number)?.into()),
         b'-' => Reply::Error(take_text(bytes, number)?.into()),
+        b'(' => Reply::BigNumber(take_text(bytes, number)?.into()),
         b'$' => Reply::Bulk(Blob::new(take_bytes(bytes, number)?)),
         b'=' => Reply::Verbatim(Blob::new(take_bytes(bytes, number)?)),
         b'*' => Reply::Array(take_items(bytes, number, depth)?),
@@ -147,6 +161,8 @@ mod tests {
             Reply::Verbatim(Blob::new(b"text")),
             Reply::Double(0.1),
             Reply::Coordinate(-0.1),
+            Reply::VerbatimAs(*b"mkd", Blob::new(b"# one")),
+            Reply::BigNumber("123456789012345678901234567890".into()),
             Reply::Double(f64::NEG_INFINITY),
             Reply::Bool(true),
         ];

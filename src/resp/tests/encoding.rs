@@ -68,6 +68,8 @@ fn long_strings_are_whole() {
         assert_eq!(encoded(&Reply::bulk(&text), Protocol::Resp2), bulk);
         assert_eq!(encoded(&Reply::bulk(&text), Protocol::Resp3), bulk);
         assert_eq!(encoded(&Reply::Verbatim(text.clone().into()), Protocol::Resp2), bulk);
+        let verbatim = format!("={} mkd:{text} ", len + 4);
+        assert_eq!(encoded(&Reply::VerbatimAs(*b"mkd", text.clone().into()), Protocol::Resp3), verbatim);
         let verbatim = format!("={} txt:{text} ", len + 4);
         assert_eq!(encoded(&Reply::Verbatim(text.into()), Protocol::Resp3), verbatim);
     }
@@ -113,6 +115,8 @@ fn as_resp2(reply: &Reply) -> Resp2 {
             Resp2::Array(pairs.iter().flat_map(|(k, v)| [as_resp2(k), as_resp2(v)]).collect())
         }
         Reply::Receivers => Resp2::Integer(0),
+        Reply::VerbatimAs(_, data) => Resp2::BulkString(data.to_vec()),
+        Reply::BigNumber(digits) => Resp2::BulkString(digits.as_bytes().to_vec()),
         Reply::Double(_) | Reply::Coordinate(_) | Reply::Several(_) => {
             unreachable!("not one value, or compared by value")
         }

@@ -44,6 +44,8 @@ const RULES: &[&str] = &[
     "clearselectors",
     "reset",
 ];
+/// One that comes often.
+const SCRIPT: &[u8] = b"return {KEYS, ARGV}";
 const SKETCHES: &[&str] = &["p0", "p1", "p2"];
 const HASHES: &[&str] = &["h0", "h1", "h2"];
 const SETS: &[&str] = &["t0", "t1", "t2"];
@@ -65,6 +67,15 @@ pub struct Calls {
     pub now_ms: u64,
     rows: Vec<&'static Command>,
     seq: u64,
+    /// Texts that were called.
+    scripts: Vec<Vec<u8>>,
+    in_script: bool,
+}
+
+/// As Lua writes it.
+fn literal(word: &[u8]) -> String {
+    let bytes: String = word.iter().map(|byte| format!("\\{byte:03}")).collect();
+    format!("'{bytes}'")
 }
 
 /// Every row whose calls the machine carries out.
@@ -75,7 +86,16 @@ pub fn rows() -> impl Iterator<Item = &'static Command> {
 impl Calls {
     pub fn new(seed: u64, neighbours: Vec<String>) -> Self {
         let rng = SmallRng::seed_from_u64(seed);
-        Self { rng, payloads: Vec::new(), neighbours, now_ms: 0, rows: rows().collect(), seq: 0 }
+        Self {
+            rng,
+            payloads: Vec::new(),
+            neighbours,
+            now_ms: 0,
+            rows: rows().collect(),
+            seq: 0,
+            scripts: Vec::new(),
+            in_script: false,
+        }
     }
 
     /// One of a few words.
@@ -88,10 +108,14 @@ impl Calls {
         let row = *self.rows.choose(&mut self.rng).expect("there are rows");
         // What empties everything comes too often otherwise, and what fills it too seldom.
         match row.full_name {
-            "flushall" | "flushdb" if self.rng.random_bool(0.8) => self.any(),
+            "flushall" | "flushdb" | "script|flush" | "function|flush" if self.rng.random_bool(0.8) => {
+                self.any()
+            }
             // Writes are refused while one is followed.
             "replicaof" | "slaveof" if self.rng.random_bool(0.9) => self.any(),
             _ if self.rng.random_bool(0.1) => self.call_named("set"),
+            _ if self.rng.random_bool(0.02) => self.call_named("lpush"),
+            _ if self.rng.random_bool(0.02) => self.call_named("lset"),
             _ if self.rng.random_bool(0.1) => self.call_named("once"),
             _ if self.rng.random_bool(0.04) => self.call_named("rpush"),
             _ => self.call(row),
@@ -173,6 +197,13 @@ impl Calls {
             }
             (ArgKind::Double, _) => self.one_of(&["0.5", "-1.25", "3", "1e2", "x"]),
             (ArgKind::Pattern, _) => self.one_of(PATTERNS),
+            (_, "script") => self.script(),
+            (_, "function-code") => self.library(),
+            (_, "function") => self.one_of(&["f0", "f1", "f2", "none"]),
+            (_, "sha1") => self.known_sha(),
+            (_, "numkeys") if row.group == "scripting" => self.one_of(&["0", "0", "0", "1", "2"]),
+            (_, "library-name" | "library-name-pattern") => self.one_of(&["l0", "l1", "l*"]),
+            (_, "mode") => b"NO".to_vec(),
             (_, "host") => self.one_of(&["up", "down"]),
             (_, "db" | "destination-db" | "index1" | "index2") => {
                 self.one_of(&["0", "1", "2", "0", "1", "2", "16"])
@@ -182,6 +213,9 @@ impl Calls {
             (_, "slot") => self.one_of(SLOTS),
             (_, "cursor") => self.one_of(&["0", "0", "0", "9000"]),
             (ArgKind::Integer, _) => self.one_of(NUMBERS),
+            (_, "serialized-value") if row.group == "scripting" => {
+                crate::keyspace::rdb::put_functions(std::iter::once(&self.library()[..]))
+            }
             (_, "serialized-value") => self.payloads.choose(&mut self.rng).cloned().unwrap_or_default(),
             (_, "encoding") => self.one_of(ENCODINGS),
             (_, "operation") => self.one_of(&["AND", "OR", "XOR", "NOT"]),
@@ -196,6 +230,66 @@ impl Calls {
             (_, "categoryname") => self.one_of(&["read", "write"]),
             _ => self.one_of(VALUES),
         }
+    }
+
+    /// Commands of any rows in Lua, with what is to come out the same everywhere: numbers, orders of
+    /// tables, errors that are caught or are not.
+    fn script(&mut self) -> Vec<u8> {
+        if self.in_script || self.rng.random_bool(0.2) {
+            return SCRIPT.to_vec();
+        }
+        self.in_script = true;
+        let mut text = String::from("local out = {} ");
+        for _ in 0..self.rng.random_range(1..5) {
+            let call = self.any();
+            let words: Vec<String> = call.iter().map(|word| literal(word)).collect();
+            let words = words.join(",");
+            text += &match self.rng.random_range(0..8) {
+                0 => format!("out[#out+1] = redis.call({words}) "),
+                1 => format!("for i = 1, 3 do out[#out+1] = redis.pcall({words}) end "),
+                2 => "redis.call('set', 's0', math.random(1000)) redis.call('append', 's1', math.random()) ".into(),
+                3 => "local t = {} for i = 1, 40 do t['k' .. i * 7] = i end for i = 1, 30 do t['k' .. i * 7] = nil end \
+                      for i = 50, 60 do t['q' .. i] = {i} end redis.call('set', 's2', cjson.encode(t)) \
+                      for k in pairs(t) do redis.call('append', 's1', k) end "
+                    .into(),
+                4 => "redis.call('set', 's0', cmsgpack.pack({a = 1, bb = {2, 3}, [4] = tostring({})})) ".into(),
+                5 => format!("redis.setresp(3) out[#out+1] = {{pcall(redis.call, {words})}} "),
+                6 => "redis.call('incr', 'n0') local a = string.rep('x', 9000000) a = a .. 'y' redis.call('incr', 'n1') ".into(),
+                _ => format!("out[#out+1] = redis.pcall({words}) "),
+            };
+        }
+        self.in_script = false;
+        text += match self.rng.random_range(0..6) {
+            0 => "error('at last')",
+            1 => "return foo",
+            2 => "return {map = {a = 1, b = out}}",
+            _ => "return out",
+        };
+        let text = text.into_bytes();
+        self.scripts.push(text.clone());
+        if self.scripts.len() > 3 {
+            self.scripts.remove(0);
+        }
+        text
+    }
+
+    fn library(&mut self) -> Vec<u8> {
+        let (name, function) = (self.rng.random_range(0..2), self.rng.random_range(0..3));
+        let body = String::from_utf8(self.script()).expect("a script is text");
+        let flags = self.one_of(&["'no-writes'", "'no-writes'", ""]);
+        let flags = String::from_utf8_lossy(&flags).into_owned();
+        let text = format!(
+            "#!lua name=l{name}\nredis.register_function{{function_name='f{function}', flags={{{flags}}}, \
+             callback=function(KEYS, ARGV) {body} end}}"
+        );
+        text.into_bytes()
+    }
+
+    fn known_sha(&mut self) -> Vec<u8> {
+        use sha1::Digest as _;
+        let one_of_them = self.scripts.choose(&mut self.rng).cloned().unwrap_or_default();
+        let script = if self.rng.random_bool(0.5) { one_of_them } else { SCRIPT.to_vec() };
+        sha1::Sha1::digest(&script).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes()
     }
 
     /// A key, seldom one of another kind than the row is for.

@@ -1,0 +1,312 @@
+//! What scripts find in `redis`, but for what needs the state (`host.rs` adds it for each script), and what the
+//! prelude is made with. Nothing here may answer by anything but its arguments and the script's own past.
+
+use super::raised::{self, Raised, error_table, error_text, raise};
+use super::random::Random;
+use super::vm::{Ended, Meter, PRELUDE_NAME};
+use crate::command::REDIS_VERSION;
+use crate::limits;
+use mlua::{Function, Lua, MultiValue, Result, Table, Value};
+use sha1::{Digest, Sha1};
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a library registers.
+#[derive(Default)]
+pub(super) struct Registry {
+    pub(super) functions: Vec<Registered>,
+}
+
+/// A function of a library.
+pub(super) struct Registered {
+    pub(super) name: Vec<u8>,
+    pub(super) description: Option<Vec<u8>>,
+    pub(super) flags: Vec<Vec<u8>>,
+    pub(super) callback: Function,
+}
+
+/// As 0x00MMmmpp.
+const VERSION_NUM: u32 = 0x0007_000f;
+
+/// `redis`, as far as it is the same for all scripts.
+pub(super) fn redis(lua: &Lua, meter: &Arc<Meter>) -> Result<Table> {
+    let redis = lua.create_table()?;
+    let levels = [("DEBUG", 0), ("VERBOSE", 1), ("NOTICE", 2), ("WARNING", 3)];
+    for (name, level) in levels {
+        redis.raw_set(format!("LOG_{name}"), level)?;
+    }
+    for (name, bits) in [("NONE", 0), ("AOF", 1), ("SLAVE", 2), ("REPLICA", 2), ("ALL", 3)] {
+        redis.raw_set(format!("REPL_{name}"), bits)?;
+    }
+    redis.raw_set("REDIS_VERSION", REDIS_VERSION)?;
+    redis.raw_set("REDIS_VERSION_NUM", VERSION_NUM)?;
+    redis.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
+    redis.raw_set("error_reply", lua.create_function(error_reply)?)?;
+    redis.raw_set("status_reply", lua.create_function(status_reply)?)?;
+    redis.raw_set("log", lua.create_function(log)?)?;
+    redis.raw_set("breakpoint", lua.create_function(|_, ()| Ok(false))?)?;
+    redis.raw_set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+    redis.raw_set("replicate_commands", lua.create_function(|_, ()| Ok(true))?)?;
+    let of_script = Arc::clone(meter);
+    redis.raw_set("setresp", lua.create_function(move |_, args| setresp(&of_script, &args))?)?;
+    let of_script = Arc::clone(meter);
+    redis.raw_set("set_repl", lua.create_function(move |_, args| set_repl(&of_script, &args))?)?;
+    Ok(redis)
+}
+
+/// What the prelude needs besides.
+pub(super) fn functions(lua: &Lua, meter: &Arc<Meter>, host: &Table) -> Result<()> {
+    let of_script = Arc::clone(meter);
+    host.raw_set("caught", lua.create_function(move |lua, error| caught(lua, &of_script, error))?)?;
+    let of_script = Arc::clone(meter);
+    let charge = move |_: &Lua, ()| {
+        of_script.charge(u64::from(limits::SCRIPT_TICK));
+        Ok(())
+    };
+    host.raw_set("charge", lua.create_function(charge)?)?;
+    let of_script = Arc::clone(meter);
+    let random = move |_: &Lua, ()| {
+        if !of_script.runs.load(Relaxed) {
+            return Err(
+                Raised::Text("math.random can only be called inside a script invocation".into()).into()
+            );
+        }
+        Ok(of_script.random.lock().unwrap_or_else(PoisonError::into_inner).fraction())
+    };
+    host.raw_set("random", lua.create_function(random)?)?;
+    let of_script = Arc::clone(meter);
+    let seed = move |_: &Lua, seed: f64| {
+        let seed = seed as i64 as i32;
+        *of_script.random.lock().unwrap_or_else(PoisonError::into_inner) = Random::new(seed);
+        Ok(())
+    };
+    host.raw_set("randomseed", lua.create_function(seed)?)?;
+    let of_script = Arc::clone(meter);
+    host.raw_set("handler", lua.create_function(move |lua, error| handler(lua, &of_script, error))?)?;
+    let of_script = Arc::clone(meter);
+    let register = move |lua: &Lua, args| register_function(lua, &of_script, &args);
+    host.raw_set("register_function", lua.create_function(register)?)
+}
+
+fn reply_error<T>(text: &str) -> Result<T> {
+    Err(Raised::Reply(error_text(text)).into())
+}
+
+fn sha1hex(lua: &Lua, args: MultiValue) -> Result<Value> {
+    if args.len() != 1 {
+        return reply_error("wrong number of arguments");
+    }
+    let text = lua.coerce_string(args[0].clone())?;
+    let digest = match &text {
+        Some(text) => Sha1::digest(text.as_bytes()),
+        None => Sha1::digest(b""),
+    };
+    Ok(Value::String(lua.create_string(super::hex(&digest.into()))?))
+}
+
+fn error_reply(lua: &Lua, args: MultiValue) -> Result<Value> {
+    let (1, Some(Value::String(text))) = (args.len(), args.front()) else {
+        return error_table(lua, &error_text("wrong number or type of arguments"));
+    };
+    let text = text.to_string_lossy();
+    let text = if text.starts_with('-') { text } else { format!("-{text}") };
+    error_table(lua, &error_text(&text))
+}
+
+fn status_reply(lua: &Lua, args: MultiValue) -> Result<Value> {
+    if args.len() != 1 || !matches!(args[0], Value::String(_)) {
+        return error_table(lua, &error_text("wrong number or type of arguments"));
+    }
+    let table = lua.create_table_with_capacity(0, 1)?;
+    table.raw_set("ok", &args[0])?;
+    Ok(Value::Table(table))
+}
+
+/// What a script has to say goes nowhere: it would be said by every replica, and again when the log is read back.
+fn log(lua: &Lua, args: MultiValue) -> Result<()> {
+    if args.len() < 2 {
+        return reply_error("redis.log() requires two arguments or more.");
+    }
+    let Some(level) = lua.coerce_number(args[0].clone())? else {
+        return reply_error("First argument must be a number (log level).");
+    };
+    if !(0..=3).contains(&(level as i64)) {
+        return reply_error("Invalid debug level.");
+    }
+    Ok(())
+}
+
+fn setresp(meter: &Meter, args: &MultiValue) -> Result<()> {
+    if !meter.runs.load(Relaxed) {
+        return reply_error("redis.setresp can only be called inside a script invocation");
+    }
+    if args.len() != 1 {
+        return reply_error("redis.setresp() requires one argument.");
+    }
+    match args[0].as_f64().or(args[0].as_i64().map(|n| n as f64)).map(|n| n as i64) {
+        Some(2) => meter.resp3.store(false, Relaxed),
+        Some(3) => meter.resp3.store(true, Relaxed),
+        _ => return reply_error("RESP version must be 2 or 3."),
+    }
+    Ok(())
+}
+
+/// Accepted and without effect: replicas carry the script out themselves.
+fn set_repl(meter: &Meter, args: &MultiValue) -> Result<()> {
+    if !meter.runs.load(Relaxed) {
+        return reply_error("redis.set_repl can only be called inside a script invocation");
+    }
+    if args.len() != 1 {
+        return reply_error("redis.set_repl() requires two arguments.");
+    }
+    let flags = args[0].as_f64().or(args[0].as_i64().map(|n| n as f64)).unwrap_or(0.0) as i64;
+    if flags & !3 != 0 {
+        return reply_error("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+    }
+    Ok(())
+}
+
+/// What a script that catches an error gets; an error again if the script has to end.
+fn caught(lua: &Lua, meter: &Meter, error: Value) -> Result<Value> {
+    if meter.wants_own(&error) {
+        return Err(meter.end(Ended::Memory));
+    }
+    if meter.ended().is_some() {
+        return Err(Raised::End.into());
+    }
+    let Value::Error(error) = &error else { return Ok(error) };
+    match raised::of(error) {
+        Some(Raised::Reply(text)) => error_table(lua, text),
+        Some(Raised::Text(text)) => Ok(Value::String(lua.create_string(text)?)),
+        Some(Raised::End) => Err(Raised::End.into()),
+        None if raised::is_out_of_memory(error) => Ok(Value::String(lua.create_string("not enough memory")?)),
+        None => Ok(Value::String(lua.create_string(error.to_string())?)),
+    }
+}
+
+/// Makes of an error that nobody catches a table, with the place in the script.
+fn handler(lua: &Lua, meter: &Meter, error: Value) -> Result<Value> {
+    let error = caught(lua, meter, error)?;
+    let table = match error {
+        Value::Table(table) => table,
+        other => {
+            let text = match &other {
+                Value::String(text) => text.to_string_lossy(),
+                Value::Nil => "nil".to_owned(),
+                Value::Boolean(truth) => truth.to_string(),
+                other => match lua.coerce_string(other.clone())? {
+                    Some(text) => text.to_string_lossy(),
+                    None => other.type_name().to_owned(),
+                },
+            };
+            let table = lua.create_table_with_capacity(0, 3)?;
+            table.raw_set("err", format!("ERR {text}"))?;
+            table
+        }
+    };
+    for level in 1..100 {
+        let place = lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            let name = source.source.as_deref().unwrap_or_default().to_owned();
+            (!["C", "tail"].contains(&source.what) && name != PRELUDE_NAME)
+                .then(|| (name, debug.current_line()))
+        });
+        match place {
+            None => break,
+            Some(None) => {}
+            Some(Some((source, line))) => {
+                table.raw_set("source", source)?;
+                table.raw_set("line", line.map_or(-1, |line| line as i64))?;
+                break;
+            }
+        }
+    }
+    Ok(Value::Table(table))
+}
+
+fn register_function(lua: &Lua, meter: &Meter, args: &MultiValue) -> Result<()> {
+    let mut registry = meter.registered.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(registry) = registry.as_mut().filter(|_| !meter.runs.load(Relaxed)) else {
+        return reply_error("redis.register_function can only be called on FUNCTION LOAD command");
+    };
+    let registered = match args.len() {
+        1 => named(lua, &args[0]),
+        2 => positional(lua, &args[0], &args[1]),
+        _ => Err("wrong number of arguments to redis.register_function"),
+    };
+    let registered = registered.or_else(reply_error)?;
+    if let Err(error) = super::library::check_function(registry, &registered) {
+        return reply_error(error);
+    }
+    registry.functions.push(registered);
+    Ok(())
+}
+
+fn text_of(lua: &Lua, value: &Value) -> Option<Vec<u8>> {
+    Some(lua.coerce_string(value.clone()).ok()??.as_bytes().to_vec())
+}
+
+fn positional(lua: &Lua, name: &Value, callback: &Value) -> std::result::Result<Registered, &'static str> {
+    let name = text_of(lua, name).ok_or("first argument to redis.register_function must be a string")?;
+    let callback =
+        callback.as_function().ok_or("second argument to redis.register_function must be a function")?;
+    Ok(Registered { name, description: None, flags: Vec::new(), callback: callback.clone() })
+}
+
+fn named(lua: &Lua, args: &Value) -> std::result::Result<Registered, &'static str> {
+    let table = args.as_table().ok_or(
+        "calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
+    )?;
+    let (mut name, mut description, mut callback, mut flags) = (None, None, None, Vec::new());
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|_| "not enough memory")?;
+        let key = text_of(lua, &key)
+            .ok_or("named argument key given to redis.register_function is not a string")?;
+        match &key.to_ascii_lowercase()[..] {
+            b"function_name" => {
+                let text = text_of(lua, &value);
+                name = Some(
+                    text.ok_or("function_name argument given to redis.register_function must be a string")?,
+                );
+            }
+            b"description" => {
+                let text = text_of(lua, &value);
+                description = Some(
+                    text.ok_or("description argument given to redis.register_function must be a string")?,
+                );
+            }
+            b"callback" => {
+                let function = value.as_function().cloned();
+                callback = Some(
+                    function
+                        .ok_or("callback argument given to redis.register_function must be a function")?,
+                );
+            }
+            b"flags" => {
+                let list = value.as_table().ok_or(
+                    "flags argument to redis.register_function must be a table representing function flags",
+                )?;
+                flags.clear();
+                for at in 1.. {
+                    match list.raw_get::<Value>(at).map_err(|_| "not enough memory")? {
+                        Value::Nil => break,
+                        flag => flags.push(text_of(lua, &flag).ok_or("unknown flag given")?),
+                    }
+                }
+                if !flags.iter().all(|flag| super::shebang::is_flag(&flag.to_ascii_lowercase())) {
+                    return Err("unknown flag given");
+                }
+            }
+            _ => return Err("unknown argument given to redis.register_function"),
+        }
+    }
+    let name = name.ok_or("redis.register_function must get a function name argument")?;
+    let callback = callback.ok_or("redis.register_function must get a callback argument")?;
+    Ok(Registered { name, description, flags, callback })
+}
+
+/// An error as a C function of Lua's own libraries raises it.
+pub(super) fn bad_argument<T>(lua: &Lua, at: usize, function: &str, what: &str) -> Result<T> {
+    Err(raise(lua, format!("bad argument #{at} to '{function}' ({what})")))
+}
