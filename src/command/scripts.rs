@@ -26,7 +26,7 @@ pub(super) use rows::{EVAL, EVAL_RO, EVALSHA, EVALSHA_RO, FCALL, FCALL_RO, FUNCT
 
 use super::State;
 use super::acl::Denied;
-use super::row::Command;
+use super::row::{Command, Flags, Handler};
 use cache::Cache;
 use library::Libraries;
 use std::cell::RefCell;
@@ -60,6 +60,19 @@ impl Caller<'_> {
                 None => Err(Denied::Command(row.full_name)),
             },
         }
+    }
+}
+
+impl Command {
+    /// Whether it runs a script, which may do whatever scripts can.
+    pub fn runs_script(&self) -> bool {
+        matches!(self.full_name, "eval" | "evalsha" | "eval_ro" | "evalsha_ro" | "fcall" | "fcall_ro")
+    }
+
+    /// Whether it is refused when memory is full. A script that may write is refused as a whole.
+    pub fn needs_memory(&self) -> bool {
+        let is_write = matches!(self.handler, Handler::Write(_));
+        self.flags.has(Flags::DENYOOM) || is_write && self.runs_script()
     }
 }
 

@@ -8,7 +8,7 @@ use super::client::Client;
 use super::clients::ClientTable;
 use super::connection::Connection;
 use super::stats::Stats;
-use crate::command::{Command, ConnectionCommand, Flags, Handler, Reply};
+use crate::command::{Command, ConnectionCommand, Handler, Reply};
 use crate::group::{Job, Step};
 use crate::keyspace::{Chooser, CountingPace, EvictionPolicy, Victim};
 use crate::limits;
@@ -353,7 +353,7 @@ impl Connection {
             (Some(multi), Handler::Connection(Do::Exec)) => multi.needs_memory(),
             (Some(_), Handler::Connection(Do::Discard | Do::Quit | Do::Reset)) => false,
             (Some(_), _) => true,
-            (None, _) => row.flags.has(Flags::DENYOOM),
+            (None, _) => row.needs_memory(),
         }
     }
 }

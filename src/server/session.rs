@@ -2,7 +2,7 @@
 //! This module must never run anything.
 
 use super::replicas::Wishes;
-use crate::command::{Command as Row, ConnectionCommand, Flags, Handler, Reply, Request};
+use crate::command::{Command as Row, ConnectionCommand, Handler, Reply, Request};
 use crate::group::{Consistency, Job, ReadTransaction, Step};
 use crate::limits;
 use crate::wire::units::{Command, Watch, put_transaction_unit};
@@ -97,7 +97,7 @@ impl Transaction {
 
     /// Whether some of it is refused when memory is full.
     pub fn needs_memory(&self) -> bool {
-        self.commands.iter().any(|queued| queued.row.flags.has(Flags::DENYOOM))
+        self.commands.iter().any(|queued| queued.row.needs_memory())
     }
 
     /// What the queued commands take.

@@ -54,6 +54,10 @@ impl User {
         if let Some(denied) = worst {
             return Err(denied);
         }
+        // What a script does is not judged by the user's rights, so it takes all of them to run one.
+        if row.runs_script() && !self.is_unrestricted() {
+            return Err(Denied::Command(row.full_name));
+        }
         if row.wraps == 0 {
             return Ok(());
         }

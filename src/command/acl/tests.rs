@@ -127,3 +127,24 @@ fn only_a_loss_of_channels_is_told() {
     assert_eq!(channels(with(&mut acl, "a", "allchannels").unwrap()), None);
     assert_eq!(channels(with(&mut acl, "a", "resetchannels").unwrap()), Some(vec![]));
 }
+
+#[test]
+fn only_who_may_do_everything_runs_scripts() {
+    let mut acl = Acl::default();
+    with(&mut acl, "all", "on nopass ~* &* +@all").unwrap();
+    with(&mut acl, "most", "on nopass ~* +@all").unwrap();
+    with(&mut acl, "script", "on nopass ~* &* +eval +fcall +eval_ro +once").unwrap();
+    let check = |user: &str, call: &[&[u8]]| {
+        let row = table::lookup(call[0]).unwrap();
+        acl.user(user.as_bytes()).unwrap().check(row, call)
+    };
+    for name in ["eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro"] {
+        let call: [&[u8]; 3] = [name.as_bytes(), b"x", b"0"];
+        assert_eq!(check("all", &call), Ok(()));
+        assert_eq!(check("most", &call), Err(Denied::Command(name)));
+        assert_eq!(check("script", &call), Err(Denied::Command(name)));
+    }
+    let wrapped: [&[u8]; 6] = [b"once", b"token", b"1", b"eval", b"x", b"0"];
+    assert_eq!(check("all", &wrapped), Ok(()));
+    assert_eq!(check("script", &wrapped), Err(Denied::Command("eval")));
+}
