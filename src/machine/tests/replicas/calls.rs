@@ -114,8 +114,10 @@ impl Calls {
             // Writes are refused while one is followed.
             "replicaof" | "slaveof" if self.rng.random_bool(0.9) => self.any(),
             _ if self.rng.random_bool(0.1) => self.call_named("set"),
-            _ if self.rng.random_bool(0.02) => self.call_named("lpush"),
-            _ if self.rng.random_bool(0.02) => self.call_named("lset"),
+            _ if self.rng.random_bool(0.06) => {
+                let name = self.one_of(&["lpush", "lset", "pfadd", "pfdebug"]);
+                self.call_named(&String::from_utf8_lossy(&name))
+            }
             _ if self.rng.random_bool(0.1) => self.call_named("once"),
             _ if self.rng.random_bool(0.04) => self.call_named("rpush"),
             _ => self.call(row),
