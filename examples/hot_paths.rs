@@ -161,6 +161,16 @@ impl Requests {
         Self::new(|key| format!("*2\r\n$3\r\nGET\r\n$16\r\n{key}\r\n").into_bytes())
     }
 
+    /// A write in a script, as `redis-benchmark` users write it.
+    fn scripts() -> Self {
+        const SCRIPT: &str = "return redis.call('SET', KEYS[1], ARGV[1])";
+        Self::new(|key| {
+            let (len, script) = (SCRIPT.len(), SCRIPT);
+            format!("*5\r\n$4\r\nEVAL\r\n${len}\r\n{script}\r\n$1\r\n1\r\n$16\r\n{key}\r\n$3\r\nxxx\r\n")
+                .into_bytes()
+        })
+    }
+
     fn set(&self, i: usize) -> Job {
         let mut job = Job { ticket: 1 + i as u64, ..Job::default() };
         self.0[i % KEYS].put_unit(&mut job.body);
@@ -206,7 +216,9 @@ fn main() {
     let (path, count) = match &args[..] {
         [_, path, count] => (path.as_str(), count.parse::<usize>().expect("COUNT is a number")),
         _ => {
-            eprintln!("usage: hot_paths decode|encode|set_1|set_50|set_50_follower|get_1|get_50 COUNT");
+            eprintln!(
+                "usage: hot_paths decode|encode|set_1|set_50|set_50_follower|get_1|get_50|eval_50 COUNT"
+            );
             std::process::exit(2);
         }
     };
@@ -215,8 +227,8 @@ fn main() {
         "encode" => encode_replies(count),
         _ => {
             let mut cluster = Cluster::new();
-            let (sets, gets) = (Requests::sets(), Requests::gets());
-            let (set, get) = (|i| sets.set(i), |i| gets.get(i));
+            let (sets, gets, scripts) = (Requests::sets(), Requests::gets(), Requests::scripts());
+            let (set, get, eval) = (|i| sets.set(i), |i| gets.get(i), |i| scripts.set(i));
             cluster.jobs(0, KEYS, CLIENTS, set);
             match path {
                 "set_1" => cluster.jobs(0, count, 1, set),
@@ -224,6 +236,7 @@ fn main() {
                 "set_50_follower" => cluster.jobs(1, count, CLIENTS, set),
                 "get_1" => cluster.jobs(0, count, 1, get),
                 "get_50" => cluster.jobs(0, count, CLIENTS, get),
+                "eval_50" => cluster.jobs(0, count, CLIENTS, eval),
                 other => panic!("there is no path {other}"),
             }
         }

@@ -6,7 +6,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CLUSTER=$HERE/../scripts/cluster.sh
 ALLOWED=$HERE/fuzz/allowed
 OUT=${CARGO_TARGET_DIR:-$(dirname "$HERE")/target}/redis-tests/fuzz
-FAMILIES=strings,bits,generic,expiry,multi,hyperloglog,dump,databases,sort,object,server,hash,set,zset
+FAMILIES=strings,bits,generic,expiry,multi,hyperloglog,dump,databases,sort,object,server,hash,list,set,zset,geo,stream,groups,scripts
 VERSION=7.0.15
 
 usage() {

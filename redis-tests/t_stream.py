@@ -73,8 +73,25 @@ class Draw:
             ("SWAPDB", "1", draw.choice("12")), ("FLUSHDB",), ("PFADD", f"p{key}", value), ("SORT", key, "STORE", self.key()),
             ("PFMERGE", f"p{key}", f"p{self.key()}"), ("RESTORE", f"r{key}", "0", self.payload, *replace),
             ("RESTORE", f"r{key}", soon, self.payload, *replace), ("RESTORE", f"r{key}", "17", "damaged"),
-            ("PUBLISH", "news", value), ("SPUBLISH", "news", value), ("TOUCH", key), ("GET", key),
+            *self.of_streams(draw, key, value), ("PUBLISH", "news", value), ("SPUBLISH", "news", value), ("TOUCH", key), ("GET", key),
         ])
+
+    @staticmethod
+    def of_streams(draw, key, value):
+        stream, id = f"x{key}"[:3], str(draw.randrange(50))
+        return [
+            ("XADD", stream, f"{id}-*", "f", value), ("XADD", stream, "NOMKSTREAM", id, "f", value, "g", "1"),
+            ("XADD", stream, "MAXLEN", "~", "2", "LIMIT", "9", f"{id}-*", "f", value), ("XDEL", stream, id, f"{id}-1"),
+            ("XADD", stream, "MAXLEN", "3", f"{id}-*", "f", value), ("XADD", stream, "MINID", "~", id, f"5{id}", "f", value),
+            ("XTRIM", stream, draw.choice(["MAXLEN", "MINID"]), draw.choice("~="), id), ("XSETID", stream, f"{id}-9"),
+            ("XGROUP", "CREATE", stream, "g", "0", "MKSTREAM"), ("XGROUP", "SETID", stream, "g", id),
+            ("XREADGROUP", "GROUP", "g", value, "COUNT", "3", "STREAMS", stream, ">"), ("XACK", stream, "g", id, f"{id}-1"),
+            ("XREADGROUP", "GROUP", "g", "c", "NOACK", "COUNT", "1", "STREAMS", stream, ">"),
+            ("XREADGROUP", "GROUP", "g", "c", "STREAMS", stream, "0"), ("XGROUP", "DELCONSUMER", stream, "g", value),
+            ("XCLAIM", stream, "g", value, "0", id, f"{id}-1", "FORCE", "LASTID", id), ("XGROUP", "DESTROY", stream, "g"),
+            ("XCLAIM", stream, "g", "c", "0", id, "RETRYCOUNT", "3", "TIME", "5", "JUSTID"), ("XGROUP", "CREATECONSUMER", stream, "g", "d"),
+            ("XAUTOCLAIM", stream, "g", "d", "0", "0", "COUNT", "2"), ("XAUTOCLAIM", stream, "g", "c", "100000", id),
+        ]
 
     def commands(self):
         commands = []

@@ -18,6 +18,21 @@ from nodes import Nodes, another, wait
 
 NODES = Nodes()
 WRITERS = 3
+# Collections that are long enough to come in pieces, and how to read them.
+LONG = {
+    "hash": ["HGETALL", "long:hash"], "set": ["SMEMBERS", "long:set"], "list": ["LRANGE", "long:list", "0", "-1"],
+    "zset": ["ZRANGE", "long:zset", "0", "-1", "WITHSCORES"],
+}
+MAKE_LONG = """
+for i = 1, 20000 do
+    local text = redis.sha1hex(i) .. redis.sha1hex(-i) .. i
+    redis.call('HSET', 'long:hash', text, i)
+    redis.call('SADD', 'long:set', text)
+    redis.call('RPUSH', 'long:list', text)
+    redis.call('ZADD', 'long:zset', i % 100, text)
+end
+return 'OK'
+"""
 SEED = int(os.environ.get("BOWLINE_SEED", random.randrange(1 << 32)))
 PASSWORD = "a secret"
 
@@ -90,6 +105,16 @@ def compare(upstream, what):
         report_same(contents(there), resp.Client(port), f"{what}: port {port}")
 
 
+def compare_long(upstream):
+    for kind, words in LONG.items():
+        found = []
+        for client in [upstream.client(), *map(resp.Client, resp.PORTS)]:
+            client.ask("SELECT", POPULATED)
+            found.append(sorted(client.ask(*words)))
+        same = all(elements == found[0] for elements in found)
+        resp.report(same and len(found[0]) >= 20000, f"a long {kind} is the same everywhere: {len(found[0])} items")
+
+
 def follow(upstream, writers):
     follower = next(port for port in resp.PORTS if port != resp.PORTS[NODES.leader() - 1])
     on_node(follower, "SET", "own", "1")
@@ -134,6 +159,7 @@ def copy_with_a_failover(upstream):
     client = upstream.client()
     client.ask("SELECT", POPULATED)
     client.ask("DEBUG", "POPULATE", "60000", "populated", "200")
+    client.ask("EVAL", MAKE_LONG, "0")
     leader = NODES.leader()
     client.ask("DEBUG", "CHANGE-REPL-ID")  # as if it were another server
     client.ask("CLIENT", "KILL", "TYPE", "replica")
@@ -224,6 +250,7 @@ def main():
             more(writers)
             halt(writers)
             compare(upstream, "after its restart without data")
+            compare_long(upstream)
             halt(readers)
             report_torn([*first, *writers, *readers])
             odd = {code for reader in readers for code in reader.refusals}

@@ -21,6 +21,9 @@ usage: scripts/bench.sh [WHAT...] [OPTION...]
   --startup        10 million keys: their memory, starts from snapshot and log, writes beside
                    snapshots (10 to 15 minutes, some 6 GiB of memory)
   --connections    5,000 connections against 200, idle ones, 64 MiB beside small values (5 minutes)
+  --large          values that have elements: the memory of a million small ones and of some large ones of each
+                   type, and how long others wait beside one of 10 million elements (20 minutes, some 8 GiB
+                   of memory; --keys N: N small values, and all else smaller as well)
   --floor          the least that three processes can do (examples/floor), beside redis-server and bowline:
                    SET with 1 and with 50 clients (a minute)
   --redis-benchmark
@@ -36,7 +39,7 @@ usage: scripts/bench.sh [WHAT...] [OPTION...]
   --rounds N       how often each point is measured, systems in turn (3)
   --seconds S      how long each time (matrix, floor and redis-benchmark 2, with --quick 1; connections
                    10, the others 20); redis-benchmark gets the number of requests that takes about so long
-  --keys N         --matrix: at most so many; --events (1000000) and --startup (10000000): so many
+  --keys N         --matrix: at most so many; --events (1000000), --startup (10000000) and --large (1000000): so many
   --port BASE      use the 100 ports from BASE (default: free ones)
   --out DIR        where raw results (JSON lines) and data go (target/bench); it has to be on
                    the disk that is to be measured
@@ -67,8 +70,8 @@ docs=$ROOT/docs
 quick='' out_given='' docs_given=''
 while (($#)); do
     case $1 in
-    --matrix | --events | --startup | --connections | --floor | --redis-benchmark | --report) modes+=("${1#--}") ;;
-    --all) modes+=(matrix events startup connections floor redis-benchmark) ;;
+    --matrix | --events | --startup | --connections | --large | --floor | --redis-benchmark | --report) modes+=("${1#--}") ;;
+    --all) modes+=(matrix events startup connections large floor redis-benchmark) ;;
     --quick) quick=yes && args+=(--quick) ;;
     --only | --rounds | --seconds | --keys | --port)
         (($# > 1)) || die "$1 needs a value"

@@ -7,7 +7,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 RECORDED=scripts/costs.recorded
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
-PATHS=(decode encode set_1 set_50 set_50_follower get_1 get_50)
+PATHS=(decode encode set_1 set_50 set_50_follower get_1 get_50 eval_50)
 # Percent: what another compiler may change, and what nobody should change unseen.
 MORE=8 LESS=8
 
@@ -18,7 +18,8 @@ usage: scripts/costs.sh [--record]
 Instructions of one command, without sockets and disks (examples/hot_paths.rs):
   decode, encode   RESP
   set_1, get_1     three groups, one client
-  set_50, get_50   three groups, fifty clients at once; set_50_follower: at a follower
+  set_50, get_50   three groups, fifty clients at once; set_50_follower: at a follower;
+                   eval_50: each a script that sets a key
 
 Fails when a path takes $MORE percent more than $RECORDED says. --record writes
 that file: do so, and say why, when a path has become dearer for a reason, or cheaper.

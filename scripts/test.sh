@@ -23,7 +23,7 @@ Runs, each with the seconds that it took:
   nemesis     half a minute of faults on three nodes, the history judged; so too
   power       tests/powercut: power cuts under the release binary
   simulation  tests/simulation, optimized, because it counts how much it gets through, and
-              whether it sees what is broken deliberately
+              whether it sees what is broken deliberately; whether the nemesis does
   costs       instructions of the hot paths, beside what is recorded
   redis       redis-tests/run.sh, on a cluster of three nodes
   upstream    some units of Redis's own Tcl suite, connected to a follower
@@ -101,9 +101,11 @@ power() {
     BOWLINE_BIN=$TARGET/release/bowline cargo test --test powercut
 }
 
-# Apart from the release build, which must not have the feature.
+# Apart from the release build, which must not have the feature. Who waits is
+# shown by real processes only.
 simulation() {
-    cargo test --profile mutants --features mutants --test simulation -- --nocapture
+    cargo test --profile mutants --features mutants --test simulation -- --nocapture &&
+        cargo test --profile mutants --features mutants --test nemesis mutants -- --nocapture
 }
 
 costs() {

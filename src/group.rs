@@ -34,7 +34,7 @@ pub use job::{Consistency, Job, ReadTransaction, Step};
 pub use log_view::{LogPoint, LogView, SnapshotPoint};
 pub use observer::{Histogram, Observer, RowStats, Slow};
 pub use recovered::{LogGap, log_after};
-pub use status::{Glance, GroupStatus, PeerStatus};
+pub use status::{Glance, GroupStatus, PeerStatus, Standing};
 
 use crate::keyspace::CountingPace;
 use crate::limits;
@@ -328,6 +328,11 @@ impl Group {
     pub fn set_propagates(&mut self, wanted: bool) {
         self.propagates_wanted = wanted;
         self.machine.set_propagates(wanted);
+    }
+
+    /// What is to be called while a script runs.
+    pub fn set_breath(&mut self, breath: fn()) {
+        self.machine.set_breath(breath);
     }
 
     /// Who hears of the cost of commands of this node's clients.

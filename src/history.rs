@@ -5,10 +5,14 @@
 //!
 //! Keys are empty when the history begins. An operation of unknown outcome may take effect at
 //! any time after it began, or never; one that failed never does. Histories stay decidable
-//! with up to about 1,000 operations, ten clients at once and ten unknown writes a key.
+//! with up to about 1,000 operations, ten clients at once and ten unknown writes a key; those
+//! whose replies or values tell the order (`appends.rs`, `counters.rs`, `versions.rs`), whatever
+//! their size.
 
 mod appends;
+mod chain;
 mod compile;
+mod counters;
 mod explain;
 mod json;
 mod model;
@@ -16,10 +20,13 @@ mod partition;
 mod search;
 #[cfg(test)]
 mod tests;
+mod typed;
+mod versions;
 mod words;
 
 pub use explain::Violation;
 pub use json::{LineError, read_line, write_line};
+pub use typed::{By, GROUP, Typed};
 
 use std::fmt;
 use std::sync::Arc;
@@ -80,6 +87,8 @@ pub enum What {
     /// In a transaction: it takes place only if the key is at this version, because the key was
     /// watched and then read at it.
     Watch(u64),
+    /// A command on a value that has elements.
+    Typed(Typed),
 }
 
 /// What an operation did.
@@ -221,16 +230,42 @@ impl fmt::Display for Report {
     }
 }
 
+/// Sets of keys that may be too much work before others get less of it, and violations that are
+/// explained at length. The verdict stands by then.
+const AT_LENGTH: usize = 3;
+
 /// Judges a history; the operations may stand in any order.
 pub fn check(history: &[Operation], bounds: Bounds) -> Report {
     let mut report = Report { operations: history.len(), ..Report::default() };
+    let less = Bounds { steps: bounds.steps / 20, ..bounds };
     for part in partition::partition(history) {
         report.components += 1;
         if let Some(verdict) = appends::check(history, &part) {
             report.violations.extend(verdict.err());
             continue;
         }
+        if let Some(verdict) = counters::check(history, &part).or_else(|| versions::check(history, &part)) {
+            if let Err(found) = verdict {
+                let at_length = report.violations.len() < AT_LENGTH && part.operations.len() < MOST_EXPLAINED;
+                let found = if at_length { explained(history, &part, found) } else { found };
+                report.violations.push(found);
+            }
+            continue;
+        }
+        match typed::check(history, &part) {
+            None => {}
+            Some(Ok(verdict)) => {
+                report.violations.extend(verdict.err());
+                continue;
+            }
+            Some(Err(typed::Mixed)) => {
+                let (keys, operations) = (part.keys, part.operations.len());
+                report.undecided.push(Undecided { keys, operations, unknown: 0 });
+                continue;
+            }
+        }
         let mut component = compile::compile(history, &part);
+        let bounds = if report.undecided.len() < AT_LENGTH { bounds } else { less };
         match search::search(&mut component, bounds) {
             search::Found::Order => {}
             search::Found::Stuck(stuck) => {
@@ -244,4 +279,17 @@ pub fn check(history: &[Operation], bounds: Bounds) -> Report {
         }
     }
     report
+}
+
+/// Operations on a set of keys that the general search looks at again.
+const MOST_EXPLAINED: usize = 20_000;
+
+/// What the general search has to say of a violation is more, if it gets that far.
+fn explained(history: &[Operation], part: &partition::Part, found: Violation) -> Violation {
+    const SMALL: Bounds = Bounds { memory_bytes: 64 << 20, steps: 1_000_000 };
+    let mut component = compile::compile(history, part);
+    match search::search(&mut component, SMALL) {
+        search::Found::Stuck(stuck) => explain::explain(history, &component, &stuck),
+        _ => found,
+    }
 }

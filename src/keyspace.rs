@@ -37,7 +37,7 @@ mod tests;
 pub use crate::collections::Blob;
 pub use crate::collections::{format_coordinate, format_double, parse_i64};
 pub use edit::Edit;
-pub use events::{Event, EventClass, EventClasses, UserChange};
+pub use events::{Event, EventClass, EventClasses, Scripted, UserChange};
 pub use eviction::{Chooser, EvictionPolicy, Victim};
 pub use partition::{Item, PARTITIONS};
 pub use propagation::Call;
@@ -46,12 +46,13 @@ pub use scan::Scanned;
 pub use slot::{SLOTS, slot};
 pub use swaps::Swap;
 pub use types::{
-    Collection, Compact, End, Field, Forms, Hash, Kind, List, Set, SortedRange, SortedSet, Typed,
+    Collection, Compact, Consumer, End, Entries, Entry, Field, Forms, Group, Groups, Hash, Id, Ids, Kind,
+    List, NewId, Pending, Set, SortedRange, SortedSet, Stream, Trim, Typed,
 };
 pub use usage::CountingPace;
 pub use value::{StringValue, Value};
 
-use crate::limits::DATABASES;
+use crate::limits::{DATABASES, SNAPSHOT_LONG_BYTES};
 use crate::wire::units::Watch;
 use bytes::Bytes;
 use codec::Pieces;
@@ -72,6 +73,8 @@ pub struct Keyspace {
     revision: u64,
     swaps: [Swap; DATABASES],
     snapshot: Option<Box<Snapshot>>,
+    /// Values of this length are written in pieces; not part of the state.
+    long_bytes: usize,
     /// Of a long value that is being restored, until its key comes.
     pieces: Pieces,
     /// Where the strings of the commands at hand lie, if it is long; not part of the state.
@@ -96,6 +99,7 @@ impl Keyspace {
             revision: 0,
             swaps: Default::default(),
             snapshot: None,
+            long_bytes: SNAPSHOT_LONG_BYTES,
             pieces: Pieces::default(),
             forms: Forms { seed: hash_key, ..Forms::default() },
             lent: None,

@@ -3,11 +3,13 @@
 
 mod io;
 mod long;
+mod migrate;
 mod scripts;
 mod values;
 
 pub use io::*;
 pub use long::*;
+pub use migrate::*;
 pub use scripts::*;
 pub use values::*;
 
@@ -114,6 +116,9 @@ pub const MAX_UPSTREAM_HOST_BYTES: usize = 253;
 /// Bytes of keys or commands of an upstream that one unit of the log holds, about; the next is sent
 /// when it is applied. What waits meanwhile is left in the kernel's buffers.
 pub const UPSTREAM_BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of a collection in an RDB file from which on it is taken up in pieces of about that length.
+pub const LOADED_PIECE_BYTES: usize = 1 << 20;
 
 /// Bytes of a transaction of an upstream's. Beyond: the link ends with an error, and begins anew.
 pub const MAX_UPSTREAM_TRANSACTION_BYTES: usize = 256 << 20;
@@ -375,22 +380,11 @@ pub const MAX_POPULATED_KEYS: usize = 1_000_000;
 /// Bytes of their values.
 pub const MAX_POPULATED_BYTES: usize = 512 << 20;
 
-/// `MIGRATE`s of a node at a time; one more is refused.
-pub const MAX_MIGRATIONS: usize = 64;
-/// What `MIGRATE` sends before it waits for answers: so many bytes (and the rest of a value), so many keys.
-pub const MIGRATE_BATCH_BYTES: usize = 8 << 20;
-/// See [`MIGRATE_BATCH_BYTES`].
-pub const MIGRATE_BATCH_KEYS: usize = 512;
 /// Keys that the clients of a node wait for, counted for each. Beyond: an error to whoever wants to wait.
 pub const MAX_AWAITED_KEYS: usize = 1 << 20;
-/// How often `MIGRATE` sends a key that changes meanwhile; then it says so and leaves it.
-pub const MIGRATE_ATTEMPTS: u32 = 16;
-/// Connections to other servers that are kept for the next `MIGRATE`; the oldest is closed for one more.
-pub const MIGRATE_SOCKETS: usize = 64;
-/// For how long.
-pub const MIGRATE_SOCKET_KEPT: Duration = Duration::from_secs(10);
-/// Bytes of a line of another server's answer; a longer one ends the connection.
-pub const MIGRATE_LINE_BYTES: usize = 64 << 10;
+/// Clients of a node that try at once because of one command on its way to the log that may bring them something, or
+/// whose tries under way are passed over for that. The others are told when it is applied.
+pub const EXPECTED_TRIES: usize = 64;
 
 /// After a snapshot that `save` asked for has failed, when the next is tried.
 pub const SAVE_TRIED_AGAIN: Duration = Duration::from_secs(5);

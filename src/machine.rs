@@ -5,6 +5,7 @@
 mod evictions;
 mod members;
 mod migrate;
+mod onlookers;
 mod parts;
 mod rdb;
 mod reads;
@@ -16,7 +17,7 @@ mod upstream;
 use crate::command::{
     self, Acl, ConnectionCommand, Handler, Refusals, Reply, Sessions, Settings, State, Upstream, WriteContext,
 };
-use crate::keyspace::{Blob, Event, Keyspace};
+use crate::keyspace::Keyspace;
 use crate::limits;
 use crate::mutant::{self, Mutant};
 use crate::wire::NodeId;
@@ -181,31 +182,6 @@ impl Machine {
         }
     }
 
-    /// Whether [`Machine::take_events`] has something.
-    pub fn has_events(&mut self) -> bool {
-        self.state.keyspace.has_events()
-    }
-
-    /// What has happened since the last call, for whoever listens; not part of the state.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        self.state.keyspace.take_events()
-    }
-
-    /// Expired keys that reads have met, which nothing but a write of them removes: database and key.
-    pub fn take_met_expired(&mut self) -> Vec<(u32, Blob)> {
-        self.state.keyspace.take_met_expired()
-    }
-
-    /// Whether each key that changes is among the events.
-    pub fn set_touches(&mut self, wanted: bool) {
-        self.state.keyspace.set_touches(wanted);
-    }
-
-    /// Whether what replicas of Redis's protocol have to carry out is among the events.
-    pub fn set_propagates(&mut self, wanted: bool) {
-        self.state.keyspace.set_propagates(wanted);
-    }
-
     /// Any key may be another than it was: the state itself was replaced.
     pub fn touch_all(&mut self) {
         self.state.keyspace.touch_all();
@@ -247,20 +223,25 @@ impl Machine {
                     self.commands_run += 1;
                     let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
                     let (state, db) = (&mut self.state, command.db as usize);
+                    let caller = command.caller.unwrap_or_default();
                     state.keyspace.begin_command();
-                    let reply = write(&mut WriteContext { state, db, now_ms, seed }, &command.args);
+                    let reply = write(&mut WriteContext { state, db, now_ms, seed, caller }, &command.args);
                     self.state.keyspace.end_command(db, &command.args[resolved.wraps..]);
                     seen(resolved, &command.args, &reply);
                     reply
                 }
                 Handler::Read(_) => {
                     let how = (command.db, self.clock_ms, self.index, true);
-                    self.read_as(resolved, &command.args, how, seen).0
+                    self.read_as(resolved, &command.args, how, command.caller, seen).0
                 }
                 Handler::Connection(ConnectionCommand::Debug) => {
                     let (now_ms, seed) = (self.clock_ms, self.index);
                     let (state, db) = (&mut self.state, command.db as usize);
-                    command::debug_populate(&mut WriteContext { state, db, now_ms, seed }, &command.args)
+                    let caller = Default::default();
+                    command::debug_populate(
+                        &mut WriteContext { state, db, now_ms, seed, caller },
+                        &command.args,
+                    )
                 }
                 Handler::Connection(ConnectionCommand::Migrate) => self.remove_migrated(command),
                 Handler::Connection(_) => Reply::error("ERR not a command of the keyspace"),

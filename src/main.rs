@@ -49,6 +49,14 @@ fn main() -> ExitCode {
     if let Err(error) = early {
         warn!(log, "freed memory is given back late"; "error" => %error);
     }
+    #[cfg(feature = "mutants")]
+    if let Ok(name) = std::env::var("BOWLINE_MUTANT") {
+        let mutant = bowline::mutant::named(&name);
+        if mutant.is_none() {
+            return failure(&format!("BOWLINE_MUTANT: no defect is called {name:?}"), USAGE);
+        }
+        bowline::mutant::set(mutant);
+    }
     match run(&config, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

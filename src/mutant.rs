@@ -2,11 +2,30 @@
 //! with the feature `mutants`, which nobody but the tests asks for; elsewhere [`is`] is a
 //! constant that the compiler takes out. This module must never hold more than that question.
 
-/// A defect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mutant {
+macro_rules! mutants {
+    ($($(#[$text:meta])* $name:ident,)*) => {
+        /// A defect.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Mutant {
+            $($(#[$text])* $name,)*
+        }
+
+        /// The defect of that name, if there is one.
+        #[cfg(feature = "mutants")]
+        pub fn named(name: &str) -> Option<Mutant> {
+            match name {
+                $(stringify!($name) => Some(Mutant::$name),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+mutants! {
     /// What a write promises is sent before the write is on disk.
     AcknowledgeBeforeSync,
+    /// A leader commits what it alone holds, and is late with what the others need.
+    AcknowledgeBeforeCommit,
     /// Reads are answered without asking whether this node still leads.
     ReadsWithoutQuorum,
     /// A batch is applied however often it comes.
@@ -25,6 +44,24 @@ pub enum Mutant {
     ConfigChangeTwice,
     /// `ONCE` runs its command every time.
     OnceEveryTime,
+    /// An element that would begin a new node of a list is dropped.
+    PushLost,
+    /// A pop takes two elements, and tells of one.
+    PopTwice,
+    /// A pop of the least takes the next after it.
+    WrongLeast,
+    /// `HINCRBY` sometimes tells of what it does not do.
+    IncrementLost,
+    /// Of a script only the first write takes place.
+    ScriptHalf,
+    /// The members of a large set come out of a snapshot in another order.
+    OrderLost,
+    /// A snapshot has of a long value what it is at its turn, and not what it was at the begin.
+    LongNotFrozen,
+    /// An entry of a stream that is acknowledged stays pending.
+    AckForgotten,
+    /// Who waits for an element takes two, and tells of the first.
+    TryTwice,
 }
 
 #[cfg(feature = "mutants")]

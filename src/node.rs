@@ -2,6 +2,7 @@
 //! one loop; the disk and snapshots have helper threads. This module must never parse a
 //! client's bytes, and never acknowledge what its disk has not.
 
+mod breath;
 mod clock;
 mod compaction;
 mod disk;
@@ -31,6 +32,7 @@ use crate::storage::{DataDir, FirstMember, SnapshotStore, StoreError};
 use crate::transport::Transport;
 use crate::wire::frame::PeerMessage;
 use crate::wire::{GroupId, NodeId};
+use breath::Breath;
 use clock::Clock;
 use disk::Disk;
 use slog::{Logger, info};
@@ -113,6 +115,7 @@ struct Shared {
     disk: RefCell<Disk>,
     data_dir: RefCell<DataDir>,
     transport: OnceCell<Transport>,
+    breath: Breath,
     /// The transport has something that it was not told to let out.
     has_unsent: Cell<bool>,
     /// When a peer said that this node was removed, of which its own log knows nothing yet.

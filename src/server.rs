@@ -43,6 +43,7 @@ mod reader;
 mod redirect;
 mod replicas;
 mod save;
+mod scripts;
 mod sentinel_commands;
 mod session;
 mod slowlog_command;

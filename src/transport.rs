@@ -226,6 +226,12 @@ impl Transport {
         *self.shared.peers.borrow_mut() = kept;
     }
 
+    /// Those that are dialled.
+    pub fn peers(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let ids: Vec<_> = self.shared.peers.borrow().iter().map(|peer| peer.id).collect();
+        ids.into_iter()
+    }
+
     /// Encodes the message into its lane's queue; [`Transport::flush`] sends it. Dropped and
     /// counted when the lane is full or not connected, or the peer unknown.
     pub fn send(&self, to: NodeId, message: PeerMessage) {

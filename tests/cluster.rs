@@ -4,6 +4,8 @@
 
 mod harness;
 
+#[path = "cluster/blocked.rs"]
+mod blocked;
 #[path = "cluster/command_line.rs"]
 mod command_line;
 #[path = "cluster/disk.rs"]
@@ -28,6 +30,8 @@ mod pubsub;
 mod reads;
 #[path = "cluster/restart.rs"]
 mod restart;
+#[path = "cluster/scripts.rs"]
+mod scripts;
 #[path = "cluster/snapshots.rs"]
 mod snapshots;
 #[path = "cluster/strangers.rs"]

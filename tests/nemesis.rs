@@ -25,6 +25,8 @@ mod relay;
 mod run;
 #[path = "nemesis/summary.rs"]
 mod summary;
+#[path = "nemesis/typed.rs"]
+mod typed;
 #[path = "nemesis/wire.rs"]
 mod wire;
 #[path = "nemesis/workload.rs"]
@@ -73,11 +75,13 @@ fn a_short_run_of_all_faults_leaves_a_linearizable_history() {
         rate: 1500,
         most_hold: Duration::from_secs(1),
         stale: false,
+        mutant: None,
         history: Some(path.clone()),
     };
     let summary = run(&plan);
     assert!(summary.is_good(), "see above; again with BOWLINE_SEED={}", plan.seed);
     assert!(summary.operations() > 2000 && summary.faults() > 3, "there was little to judge");
+    assert!(summary.has_all_typed(), "see above what of values with elements is missing");
     let (status, said) = judge_file(&path);
     assert_eq!(status, Some(0), "{said}");
 
@@ -104,9 +108,26 @@ fn a_run_with_stale_reads_is_found_out() {
         rate: 1500,
         most_hold: Duration::from_secs(1),
         stale: true,
+        mutant: None,
         history: None,
     };
     assert!(!run(&plan).is_linearizable(), "old values were read, and nobody noticed");
+}
+
+/// The same with those who wait: each takes two elements, and tells of one.
+#[cfg(feature = "mutants")]
+#[test]
+fn mutants_that_take_twice_are_found_out() {
+    let plan = Plan {
+        seed: seed(),
+        duration: Duration::from_secs(10),
+        rate: 1500,
+        most_hold: Duration::from_secs(1),
+        stale: false,
+        mutant: Some("TryTwice"),
+        history: None,
+    };
+    assert!(!run(&plan).is_linearizable(), "elements are gone, and nobody noticed");
 }
 
 /// `scripts/nemesis.sh SECONDS`.
@@ -119,6 +140,7 @@ fn a_long_run_of_all_faults_leaves_a_linearizable_history() {
         rate: number_from("BOWLINE_NEMESIS_RATE").unwrap_or(3000),
         most_hold: Duration::from_secs(4),
         stale: false,
+        mutant: None,
         history: std::env::var_os("BOWLINE_NEMESIS_HISTORY").map(PathBuf::from),
     };
     let summary = run(&plan);

@@ -1,6 +1,10 @@
 """What difffuzz.py may send: the commands by family, the values in them, and what of their
 replies two right servers need not agree about."""
 
+import elements
+import groups
+import scripting
+
 # One command template a line, with an optional weight before it.
 #   UPPER, other   literal            lower   a value from the Generator method of that name
 #   ?X             X or nothing       +X      X one to four times
@@ -77,92 +81,6 @@ FAMILIES = {
         SET s value PX soon
         PEXPIRE any soon
     """,
-    "hash": """
-        5 HSET h +(field value)
-        2 HSET h field int
-        HSETNX h field value
-        HMSET h +(field value)
-        3 HGET h field
-        2 HMGET h +field
-        2 HDEL h +field
-        2 (HEXISTS|HSTRLEN) h field
-        HLEN h
-        2 HINCRBY h field int
-        HINCRBYFLOAT h field float
-        2 (HGETALL|HKEYS|HVALS) h
-        HRANDFIELD h ?(count ?WITHVALUES)
-        HSCAN h 0 COUNT 1000 ?(MATCH pattern)
-    """,
-    "list": """
-        5 (LPUSH|RPUSH) l +value
-        (LPUSHX|RPUSHX) l +value
-        3 (LPOP|RPOP) l ?count
-        LLEN l
-        4 LRANGE l index index
-        2 LINDEX l index
-        2 LSET l index value
-        2 LINSERT l (BEFORE|AFTER) value value
-        2 LREM l index value
-        LTRIM l index index
-        2 LPOS l value ?(RANK index) ?(COUNT small) ?(MAXLEN small)
-        2 LMOVE l l (LEFT|RIGHT) (LEFT|RIGHT)
-        RPOPLPUSH l l
-        LMPOP small +l (LEFT|RIGHT) ?(COUNT small)
-        (SORT|SORT_RO) l ?(LIMIT small small) ?(ASC|DESC) ALPHA
-        SORT l
-        SORT l ALPHA STORE l
-    """,
-    "set": """
-        6 SADD t +member
-        2 SADD t +value
-        2 SREM t +member
-        SREM t +value
-        2 SISMEMBER t member
-        SMISMEMBER t +member
-        SCARD t
-        3 SMEMBERS t
-        3 (SINTER|SUNION|SDIFF) +t
-        2 (SINTERSTORE|SUNIONSTORE|SDIFFSTORE) t +t
-        SINTERCARD small +t ?(LIMIT small)
-        2 SMOVE t t member
-        SRANDMEMBER t ?count
-        SPOP t ?small
-        SPOP t count
-        OBJECT ENCODING t
-        SSCAN t 0 COUNT 1000 ?(MATCH pattern)
-        SORT t ALPHA
-    """,
-    "zset": """
-        6 ZADD z +(score member)
-        2 ZADD z ?(NX|XX) ?(GT|LT) ?CH ?INCR +(score member)
-        2 ZREM z +member
-        3 ZSCORE z member
-        ZMSCORE z +member
-        2 ZINCRBY z score member
-        ZCARD z
-        2 ZCOUNT z bound bound
-        2 (ZRANK|ZREVRANK) z member
-        4 ZRANGE z index index ?REV ?WITHSCORES
-        2 ZRANGE z bound bound BYSCORE ?REV ?(LIMIT index index) ?WITHSCORES
-        ZREVRANGE z index index ?WITHSCORES
-        2 (ZRANGEBYSCORE|ZREVRANGEBYSCORE) z bound bound ?WITHSCORES ?(LIMIT index index)
-        3 ZADD x +(0 member)
-        2 (ZRANGEBYLEX|ZREVRANGEBYLEX) x lexbound lexbound ?(LIMIT index index)
-        ZRANGE x lexbound lexbound BYLEX ?REV ?(LIMIT index index)
-        (ZLEXCOUNT|ZREMRANGEBYLEX) x lexbound lexbound
-        ZREMRANGEBYRANK z index index
-        ZREMRANGEBYSCORE z bound bound
-        2 (ZPOPMIN|ZPOPMAX) z ?small
-        ZMPOP small +z (MIN|MAX) ?(COUNT small)
-        (ZUNION|ZINTER) small +z ?(WEIGHTS +score) ?(AGGREGATE (SUM|MIN|MAX)) ?WITHSCORES
-        ZDIFF small +z ?WITHSCORES
-        (ZUNIONSTORE|ZINTERSTORE) z small +z ?(AGGREGATE (SUM|MIN|MAX))
-        ZDIFFSTORE z small +z
-        ZINTERCARD small +z ?(LIMIT small)
-        ZRANGESTORE z z index index ?REV
-        ZRANDMEMBER z ?(count ?WITHSCORES)
-        ZSCAN z 0 COUNT 1000 ?(MATCH pattern)
-    """,
     "hyperloglog": """
         4 PFADD p +(value)
         2 PFADD p +member
@@ -179,7 +97,7 @@ FAMILIES = {
         4 RESTORE s (0|msecs) payload ?REPLACE
         RESTORE s msat payload ABSTTL ?REPLACE
         RESTORE s 0 payload REPLACE (IDLETIME secs|FREQ small|FREQ offset|JUNK)
-        RESTORE s (past|value) payload
+        RESTORE s (past|word) payload
         RESTORE s 0 value REPLACE
         TTL s
         GET s
@@ -233,7 +151,7 @@ FAMILIES = {
         CONFIG (GET|SET|RESETSTAT) value ?value
         ACL (WHOAMI|CAT|GETUSER|DELUSER|DRYRUN) ?(value|default) ?value
         AUTH (value|default) ?value
-        HELLO (4|int|value)
+        HELLO (4|int|word)
         RESET value
         ECHO value
         PING value value
@@ -247,10 +165,13 @@ FAMILIES = {
         SET s value
         PEXPIRE any msecs
     """,
+    **elements.FAMILIES,
+    "groups": groups.GROUPS,
+    **scripting.FAMILIES,
 }
 
 # Key letters that join the pool of `any` with a family.
-KEY_FAMILY = {"h": "hash", "l": "list", "t": "set", "z": "zset", "p": "hyperloglog"}
+KEY_FAMILY = {"h": "hash", "l": "list", "t": "set", "z": "zset", "r": "stream", "g": "geo", "p": "hyperloglog"}
 
 RANDOM = {"RANDOMKEY", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "SPOP"}
 UNORDERED = {"KEYS", "SMEMBERS", "SINTER", "SUNION", "SDIFF", "HKEYS", "HVALS"}
@@ -261,7 +182,12 @@ CLOCKS = {"TTL": 2, "EXPIRETIME": 2, "PTTL": 2000, "PEXPIRETIME": 2000}
 WORDS = [b"a", b"b", b"abc", b"ohmytext", b"mynewtext", b"", b"x" * 70, b"\x00\xff\r\n", b"two words"]
 INTEGERS = [b"0", b"1", b"-1", b"7", b"10", b"100", b"-42", b"9223372036854775807", b"-9223372036854775808"]
 NOT_QUITE = [b"01", b"+1", b" 1", b"1 ", b"-0", b"1.0", b"9223372036854775808", b"1e2", b"inf", b"nan"]
-FLOATS = [b"0.5", b"-0.25", b"1.5", b"3", b"-7", b"5.0e3", b"0.1", b"1024.125"]
+FLOATS = [b"0.5", b"-0.25", b"1.5", b"3", b"-7", b"5.0e3", b"0.1", b"1024.125", b"1e17", b"-1e-7", b"0x10"]
 SCORES = [b"0", b"1", b"-1", b"2.5", b"-0.25", b"10", b"1e3", b"inf", b"-inf", b"1e20"]
+SCORES += [b"0.1", b"-0", b"1e-7", b"3.141592653589793", b"9007199254740993"]
 PATTERNS = [b"*", b"s*", b"?0", b"s[01]", b"[^s]*", b"*[0-1]", b"s\\0", b"[", b"", b"h?*", b"m*", b"**2"]
 JUNK = [b"", b"abc", b"-1", b"0", b"1.5", b" 1", b"9223372036854775807", b"9223372036854775808"]
+JUNK += [b"-9223372036854775808", b"nan", b"inf", b"-inf", b"1e400", b"0x1", b"\0", b"COUNT", b"LIMIT", b"x" * 70]
+# Places whose hashes share a few, many and all bits; the poles and the line of change are near some of them.
+PLACES = [(13.361389, 38.115556), (15.087269, 37.502669), (2.349014, 48.864716), (-179.9, -85), (179.99, 85), (0, 0)]
+PLACES += [(-122.4194, 37.7749), (139.6917, 35.6895), (13.3614, 38.1155), (151.2, -33.86), (-0.0001, 0.0001), (180, 10)]

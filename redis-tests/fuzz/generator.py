@@ -2,9 +2,19 @@
 import re
 import time
 
-from families import FLOATS, INTEGERS, JUNK, KEY_FAMILY, NOT_QUITE, PATTERNS, RANDOM, SCORES, WORDS
+from elements import THRESHOLDS
+from families import FLOATS, INTEGERS, JUNK, KEY_FAMILY, NOT_QUITE, PATTERNS, PLACES, RANDOM, SCANS, SCORES, WORDS
+from groups import CHANGES, Groups
+from scripting import Scripts
 
+SORTS = {"SORT", "SORT_RO"}
 ENDS_MULTI = {"MULTI", "EXEC", "DISCARD", "RESET", "QUIT"}
+# Settings of the whole cluster and CLIENT REPLY are not for transactions: docs/differences.md. SORT changes the form of
+# a sorted set, and SETBIT that changes no bit that of a string, for redis-server alone: such keys are forgotten.
+NOT_QUEUED = RANDOM | ENDS_MULTI | SORTS | {"CONFIG", "SETBIT"}
+# An argument of another kind might let them wait for ever.
+WAITING = {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP"}
+UNITS = (b"m", b"km", b"ft", b"mi")
 
 
 class Command(list):
@@ -51,7 +61,8 @@ class Template:
     def _fill(self, item, generator, args):
         kind, body = item
         if kind == "word":
-            args.append(getattr(generator, body)() if body in self.generators else body.encode())
+            drawn = getattr(generator, body)() if body in self.generators else body.encode()
+            args += drawn if isinstance(drawn, tuple) else (drawn,)
         elif kind == "(":
             for part in generator.rng.choice(body):
                 self._fill(part, generator, args)
@@ -61,17 +72,19 @@ class Template:
                 self._fill(body, generator, args)
 
 
-class Generator:
-    """Draws commands; its public lower-case methods are the words of the templates."""
+class Generator(Scripts, Groups):
+    """Draws commands; its public lower-case methods are the words of the templates: an argument, or a tuple of some."""
 
     def __init__(self, rng, families, templates, payloads):
         self.rng = rng
         self.now = int(time.time())
+        self.last_id = 0
         self.pools = ["s"] + [kind for kind, family in KEY_FAMILY.items() if family in families]
         self.templates, self.weights, self.families = zip(*templates)
         self.payloads = payloads
         self.expires_soon = False
         self.watched = set()
+        self.scripts = []
 
     def _key(self, kind):
         if self.rng.random() < 0.08:
@@ -97,8 +110,34 @@ class Generator:
         """A sorted set whose scores are all 0, as ordering by member asks for."""
         return b"x%d" % self.rng.randrange(3)
 
+    def g(self):
+        return self._key("g")
+
+    def d(self):
+        """Distances, whose last digits are not compared."""
+        return b"d%d" % self.rng.randrange(3)
+
     def p(self):
         return self._key("p")
+
+    def r(self):
+        return self._key("r")
+
+    def newid(self):
+        """An id behind all others, mostly."""
+        self.last_id += self.rng.choice((0, 1, 1, 1, 1, 2))
+        last = self.rng.choice((b"", b"-*", b"-0", b"-1", b"-5", b"-70000"))
+        return b"%d" % self.last_id + last
+
+    def id(self):
+        """One that may be there."""
+        near = max(0, self.last_id - self.rng.choice((0, 0, 1, 1, 2, 3, 5, 10, 30, 100)))
+        rare = (b"-", b"+", b"0", b"0-0", b"18446744073709551615-18446744073709551615", b"x", b"1-2-3", b"007-+1")
+        last = self.rng.choice((b"", b"-0", b"-1", b"-2", b"-5"))
+        return self.rng.choice(rare) if self.rng.random() < 0.1 else b"%d" % near + last
+
+    def idbound(self):
+        return self.rng.choice((b"-", b"+", self.id(), self.id(), b"(" + self.id()))
 
     def payload(self):
         """What DUMP gave for some value, at times broken."""
@@ -135,6 +174,59 @@ class Generator:
 
     def member(self):
         return self.rng.choice((b"m%d" % self.rng.randrange(8), b"%d" % self.rng.randrange(20)))
+
+    def word(self):
+        return self.rng.choice(WORDS)
+
+    def many(self):
+        """Numbers, an even number of them, around the places where collections change their form."""
+        first, count = self.rng.choice((0, 0, 1000, -70000)), self.rng.choice((4, 10, 64, 130, 260))
+        return tuple(b"%d" % (first + number) for number in range(count))
+
+    def threshold(self):
+        name = self.rng.choice(list(THRESHOLDS))
+        return name, self.rng.choice(THRESHOLDS[name] if self.rng.random() < 0.9 else JUNK)
+
+    def huge(self):
+        return self.rng.choice((b"9223372036854775807", b"4294967296", b"2147483648", b"100000"))
+
+    def shortly(self):
+        """A timeout. None of them is for ever."""
+        return self.rng.choice((b"0.01", b"0.001", b"1e-3", b"-1", b"abc", b"nan", b"inf", b"1e300", b""))
+
+    def by(self):
+        return self.rng.choice((b"s*", b"w_*", b"h0->*", b"h*->f1", b"#"))
+
+    def longitude(self):
+        return b"%.17g" % self._near(0, 180)
+
+    def latitude(self):
+        return b"%.17g" % self._near(1, 85.05112878)
+
+    def _near(self, which, most):
+        """One of a few places, or somewhere near, or beyond the edge."""
+        at = self.rng.choice(PLACES)[which]
+        if self.rng.random() < 0.7:
+            at += self.rng.choice((0, 0.001, -0.02, 0.5, -3)) * self.rng.random()
+        return at if self.rng.random() < 0.05 else max(-most, min(most, at))
+
+    def place(self):
+        return b"p%d" % self.rng.randrange(12)
+
+    def radius(self):
+        return self.rng.choice((b"0", b"1", b"10", b"200.5", b"3000", b"20000", b"1e7", b"-1", b"abc"))
+
+    def unit(self):
+        return self.rng.choice(UNITS)
+
+    def area(self):
+        if self.rng.random() < 0.5:
+            return b"BYRADIUS", self.radius(), self.unit()
+        return b"BYBOX", self.radius(), self.radius(), self.unit()
+
+    # `with` is a word of Python's.
+    def having(self):
+        return tuple(word for word in (b"WITHCOORD", b"WITHDIST", b"WITHHASH") if self.rng.random() < 0.4)
 
     def pattern(self):
         return self.rng.choice(PATTERNS)
@@ -183,13 +275,23 @@ class Generator:
         return b"%d" % self.rng.randrange(1, 15)
 
     def _command(self):
-        """PFCOUNT of a key that is watched is a change for redis-server alone: docs/differences.md."""
         args = self._any_command()
-        while name_of(args) == "PFCOUNT" and self.watched.intersection(args[1:]):
+        while self._tells_of_estimates(args) or self._is_seen_by_watch(args):
             args = self._any_command()
         if name_of(args) == "WATCH":
             self.watched.update(args[1:])
         return args
+
+    def _tells_of_estimates(self, args):
+        """PFCOUNT keeps its estimate within the value, in redis-server alone: docs/differences.md. Who watches the key
+        or looks at single bytes would see it; and sketches that somebody has damaged are not answered alike."""
+        name = name_of(args)
+        looks = args.family == "bits" or name in ("GETRANGE", "SUBSTR", "LCS", "SETRANGE", "APPEND")
+        counts = name == "PFCOUNT" and self.watched.intersection(args[1:])
+        return counts or looks and any(re.fullmatch(rb"p\d", arg) for arg in args)
+
+    def _is_seen_by_watch(self, args):
+        return name_of(args) in CHANGES and self.watched.intersection(args)
 
     def _any_command(self):
         which = self.rng.choices(range(len(self.templates)), self.weights)[0]
@@ -197,10 +299,19 @@ class Generator:
         args.family = self.families[which]
         if self.rng.random() < 0.2:
             args[0] = args[0].lower()
-        # Without its argument, HELLO says what is of this server alone.
-        if self.rng.random() < 0.05 and len(args) > 1 and args[1][:1] != b"x" and name_of(args) != "HELLO":
+        # Without an argument, these tell what is of this server alone.
+        fixed = name_of(args) in WAITING | {"COMMAND", "HELLO"} or b"BLOCK" in args
+        fixed = fixed or args[1:2] and args[1][:1] in (b"x", b"d")
+        if self.rng.random() < 0.05 and len(args) > 1 and not fixed:
             self._spoil(args)
+            self._begin_scan(args)
         return args
+
+    def _begin_scan(self, args):
+        """Cursors that no SCAN gave mean something else to each server."""
+        at = 1 if name_of(args) == "SCAN" else 2
+        if name_of(args) in SCANS and len(args) > at and re.fullmatch(rb"[-+ ]*\d+", args[at]):
+            args[at] = b"0"
 
     def _spoil(self, args):
         """Makes a command that may be wrong: an argument too few, too many or of another kind."""
@@ -225,7 +336,7 @@ class Generator:
         for _ in range(self.rng.randrange(5)):
             self.expires_soon = False
             args = self._command()
-            if not self.expires_soon and name_of(args) not in RANDOM | ENDS_MULTI:
+            if not self.expires_soon and name_of(args) not in NOT_QUEUED and args[1:2] != [b"REPLY"]:
                 body.append(args)
         self.expires_soon = False
         last = Command([b"EXEC"] if self.rng.random() < 0.85 else [b"DISCARD"])

@@ -21,7 +21,7 @@ and prints a line: UNIT PASSED FAILED.
   --logs DIR    made if missing
   --tags TAGS   the harness's filter, such as '-slow -needs:repl'
   --skip NAME   leave out this test; may be repeated
-  --hang S      seconds without progress after which a test counts as hung (120)
+  --hang S      seconds without progress after which a test counts as hung (600)
 TEXT
 }
 
@@ -33,7 +33,7 @@ die() {
 # How often a unit is run again without the tests that hung.
 MOST_RESUMES=5
 
-tree='' logs='' hang_s=120 tags=() skipped=()
+tree='' logs='' hang_s=600 tags=() skipped=()
 while [[ ${1-} == -* ]]; do
     [[ $1 == -h || $1 == --help ]] && usage && exit
     (($# > 1)) || die "$1 needs a value"

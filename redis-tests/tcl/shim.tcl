@@ -95,7 +95,7 @@ proc shim_install {} {
         set ::servers [lrange $::servers 0 end-1]
     }
 
-    # After a failed test the link may be closed, inside MULTI or out of step, and the
+    # After a failed test the link may be closed, inside MULTI, out of step or in another database, and the
     # configuration as the test had set it. A link that is in order stays: later tests may
     # count on its protocol, or on what it tracks.
     rename ::test ::shim_test
@@ -125,7 +125,10 @@ proc shim_recover {} {
         catch {[dict get $server client] close}
         dict set server client [shim_connect]
         lset ::servers end $server
+    } else {
+        if {!$::singledb} { catch {[dict get $server client] select 9} }
     }
+    catch {[dict get $server client] debug set-active-expire 1}
     shim_configure [dict get $server settings]
 }
 

@@ -1,9 +1,9 @@
 """The aims, each with what was measured. Ratios are to redis-server with `appendfsync always`."""
 from load import point
-from matrix import LEASE, MAIN
+from matrix import LEASE, MAIN, TYPES
 from results import median
-from systems import REFERENCE
-from tables import rows
+from systems import REFERENCE, SMALLEST
+from tables import plural, rows
 
 # Load, clients, pipeline, system, least ratio.
 RATIOS = [
@@ -11,6 +11,7 @@ RATIOS = [
     ("get", 50, 1, MAIN, 0.95), ("get", 200, 1, MAIN, 1.0), ("get", 50, 16, MAIN, 1.4),
     ("get", 50, 1, LEASE, 1.0), ("get", 1, 1, LEASE, 0.9),
 ]
+LEAST_TYPES = 0.8
 MOST_CPU = 1.4
 LEAST_FOLLOWER = 0.7
 LEAST_ETCD = 8
@@ -19,6 +20,8 @@ MOST_IDLE_KIB = 20
 MOST_MEMORY = 1.1
 MOST_LARGE_P99_MS = 100
 MOST_SNAPSHOT_P99 = 2
+MOST_COLLECTION_MEMORY = 1.2
+MOST_PAUSE_MS = 10
 
 
 class Judge:
@@ -40,6 +43,8 @@ def of_matrix(judge, matrix):
         reads = "" if load == "set" else " by lease" if system == LEASE else " by quorum"
         text = f"{load.upper()}{reads}, {clients} client{'s' * (clients > 1)}" + (f", pipeline {pipeline}" * (pipeline > 1))
         judge.least(text, wanted, matrix.ratio("systems", system, one))
+    for load in TYPES:
+        judge.least(f"{load.upper()}, 50 clients", LEAST_TYPES, matrix.ratio("loads", MAIN, point(load=load)))
     judge.most("CPU of a SET, 50 clients, all servers", MOST_CPU, matrix.ratio("systems", MAIN, point(), "cpu_us_per_op"))
     for load in ("set", "get"):
         def rates(entry, load=load):
@@ -79,10 +84,25 @@ def of_startup(judge, records):
                    one["snapshots"]["p99_us"] / one["quiet"]["p99_us"])
 
 
-def table(matrix, startup, connections):
+def of_large(judge, records):
+    found = {(record["what"], record["type"], record["system"]): record for record in records if "what" in record}
+    for (what, kind, system), mine in found.items():
+        other = found.get((what, kind, SMALLEST))
+        if system == MAIN and what == "small" and other:
+            judge.most(f"memory of {mine['keys']:,} {plural(kind)} of {mine['elements']}, to redis-server's",
+                       MOST_COLLECTION_MEMORY, mine["bytes"] / other["bytes"])
+    for (what, kind, system), mine in found.items():
+        if system == MAIN and what == "pauses":
+            for event, ms in mine["longest_ms"].items():
+                if event != "nothing":
+                    judge.most(f"longest SET beside a {kind} of {mine['elements']:,} and its {event}, ms", MOST_PAUSE_MS, ms)
+
+
+def table(matrix, startup, connections, large):
     """None when nothing was measured that they speak of."""
     judge = Judge()
     of_matrix(judge, matrix)
     of_startup(judge, startup)
     of_connections(judge, connections)
+    of_large(judge, large)
     return rows(["three nodes, `file`", "aim", "measured", "met"], judge.body) if judge.body else None

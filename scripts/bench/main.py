@@ -8,6 +8,7 @@ import sys
 import connections
 import events
 import floor
+import large
 import redis_benchmark
 import report
 import results
@@ -55,7 +56,7 @@ def measure(args, store):
         generators = Generators(args.load, args.load_etcd)
         systems = all_systems(args.binary, args.load_etcd, args.floor)
         run = {"matrix": run_matrix, "events": events.run, "startup": startup.run, "connections": connections.run,
-               "floor": floor.run, "redis-benchmark": redis_benchmark.run}
+               "large": large.run, "floor": floor.run, "redis-benchmark": redis_benchmark.run}
         return run[args.mode](args, place, generators, systems, store, header)
 
 

@@ -43,9 +43,10 @@ def parts(store):
     made.update(scale_tables.startup(kinds["startup"]))
     made.update(scale_tables.connections(kinds["connections"]))
     made.update(scale_tables.events(kinds["events"]))
+    made.update(scale_tables.large(kinds["large"]))
     made.update(tool_tables.floor(kinds["floor"]))
     made.update(tool_tables.redis_benchmark(kinds["redis-benchmark"]))
-    judged = aims.table(matrix, kinds["startup"], kinds["connections"])
+    judged = aims.table(matrix, kinds["startup"], kinds["connections"], kinds["large"])
     if judged:
         made["aims"] = judged
     return made, matrix, kinds["events"]

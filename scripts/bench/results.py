@@ -9,7 +9,7 @@ import time
 
 from load import nproc
 
-KINDS = ("matrix", "events", "startup", "connections", "floor", "redis-benchmark")
+KINDS = ("matrix", "events", "startup", "connections", "floor", "redis-benchmark", "large")
 
 
 class Store:

@@ -1,6 +1,8 @@
 """Markdown tables of starts, connections, large values and events."""
+from matrix import MAIN
 from results import median
-from tables import LABELS, count, ms, rows, thousands
+from systems import SMALLEST
+from tables import LABELS, count, ms, plural, rows, thousands
 
 
 def header(records):
@@ -60,6 +62,31 @@ def connections(records):
         made["large-value"] = rows(
             ["", "p99 of small SETs, ms", "beside large ones", "longest, ms", "SET of 64 MiB, s", "GET of it, s", "refused",
              "elections"], body)
+    return made
+
+
+def large(records):
+    """Memory of values that have elements, and the longest write of another client beside one of them."""
+    found = {(record["what"], record["type"], record["system"]): record for record in records if "what" in record}
+    types = list(dict.fromkeys(kind for _, kind, _ in found))
+    made, body = {}, []
+    for what in ("small", "large"):
+        for kind in types:
+            mine, other = found.get((what, kind, MAIN)), found.get((what, kind, SMALLEST))
+            if mine and other:
+                body.append([f"{count(mine['keys'])} {plural(kind)} of {mine['elements']:,}", f"{other['bytes']:.1f}",
+                             f"{mine['bytes']:.1f} ({mine['bytes'] / other['bytes']:.2f})"])
+    if body:
+        made["collections"] = rows(["bytes an element", LABELS[SMALLEST], LABELS[MAIN]], body)
+    body = []
+    for (what, kind, system), one in found.items():
+        if what == "pauses":
+            body.append([f"{kind} of {one['elements']:,}", LABELS[system],
+                         *(f"{ms:.1f}" for ms in one["longest_ms"].values())])
+            head = ["longest SET, ms", "", *(f"beside {event}" if event != "nothing" else "nothing"
+                                              for event in one["longest_ms"])]
+    if body:
+        made["pauses"] = rows(head, body)
     return made
 
 

@@ -255,13 +255,15 @@ class Etcd(System):
 
 REFERENCE = "redis-always"
 FLOOR = "floor"
+# It writes no log: nothing but values is in its memory.
+SMALLEST = "redis-none"
 
 
 def all_systems(binary, etcd, floor=""):
     """By name. `etcd`: whether its load generator could be built; `floor`: the binary of that system."""
     always = ("--appendonly", "yes", "--appendfsync", "always")
     systems = [
-        Redis("redis-none", "redis-server, no persistence", "--appendonly", "no"),
+        Redis(SMALLEST, "redis-server, no persistence", "--appendonly", "no"),
         Redis(REFERENCE, "redis-server, `appendfsync always`", *always),
         Redis("redis-wait", "the same, two such replicas, `WAIT 2`", *always, replicas=2),
         Floor(FLOOR, "floor, 3 processes", floor),

@@ -64,6 +64,10 @@ def count(number):
     return f"{number:,}"
 
 
+def plural(noun):
+    return noun + ("es" if noun.endswith("sh") else "s")
+
+
 def title(dimension, one):
     """What is special about a point of a dimension."""
     words = []

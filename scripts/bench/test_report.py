@@ -14,7 +14,7 @@ import report  # noqa: E402
 import tables  # noqa: E402
 from processes import Failed  # noqa: E402
 from results import Store  # noqa: E402
-from systems import FLOOR, REFERENCE, all_systems  # noqa: E402
+from systems import FLOOR, REFERENCE, SMALLEST, all_systems  # noqa: E402
 
 HEADER = {"machine": {"processor": "a processor", "memory_gib": 8}, "rounds": 3, "seconds_per_point": 4,
           "warm_up_seconds": 1}
@@ -72,6 +72,23 @@ class Report(unittest.TestCase):
         text = self.written()
         self.assertIn("| bowline, 3 nodes, file, quorum reads | 80.0 (0.80) | 40.0 (0.40) |", text)
         self.assertIn("| SET by a follower, to the leader's | ≥ 0.7 | 0.50 | **no** |", text)
+
+    def test_values_that_have_elements_are_judged_by_memory_and_pauses(self):
+        small = {"what": "small", "type": "hash", "keys": 1_000_000, "elements": 10}
+        pauses = {"what": "pauses", "type": "list", "elements": 10_000_000, "system": matrix.MAIN}
+        self.add("large", {**small, "system": SMALLEST, "bytes": 20.0}, {**small, "system": matrix.MAIN, "bytes": 25.0},
+                 {**pauses, "longest_ms": {"nothing": 30.0, "DEL": 9.0, "expiry": 11.0}})
+        text = self.written()
+        self.assertIn("| 1 million hashes of 10 | 20.0 | 25.0 (1.25) |", text)
+        self.assertIn("| memory of 1,000,000 hashes of 10, to redis-server's | ≤ 1.2 | 1.25 | **no** |", text)
+        self.assertIn("| longest SET beside a list of 10,000,000 and its DEL, ms | ≤ 10 | 9.00 | yes |", text)
+        self.assertIn("| longest SET beside a list of 10,000,000 and its expiry, ms | ≤ 10 | 11.00 | **no** |", text)
+        self.assertNotIn("its nothing", text)
+
+    def test_types_are_judged_by_the_commands_dimension(self):
+        self.add("matrix", record("loads", REFERENCE, 0, 100_000, load="zadd"),
+                 record("loads", matrix.MAIN, 0, 79_000, load="zadd"))
+        self.assertIn("| ZADD, 50 clients | ≥ 0.8 | 0.79 | **no** |", self.written())
 
     def test_what_was_not_measured_is_left_as_it_was(self):
         self.add("matrix", record("keys", REFERENCE, 0, 100_000, keys=1_000_000))

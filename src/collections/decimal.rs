@@ -44,14 +44,19 @@ pub fn format_int(n: i64, room: &mut IntBytes) -> &[u8] {
     &room[start..]
 }
 
-/// C's `%.17g`, `inf`, `-inf`, `nan`.
+/// C's `%.17g`, `inf`, `-inf`, `nan`, `-nan`.
 pub fn format_double(value: f64) -> String {
     if !value.is_finite() {
         return match value {
             f64::INFINITY => "inf".into(),
             f64::NEG_INFINITY => "-inf".into(),
+            _ if value.is_sign_negative() => "-nan".into(),
             _ => "nan".into(),
         };
+    }
+    // Most numbers are whole, and a tenth of the work then.
+    if value == value.trunc() && value.abs() < 1e17 && (value != 0.0 || value.is_sign_positive()) {
+        return (value as i64).to_string();
     }
     let scientific = format!("{value:.16e}"); // 17 significant digits
     let (mantissa, exponent) = scientific.split_once('e').expect("LowerExp writes an exponent");
@@ -73,5 +78,28 @@ pub fn format_coordinate(value: f64) -> String {
     match text.trim_end_matches('0').trim_end_matches('.') {
         "-0" => "0".into(),
         short => short.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_written_as_c_writes_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (-3.0, "-3"),
+            (0.1, "0.10000000000000001"),
+            (99_999_999_999_999_984.0, "99999999999999984"),
+            (1e17, "1e+17"),
+            (-1.5e-7, "-1.4999999999999999e-07"),
+            (f64::INFINITY, "inf"),
+            (f64::NAN, "nan"),
+            (-f64::NAN, "-nan"),
+        ] {
+            assert_eq!(format_double(value), text);
+        }
     }
 }

@@ -21,10 +21,11 @@ use encode::{END, Entry, HEADER_BYTES, Needle, UNCOUNTED};
 use std::fmt;
 
 /// See the module.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Pack {
-    /// The header, the entries, the end.
-    bytes: Vec<u8>,
+    /// The header, which says where the end is; the entries, the end; and what is spare. One piece, so that the
+    /// handle takes no more than 16 bytes.
+    bytes: Box<[u8]>,
 }
 
 /// The place of an element, until the next change of its pack.
@@ -38,9 +39,10 @@ impl Pack {
 
     /// An empty one, with room for a listpack of `size_bytes`.
     pub fn with_capacity(size_bytes: usize) -> Self {
-        let mut bytes = Vec::new();
-        room::grow(&mut bytes, size_bytes.max(HEADER_BYTES + 1));
-        bytes.extend_from_slice(&[HEADER_BYTES as u8 + 1, 0, 0, 0, 0, 0, END]);
+        const EMPTY: [u8; HEADER_BYTES + 1] = [HEADER_BYTES as u8 + 1, 0, 0, 0, 0, 0, END];
+        let mut bytes = Box::default();
+        room::resize(&mut bytes, size_bytes.max(EMPTY.len()));
+        bytes[..EMPTY.len()].copy_from_slice(&EMPTY);
         Self { bytes }
     }
 
@@ -50,7 +52,7 @@ impl Pack {
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.size_bytes()]
     }
 
     /// Elements. From 65,535 on they are counted each time.
@@ -67,12 +69,13 @@ impl Pack {
 
     /// Of the listpack.
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len()
+        let [a, b, c, d, ..] = self.bytes[..] else { return 0 };
+        u32::from_le_bytes([a, b, c, d]) as usize
     }
 
     /// Of memory.
     pub fn heap_bytes(&self) -> usize {
-        allocated(self.bytes.capacity())
+        allocated(self.bytes.len())
     }
 
     /// By how much an element makes a pack longer.
@@ -82,7 +85,7 @@ impl Pack {
 
     /// Whether so many bytes may be added ([`Pack::encoded_bytes`]).
     pub fn has_room_for(&self, added_bytes: usize) -> bool {
-        self.bytes.len().saturating_add(added_bytes) <= MAX_PACK_BYTES
+        self.size_bytes().saturating_add(added_bytes) <= MAX_PACK_BYTES
     }
 
     pub fn first(&self) -> Option<At> {
@@ -177,7 +180,7 @@ impl Pack {
 
     /// Where the end is marked.
     fn end(&self) -> usize {
-        self.bytes.len() - 1
+        self.size_bytes() - 1
     }
 
     /// What the header says: the number of elements, up to [`UNCOUNTED`].
@@ -202,6 +205,14 @@ impl Default for Pack {
     }
 }
 
+impl PartialEq for Pack {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Pack {}
+
 impl fmt::Debug for Pack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter().map(Element::to_blob)).finish()
@@ -223,6 +234,24 @@ pub struct Iter<'a> {
     bytes: &'a [u8],
     front: usize,
     back: usize,
+}
+
+impl Iter<'_> {
+    /// Where the next element stands.
+    pub fn at(&self) -> Option<At> {
+        (self.front != self.back).then_some(At(self.front))
+    }
+
+    /// Passes so many elements, as far as there are any.
+    pub fn skip_elements(mut self, count: usize) -> Self {
+        for _ in 0..count {
+            if self.front == self.back {
+                break;
+            }
+            self.front += encode::entry_bytes(&self.bytes[self.front..]);
+        }
+        self
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

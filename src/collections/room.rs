@@ -23,9 +23,32 @@ pub(super) fn shrink(bytes: &mut Vec<u8>) {
     bytes.shrink_to(allocated(bytes.len()));
 }
 
+/// Makes of a piece of memory one with room for `len` bytes in all; what is new of it is zero.
+pub(super) fn resize(bytes: &mut Box<[u8]>, len: usize) {
+    let room = allocated(len);
+    if room == bytes.len() {
+        return;
+    }
+    let mut vector = std::mem::take(bytes).into_vec();
+    vector.reserve_exact(room.saturating_sub(vector.len()));
+    vector.resize(room, 0);
+    *bytes = vector.into_boxed_slice();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_piece_is_a_whole_size_class_and_keeps_what_is_in_it() {
+        let mut piece: Box<[u8]> = Box::default();
+        for len in (1..1_000).chain((1..1_000).rev()) {
+            resize(&mut piece, len);
+            assert_eq!(piece.len(), allocated(len));
+            assert_eq!(piece[0], u8::from(len > 1 || piece[0] == 1));
+            piece[0] = 1;
+        }
+    }
 
     #[test]
     fn a_vector_takes_whole_size_classes_and_no_more() {

@@ -53,6 +53,13 @@ pub fn reason(container: Option<&str>, name: &[u8]) -> Option<&'static str> {
     ABSENT.iter().find(matches).map(|absent| absent.reason)
 }
 
+/// Whether a call is of such a command.
+pub fn is_asked_for(call: &[&[u8]]) -> bool {
+    let container = str::from_utf8(call[0]).unwrap_or_default().to_ascii_lowercase();
+    reason(None, call[0]).is_some()
+        || call.get(1).is_some_and(|name| reason(Some(&container), name).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

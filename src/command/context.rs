@@ -4,6 +4,7 @@
 use super::settings::REQUIREPASS;
 use super::{Acl, Reply, Scripts, Sessions, Settings, Upstream};
 use crate::keyspace::{Edit, EventClass, Item, Keyspace, UserChange};
+use crate::wire::units::Caller;
 
 /// What commands read and write: the replicated state, without what only the log itself changes.
 #[derive(Debug)]
@@ -81,12 +82,16 @@ pub struct ReadContext<'a> {
     pub saw_expiring: bool,
     /// Looks that found a key, and looks that did not.
     pub lookups: (u64, u64),
+    /// For whom a script runs.
+    pub caller: Caller<'a>,
 }
 
 impl<'a> ReadContext<'a> {
     /// Nothing seen yet.
     pub fn new(state: &'a State, db: usize, now_ms: u64, wall_ms: u64, seed: u64) -> Self {
-        Self { state, db, now_ms, wall_ms, seed, touches: true, saw_expiring: false, lookups: (0, 0) }
+        let (touches, saw_expiring, lookups) = (true, false, (0, 0));
+        let caller = Caller::default();
+        Self { state, db, now_ms, wall_ms, seed, touches, saw_expiring, lookups, caller }
     }
 
     /// The key as a client sees it.
@@ -157,6 +162,8 @@ pub struct WriteContext<'a> {
     pub now_ms: u64,
     /// The same on every replica, different for each command.
     pub seed: u64,
+    /// For whom a script runs.
+    pub caller: Caller<'a>,
 }
 
 impl WriteContext<'_> {

@@ -1,6 +1,6 @@
-//! DEBUG: its row, and the one of its subcommands that writes keys. The server carries out the
-//! others, and refuses all of them unless the node was started with them; nothing here may ask
-//! who is allowed what.
+//! DEBUG: its row, the one of its subcommands that writes keys, and those that scripts may call. The server
+//! carries out the others, and refuses all of them unless the node was started with them; nothing here may
+//! ask who is allowed what.
 
 use super::context::{Outcome, reply};
 use super::parse::parse_i64;
@@ -23,6 +23,40 @@ pub(super) static DEBUG: Command = Command {
     ],
     ..Command::new("debug", -2, FLAGS, Handler::Connection(ConnectionCommand::Debug))
 };
+
+/// `DEBUG PROTOCOL`: a reply of that kind, in RESP2 what takes its place.
+#[expect(clippy::approx_constant, reason = "Redis's number, and no approximation of anything")]
+pub fn protocol(name: &[u8]) -> Reply {
+    let numbers = || (0..3).map(Reply::Int).collect();
+    match name.to_ascii_lowercase().as_slice() {
+        b"string" => Reply::bulk("Hello World"),
+        b"integer" => Reply::Int(12345),
+        b"double" => Reply::Double(3.141),
+        b"bignum" => Reply::BigNumber("1234567999999999999999999999999999999".into()),
+        b"null" => Reply::Nil,
+        b"array" => Reply::Array(numbers()),
+        b"set" => Reply::Set(numbers()),
+        b"map" => Reply::Map((0..3).map(|n| (Reply::Int(n), Reply::Bool(n == 1))).collect()),
+        b"attrib" => Reply::bulk("Some real reply following the attribute"),
+        b"push" => Reply::error("ERR RESP2 is not supported by this command"),
+        b"true" => Reply::Bool(true),
+        b"false" => Reply::Bool(false),
+        b"verbatim" => Reply::Verbatim("This is a verbatim\nstring".into()),
+        _ => Reply::error(
+            "ERR Wrong protocol type name. Please use one of the following: \
+             string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+        ),
+    }
+}
+
+/// What a script may call of it, where that is allowed. Time stands still for a script: nothing sleeps.
+pub(super) fn in_script(call: &Args<'_>) -> Reply {
+    match (call[1].to_ascii_lowercase().as_slice(), &call[2..]) {
+        (b"protocol", [name]) => protocol(name),
+        (b"sleep", [_]) => Reply::Ok,
+        _ => Reply::error("ERR This Redis command is not allowed from script"),
+    }
+}
 
 /// `DEBUG POPULATE count [prefix [size]]`, as it stands in the log.
 pub fn populate(context: &mut WriteContext<'_>, args: &Args<'_>) -> Reply {

@@ -148,13 +148,11 @@ fn geoadd(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
 }
 
 fn geodist(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
-    let unit_m = match args.get(4) {
-        Some(unit) => unit_m(unit)?,
-        None => 1.0,
+    let unit_m = match &args[4..] {
+        [] => 1.0,
+        [unit] => unit_m(unit)?,
+        _ => return Err(SYNTAX),
     };
-    if args.len() > 5 {
-        return Err(SYNTAX);
-    }
     let set = context.typed::<SortedSet>(args[1])?;
     let place_of = |member: &[u8]| Some(hash::place(set?.score(member)?));
     let Some((a, b)) = place_of(args[2]).zip(place_of(args[3])) else { return Ok(Reply::Nil) };

@@ -15,6 +15,7 @@ use super::typed::{change_typed, typed};
 use super::{Reply, WriteContext};
 use crate::collections::{Element, IntBytes, format_int};
 use crate::keyspace::{Blob, Collection, End, EventClass, List};
+use crate::mutant::{self, Mutant};
 use crate::wire::units::Args;
 
 const ELEMENT: Arg = Arg::new("element", ArgKind::String);
@@ -138,7 +139,10 @@ fn pop(context: &mut WriteContext<'_>, args: &Args<'_>, end: End, row: &Command)
         return Ok(if count.is_some() { Reply::NilArray } else { Reply::Nil });
     }
     match count {
-        None => Ok(take(context, key, end, 1).pop().map_or(Reply::Nil, Reply::Bulk)),
+        None => {
+            let taken = take(context, key, end, 1 + usize::from(mutant::is(Mutant::PopTwice)));
+            Ok(taken.into_iter().next().map_or(Reply::Nil, Reply::Bulk))
+        }
         Some(0) => Ok(Reply::Array(Vec::new())),
         Some(count) => Ok(bulks(take(context, key, end, count))),
     }

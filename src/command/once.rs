@@ -109,7 +109,9 @@ fn once(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let first = match command.handler {
         Handler::Write(write) => write(context, &call),
         Handler::Read(read) => {
-            read(&mut ReadContext::new(context.state, context.db, now_ms, now_ms, context.seed), &call)
+            let mut reading = ReadContext::new(context.state, context.db, now_ms, now_ms, context.seed);
+            reading.caller = context.caller;
+            read(&mut reading, &call)
         }
         Handler::Connection(_) => return Err(super::unknown(&call)),
     };

@@ -26,6 +26,8 @@ pub enum Reply {
     Map(Vec<(Reply, Reply)>),
     /// Pairs, an array each; a flat array in RESP2.
     Pairs(Vec<(Reply, Reply)>),
+    /// Keys and what was read of each (`XREAD`): a map; pairs in RESP2, an array each.
+    Streams(Vec<(Reply, Reply)>),
     /// A set; an array in RESP2.
     Set(Vec<Reply>),
     /// A double; a bulk string in RESP2.

@@ -1,7 +1,7 @@
 //! [`Request`]: one command as it arrived, in place.
 
 use super::Command;
-use crate::wire::units::{Args, INLINE_ARGS, put_call_unit};
+use crate::wire::units::{self, Args, Caller, INLINE_ARGS, put_call_unit, put_caller_unit};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -19,13 +19,24 @@ pub struct Request {
     pub row: Option<&'static Command>,
     /// What it only reads does not count as used (`CLIENT NO-TOUCH`).
     pub no_touch: bool,
+    /// Who runs a script with it, if that is to be judged.
+    pub caller: Option<Box<RequestCaller>>,
+}
+
+/// A [`Caller`] that owns what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestCaller {
+    /// None: somebody who may do everything.
+    pub user: Option<Vec<u8>>,
+    /// The node is short of memory.
+    pub lacks_memory: bool,
 }
 
 /// By its arguments and where it works: the row follows from them.
 impl PartialEq for Request {
     fn eq(&self, other: &Self) -> bool {
         let flags = |of: &Self| (of.db, of.no_touch);
-        self.iter().eq(other.iter()) && flags(self) == flags(other)
+        self.iter().eq(other.iter()) && flags(self) == flags(other) && self.caller == other.caller
     }
 }
 
@@ -37,7 +48,7 @@ impl Request {
     pub fn new(buffer: Bytes, spans: Spans) -> Self {
         let inside = |&(start, end): &(u32, u32)| start <= end && end as usize <= buffer.len();
         debug_assert!(spans.iter().all(inside), "an argument outside its buffer");
-        Self { buffer, spans, db: 0, row: None, no_touch: false }
+        Self { buffer, spans, db: 0, row: None, no_touch: false, caller: None }
     }
 
     /// A request that owns a copy of `args`: for tests, and for commands that bowline itself makes.
@@ -49,7 +60,7 @@ impl Request {
             buffer.extend_from_slice(arg.as_ref());
             spans.push((start, buffer.len() as u32));
         }
-        Self { buffer: buffer.into(), spans, db: 0, row: None, no_touch: false }
+        Self { buffer: buffer.into(), spans, db: 0, row: None, no_touch: false, caller: None }
     }
 
     /// The arguments, the name first.
@@ -65,8 +76,22 @@ impl Request {
 
     /// Appends it to the body of a batch.
     pub fn put_unit(&self, body: &mut Vec<u8>) {
+        if self.caller.is_some() {
+            return put_caller_unit(body, &self.command());
+        }
         let lens = self.spans.iter().map(|&(start, end)| (end - start) as usize);
         put_call_unit(body, lens, self.iter(), self.db);
+    }
+
+    /// As it stands in the log.
+    pub fn command(&self) -> units::Command<'_> {
+        units::Command { args: self.args(), db: self.db, caller: self.caller() }
+    }
+
+    /// Who runs a script with it, if that is to be judged.
+    pub fn caller(&self) -> Option<Caller<'_>> {
+        let caller = self.caller.as_ref()?;
+        Some(Caller { user: caller.user.as_deref(), lacks_memory: caller.lacks_memory })
     }
 
     fn iter(&self) -> impl Iterator<Item = &[u8]> {

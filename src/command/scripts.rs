@@ -6,60 +6,64 @@
 //! what ran before. What may run only reads takes the way of reads.
 
 mod api;
+mod arguments;
 mod cache;
 mod convert;
 mod dump;
 mod eval;
 mod functions;
 mod host;
+mod kept;
+mod lend;
 mod library;
 mod libs;
+mod notes;
 mod number;
 mod raised;
 mod random;
+mod reading;
+mod recent;
 mod rows;
 mod shebang;
 mod snapshot;
 mod vm;
+mod words;
 
 pub(super) use rows::{EVAL, EVAL_RO, EVALSHA, EVALSHA_RO, FCALL, FCALL_RO, FUNCTION, SCRIPT};
+
+pub use reading::READINGS;
 
 use super::State;
 use super::acl::Denied;
 use super::row::{Command, Flags, Handler};
+use crate::wire::units::Caller;
 use cache::Cache;
 use library::Libraries;
-use std::cell::RefCell;
-use vm::{Sha, Vm};
+use std::cell::Cell;
+
+/// Of a text.
+type Sha = [u8; 20];
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Scripts {
     cache: Cache,
     libraries: Libraries,
-    /// Not part of the state: made when it is needed.
-    vm: RefCell<Option<Box<Vm>>>,
     walk: snapshot::Walk,
+    /// Not part of the state: somebody wants to see each command of each script.
+    shows: Cell<bool>,
+    /// Nor this: what is called again and again while a script runs.
+    breath: Cell<Option<fn()>>,
 }
 
-/// Who runs a script, as far as it matters for what its commands may do.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Caller<'a> {
-    /// None: somebody who may do everything.
-    user: Option<&'a [u8]>,
-    /// The node that took the script is short of memory.
-    lacks_memory: bool,
-}
-
-impl Caller<'_> {
-    fn check(&self, state: &State, row: &'static Command, call: &[&[u8]]) -> Result<(), Denied> {
-        match self.user {
-            None => Ok(()),
-            Some(name) => match state.acl.user(name) {
-                Some(user) => user.check(row, call),
-                None => Err(Denied::Command(row.full_name)),
-            },
-        }
+/// Whether a script may make this call for its caller.
+fn check(caller: &Caller<'_>, state: &State, row: &'static Command, call: &[&[u8]]) -> Result<(), Denied> {
+    match caller.user {
+        None => Ok(()),
+        Some(name) => match state.acl.user(name) {
+            Some(user) => user.check(row, call),
+            None => Err(Denied::Command(row.full_name)), // it was removed
+        },
     }
 }
 
@@ -69,7 +73,13 @@ impl Command {
         matches!(self.full_name, "eval" | "evalsha" | "eval_ro" | "evalsha_ro" | "fcall" | "fcall_ro")
     }
 
-    /// Whether it is refused when memory is full. A script that may write is refused as a whole.
+    /// Whether what it runs, as a whole or within another command, may be a script.
+    pub fn may_run_script(&self) -> bool {
+        self.wraps != 0 || self.runs_script()
+    }
+
+    /// Whether it is better carried out when there is memory. A script is carried out without, too: it is its
+    /// commands that are refused.
     pub fn needs_memory(&self) -> bool {
         let is_write = matches!(self.handler, Handler::Write(_));
         self.flags.has(Flags::DENYOOM) || is_write && self.runs_script()
@@ -77,6 +87,29 @@ impl Command {
 }
 
 impl Scripts {
+    /// Whether the commands of scripts are to be told word by word.
+    pub fn set_shows(&self, wanted: bool) {
+        self.shows.set(wanted);
+    }
+
+    /// See [`super::State`]: what is no part of it.
+    pub fn set_breath(&self, breath: fn()) {
+        self.breath.set(Some(breath));
+    }
+
+    /// Takes over what is not part of the state.
+    pub fn inherit(&self, before: &Self) {
+        self.shows.set(before.shows.get());
+        self.breath.set(before.breath.get());
+    }
+
+    /// All libraries go; whether there were any.
+    pub fn forget_libraries(&mut self) -> bool {
+        let had_some = self.libraries.len() > 0;
+        self.libraries.clear();
+        had_some
+    }
+
     /// How many texts there are, libraries and functions.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.cache.len(), self.libraries.len(), self.libraries.functions_len())
@@ -84,17 +117,7 @@ impl Scripts {
 
     /// Bytes of the texts, of the libraries' code, and of Lua's machine on this replica.
     pub fn size_bytes(&self) -> (usize, usize, usize) {
-        let of_vm = self.vm.try_borrow().ok().and_then(|vm| vm.as_ref().map(|vm| vm.used_bytes()));
-        (self.cache.size_bytes(), self.libraries.size_bytes(), of_vm.unwrap_or(0))
-    }
-
-    /// The keys of a call that says how many there are: after the number.
-    pub(super) fn keys_of(call: &[&[u8]]) -> std::ops::Range<usize> {
-        let count = call.get(2).and_then(|count| super::parse_i64(count)).unwrap_or(0);
-        match usize::try_from(count) {
-            Ok(count) if count <= call.len().saturating_sub(3) => 3..3 + count,
-            _ => 0..0,
-        }
+        (self.cache.size_bytes(), self.libraries.size_bytes(), kept::size_bytes())
     }
 }
 

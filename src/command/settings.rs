@@ -21,6 +21,8 @@ pub struct Settings {
     pub serve_stale: bool,
     /// Whether entries remove keys that are due. Off in tests only (`DEBUG SET-ACTIVE-EXPIRE`).
     pub active_expire: bool,
+    /// Whether scripts may call `DEBUG`. For tests only (`DEBUG SET-DISABLE-DENY-SCRIPTS`).
+    pub debug_in_scripts: bool,
     /// `lua-time-limit`: what a script may use up, at so many instructions a millisecond; 0: the most.
     pub lua_time_limit_ms: u64,
     /// `maxmemory-policy`: which keys a node that is short of memory may have removed.
@@ -34,6 +36,7 @@ const ACL_PUBSUB_DEFAULT: &str = "acl-pubsub-default";
 /// Not kept here: it is the password of the user `default`, as its hash.
 pub(super) const REQUIREPASS: &str = "requirepass";
 const ACTIVE_EXPIRE: &str = "active-expire";
+const DEBUG_IN_SCRIPTS: &str = "debug-in-scripts";
 const LUA_TIME_LIMIT: &str = "lua-time-limit";
 /// The same, as Redis calls it since 7.0.
 const LUA_TIME_LIMIT_NOW: &str = "busy-reply-threshold";
@@ -55,6 +58,7 @@ impl Default for Settings {
             master_password: String::new(),
             serve_stale: true,
             active_expire: true,
+            debug_in_scripts: false,
             lua_time_limit_ms: 5000,
             eviction: EvictionPolicy::default(),
             compact: Compact::default(),
@@ -79,6 +83,7 @@ impl Settings {
             ACL_PUBSUB_DEFAULT,
             REQUIREPASS,
             ACTIVE_EXPIRE,
+            DEBUG_IN_SCRIPTS,
             LUA_TIME_LIMIT,
             EVICTION,
             MASTER_USER,
@@ -109,6 +114,9 @@ impl Settings {
             (MASTER_PASSWORD, self.master_password.clone()),
             (SERVE_STALE, if self.serve_stale { "yes" } else { "no" }.to_owned()),
         ];
+        if self.debug_in_scripts {
+            pairs.push((DEBUG_IN_SCRIPTS, "yes".to_owned()));
+        }
         pairs.extend(self.compact.pairs());
         pairs
     }
@@ -129,6 +137,8 @@ impl Settings {
             (SERVE_STALE | SERVE_STALE_OF_OLD, b"no") => self.serve_stale = false,
             (ACTIVE_EXPIRE, b"yes") => self.active_expire = true,
             (ACTIVE_EXPIRE, b"no") => self.active_expire = false,
+            (DEBUG_IN_SCRIPTS, b"yes") => self.debug_in_scripts = true,
+            (DEBUG_IN_SCRIPTS, b"no") => self.debug_in_scripts = false,
             (LUA_TIME_LIMIT | LUA_TIME_LIMIT_NOW, value) => {
                 let limit_ms = parse_i64(value).and_then(|limit_ms| u64::try_from(limit_ms).ok());
                 self.lua_time_limit_ms = limit_ms.ok_or(UNKNOWN)?;

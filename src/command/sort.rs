@@ -13,6 +13,7 @@ use super::parse::WRONG_TYPE;
 use super::row::{Arg, ArgKind, Category, Command, Finder, Flags, Handler, KeySpec};
 use super::{Reply, WriteContext};
 use crate::keyspace::{Blob, End, EventClass, Field, List, Value};
+use crate::wire::units::Args;
 use engine::{Elements, Order};
 use options::Options;
 
@@ -87,6 +88,17 @@ fn sort(context: &mut WriteContext<'_>, args: &[&[u8]]) -> Outcome {
     }
 }
 
+/// What a script's call is carried out as, if it is another: Redis sorts for it the members of a set that it asks
+/// for in no order.
+pub(super) fn of_script<'a>(
+    row: &Command,
+    call: &Args<'a>,
+    is_set: impl FnOnce(&[u8]) -> bool,
+) -> Option<Args<'a>> {
+    let is_sort = matches!(row.full_name, "sort" | "sort_ro");
+    if is_sort { options::in_order(call).filter(|_| is_set(call[1])) } else { None }
+}
+
 fn shown(sorted: Vec<Option<Blob>>) -> Reply {
     Reply::Array(sorted.into_iter().map(|element| element.map_or(Reply::Nil, Reply::Bulk)).collect())
 }
@@ -105,7 +117,7 @@ fn elements(value: Option<&Value>) -> Result<Elements, Reply> {
         Some(Value::SortedSet(set)) => {
             Ok(Elements { all: set.iter().map(|(member, _)| member.to_blob()).collect(), order: Order::List })
         }
-        Some(Value::String(_) | Value::Hash(_)) => Err(WRONG_TYPE),
+        Some(Value::String(_) | Value::Hash(_) | Value::Stream(_)) => Err(WRONG_TYPE),
     }
 }
 

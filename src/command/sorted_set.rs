@@ -2,6 +2,7 @@
 //! one member or count in `read`, ranges in `range`, unions and the like in `combine`.) A sorted set without
 //! members must never be left behind a key.
 
+pub(super) mod blocking;
 pub(super) mod combine;
 mod limits;
 pub(super) mod pop;

@@ -4,10 +4,13 @@
 //! the log's clock, `@wall ms` the node's, `@db number` the database. Each starts with an empty keyspace at 1000000 ms.
 //! `BOWLINE_UPDATE=1` rewrites the replies, to be read before they are committed.
 
+mod damaged;
 mod docs;
 mod generic_events;
 mod hash_events;
 mod set_events;
+mod stream_events;
+mod stream_group_events;
 mod string_events;
 
 use super::*;
@@ -40,7 +43,13 @@ impl Runner {
                 reply
             }
             Ok(Handler::Write(f)) => f(
-                &mut WriteContext { state: &mut self.state, db: self.db, now_ms: self.now_ms, seed: 1 },
+                &mut WriteContext {
+                    state: &mut self.state,
+                    db: self.db,
+                    now_ms: self.now_ms,
+                    seed: 1,
+                    caller: Default::default(),
+                },
                 &args,
             ),
             Ok(Handler::Connection(ConnectionCommand::Introspect)) => introspect(&args),
@@ -66,7 +75,7 @@ fn show(reply: &Reply) -> String {
             let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("{}: {}", show(k), show(v))).collect();
             format!("{{{}}}", pairs.join(", "))
         }
-        Reply::Pairs(pairs) => {
+        Reply::Pairs(pairs) | Reply::Streams(pairs) => {
             let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("[{}, {}]", show(k), show(v))).collect();
             format!("[{}]", pairs.join(", "))
         }
@@ -178,10 +187,13 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("sets", include_str!("testscripts/sets.script")),
     ("setlike", include_str!("testscripts/setlike.script")),
     ("scripts", include_str!("testscripts/scripts.script")),
+    ("script_values", include_str!("testscripts/script_values.script")),
     ("sort", include_str!("testscripts/sort.script")),
     ("sorted_set", include_str!("testscripts/sorted_set.script")),
     ("sorted_set_operations", include_str!("testscripts/sorted_set_operations.script")),
     ("sorted_set_ranges", include_str!("testscripts/sorted_set_ranges.script")),
+    ("stream", include_str!("testscripts/stream.script")),
+    ("stream_groups", include_str!("testscripts/stream_groups.script")),
     ("strings", include_str!("testscripts/strings.script")),
     ("time", include_str!("testscripts/time.script")),
     ("upstream", include_str!("testscripts/upstream.script")),

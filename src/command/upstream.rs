@@ -66,6 +66,9 @@ fn replicaof(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         if context.state.upstream.leave() {
             context.state.keyspace.flush_all();
             context.propagate(&[b"FLUSHALL"]);
+            if context.state.scripts.forget_libraries() {
+                context.propagate(&[b"FUNCTION", b"FLUSH"]);
+            }
         }
         context.state.tell_refusals();
         return Ok(Reply::Ok);

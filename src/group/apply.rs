@@ -142,6 +142,7 @@ impl Group {
     /// in their order.
     fn apply_own(&mut self, body: &[u8], jobs: Vec<JobSteps>, missing: &Reply) -> Result<(), WireError> {
         let mut units = UnitsAhead::new(body);
+        self.machine.set_shows_scripts(self.observer.shows_scripts.get());
         self.observer.begin();
         self.effects.replies.reserve(jobs.iter().map(|job| job.steps.len()).sum());
         for job in jobs {
@@ -154,7 +155,8 @@ impl Group {
                         }
                         continue;
                     }
-                    Step::Write => match units.next(&self.machine) {
+                    Step::Write | Step::Again => match units.next(&self.machine) {
+                        Some(unit) if matches!(step, Step::Again) => self.apply_again(&unit?, job.ticket),
                         Some(unit) => self.apply_unit(&unit?, job.ticket),
                         None => missing.clone(), // the number was used by a batch that had been given up
                     },
@@ -192,6 +194,7 @@ impl Group {
         let is_told = |event: &KeyspaceEvent| match event {
             // Only to the clients of the node that read.
             KeyspaceEvent::Named { class: EventClass::KeyMiss, .. } => ticket != 0,
+            KeyspaceEvent::Scripted(_) => ticket != 0,
             KeyspaceEvent::Named { .. } | KeyspaceEvent::Message { .. } => !replays,
             KeyspaceEvent::Touched { .. }
             | KeyspaceEvent::TouchedAll
@@ -227,6 +230,16 @@ impl Group {
         reply
     }
 
+    /// A try that is repeated, of a command of one of this node's clients.
+    fn apply_again(&mut self, unit: &Unit<'_>, ticket: u64) -> Reply {
+        let observer = &self.observer;
+        let reply = self.machine.execute_seen(unit, &mut |row, args, reply| {
+            observer.record_again(row, ticket, args, reply.is_error());
+        });
+        self.note_events(ticket);
+        reply
+    }
+
     /// A unit of one of this node's clients; of a transaction each command is observed, and all
     /// of them as `EXEC`.
     fn execute_observed(&mut self, unit: &Unit<'_>, ticket: u64) -> Reply {
@@ -250,6 +263,7 @@ impl Group {
         if let Ok(row) = command::resolve(&args) {
             self.observer.record_since(began_ns, row, ticket, &args, false);
         }
+        self.observer.ends_exec(ticket);
     }
 
     fn registered(&mut self, reply: &Reply) {
@@ -280,6 +294,7 @@ impl Group {
     /// what one client saw expire, nobody sees again.
     pub(super) fn answer_job(&mut self, mut job: Job) {
         let ticket = job.ticket;
+        self.machine.set_shows_scripts(self.observer.shows_scripts.get());
         let stale = matches!(job.consistency, Consistency::Stale { .. });
         let (mark, notices_mark) = (self.effects.replies.len(), self.effects.notices.len());
         let mut saw_expiring = false;
@@ -319,6 +334,12 @@ impl Group {
         match step {
             Step::Ready(reply) => (reply.clone(), false),
             Step::Read(request) => self.read_observed(request, ticket, false),
+            Step::ReadAgain(request) => {
+                let (wall_ms, seed) = (self.now.wall_ms, self.read_seed());
+                self.machine.read_request(request, wall_ms, seed, &mut |row, args, reply| {
+                    self.observer.record_again(row, ticket, args, reply.is_error());
+                })
+            }
             Step::Watch(request) => {
                 let args = request.args();
                 let seen = self.machine.watch(request.db, &args[1..], self.now.wall_ms);
@@ -328,7 +349,7 @@ impl Group {
                 seen
             }
             Step::ReadTransaction(transaction) => self.read_transaction(transaction, ticket),
-            Step::Write | Step::Purge => (CORRUPT, false), // writes are answered where they are applied
+            Step::Write | Step::Again | Step::Purge => (CORRUPT, false), // writes are answered where they are applied
         }
     }
 

@@ -41,6 +41,13 @@ impl Group {
                 return true;
             }
         }
+        if mutant::is(Mutant::AcknowledgeBeforeCommit) && self.is_leader() {
+            let held = self.raft.raft.raft_log.last_index();
+            self.raft.raft.raft_log.commit_to(held);
+            if self.raft.has_ready() {
+                return true;
+            }
+        }
         if self.commits.waiting.is_empty() {
             return false;
         }

@@ -41,6 +41,10 @@ pub enum Consistency {
 pub enum Step {
     /// The next unit of the job's body.
     Write,
+    /// The next unit of the job's body, which is tried once more: as a command it was counted before.
+    Again,
+    /// A command that changes nothing, likewise.
+    ReadAgain(Request),
     /// The next unit of the job's body, which the group has put there: it has no reply.
     Purge,
     /// A command that changes nothing.

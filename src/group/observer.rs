@@ -57,6 +57,8 @@ pub enum Slow {
         /// Cut to a bearable length, secrets left out.
         args: Vec<Vec<u8>>,
     },
+    /// A transaction of this connection ends here: what is told from here on is not of its commands.
+    Exec(u64),
     /// Of the kinds that `LATENCY` knows.
     Event {
         /// Its kind.
@@ -80,6 +82,8 @@ pub struct Observer {
     pub latency_threshold_ms: Cell<i64>,
     /// `latency-tracking`: whether distributions are kept.
     pub tracking: Cell<bool>,
+    /// Whether the commands of scripts are to be told word by word.
+    pub shows_scripts: Cell<bool>,
 }
 
 impl Default for Observer {
@@ -102,6 +106,7 @@ impl Observer {
             slower_than_us: Cell::new(10_000),
             latency_threshold_ms: Cell::new(0),
             tracking: Cell::new(true),
+            shows_scripts: Cell::new(false),
         }
     }
 
@@ -115,6 +120,14 @@ impl Observer {
     /// A command has come to its end, whose beginning was the end of the one before.
     pub fn record(&self, row: &'static Command, ticket: u64, args: &Args<'_>, failed: bool) {
         self.record_since(self.mark_ns.get(), row, ticket, args, failed);
+    }
+
+    /// The same of a command that was counted before.
+    pub fn record_again(&self, row: &'static Command, ticket: u64, args: &Args<'_>, failed: bool) {
+        let calls = &self.rows[self.numbers.of(row)].calls;
+        let before = calls.get();
+        self.record(row, ticket, args, failed);
+        calls.set(before);
     }
 
     /// The same of one that began then.
@@ -144,6 +157,27 @@ impl Observer {
         }
     }
 
+    /// A transaction of this connection has taken place.
+    pub fn ends_exec(&self, ticket: u64) {
+        if self.has_slow() {
+            self.tell(Slow::Exec(ticket));
+        }
+    }
+
+    /// A row's part in a script: how often it was carried out, failed and was refused. The time is the script's.
+    pub fn count_scripted(&self, row: &'static Command, [calls, failed, refused]: [u64; 3]) {
+        let stats = &self.rows[self.numbers.of(row)];
+        stats.calls.set(stats.calls.get() + calls);
+        stats.failed.set(stats.failed.get() + failed);
+        stats.rejected.set(stats.rejected.get() + refused);
+    }
+
+    /// A command that was carried out has ended with an error since.
+    pub fn fail(&self, row: &'static Command) {
+        let stats = &self.rows[self.numbers.of(row)];
+        stats.failed.set(stats.failed.get() + 1);
+    }
+
     /// A command was refused before it began.
     pub fn reject(&self, row: &'static Command) {
         let stats = &self.rows[self.numbers.of(row)];
@@ -152,12 +186,16 @@ impl Observer {
 
     /// Somebody was answered with this error.
     pub fn count_error(&self, text: &str) {
-        let code = text.split(' ').next().unwrap_or_default();
+        self.count_errors(text.split(' ').next().unwrap_or_default(), 1);
+    }
+
+    /// So many errors of this code.
+    pub fn count_errors(&self, code: &str, more: u64) {
         let mut errors = self.errors.borrow_mut();
         if let Some(count) = errors.get_mut(code) {
-            *count += 1;
+            *count += more;
         } else if errors.len() < limits::ERROR_CODES {
-            errors.insert(code.to_owned(), 1);
+            errors.insert(code.to_owned(), more);
         }
     }
 
@@ -263,7 +301,9 @@ impl RowNumbers {
     fn new() -> Self {
         let len = (4 * command::all().count()).next_power_of_two();
         let mut slots = vec![(0, 0); len];
-        for (number, row) in command::all().enumerate() {
+        let of_name = |row: &Command| command::all().position(|other| other.full_name == row.full_name);
+        let readings = command::READINGS.iter().filter_map(|row| Some((of_name(row)?, *row)));
+        for (number, row) in command::all().enumerate().chain(readings) {
             let mut at = Self::start(row, len);
             while slots[at].0 != 0 {
                 at = (at + 1) % len;

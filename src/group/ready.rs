@@ -94,6 +94,10 @@ impl Group {
     }
 
     fn send_now(&mut self, message: Message) {
+        if mutant::is(Mutant::AcknowledgeBeforeCommit) && !message.entries.is_empty() && self.ticks % 16 >= 4
+        {
+            return;
+        }
         self.commits.note(&message);
         if message.get_msg_type() == MessageType::MsgSnapshot {
             self.effects.send_snapshots.push((message.to, message));

@@ -30,6 +30,8 @@ pub struct Snapshots {
     total: u64,
     /// By an operator.
     demanded: bool,
+    /// Values of this length come in pieces.
+    pub long_bytes: usize,
 }
 
 impl Snapshots {
@@ -45,6 +47,7 @@ impl Snapshots {
             fetched: None,
             total: 0,
             demanded: false,
+            long_bytes: limits::SNAPSHOT_LONG_BYTES,
         }
     }
 
@@ -149,6 +152,7 @@ impl Group {
         let begun = SnapshotPoint { point: LogPoint { index, term }, conf_state };
         self.snapshots.demanded = false;
         self.snapshots.walking_revision = self.machine.keyspace().revision();
+        self.machine.set_long_values(self.snapshots.long_bytes);
         self.snapshots.first_chunk = Some(self.machine.snapshot_begin());
         self.snapshots.walking = Some(begun.clone());
         self.effects.start_snapshot = Some(begun);

@@ -67,7 +67,21 @@ pub(super) fn role_name(role: StateRole) -> &'static str {
     }
 }
 
+/// What a node says of itself while it cannot look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Raft's term.
+    pub term: u64,
+    /// Who leads in it, as far as this node knows; 0: nobody.
+    pub leader: NodeId,
+}
+
 impl Group {
+    /// See [`Standing`].
+    pub fn standing(&self) -> Standing {
+        Standing { term: self.raft.raft.term, leader: self.raft.raft.leader_id }
+    }
+
     /// The replica as it is now.
     pub fn status(&self) -> GroupStatus {
         let log = self.raft.store();
@@ -144,6 +158,12 @@ impl Group {
     /// [`crate::limits::LONG_JOB_BYTES`] and [`crate::limits::PART_BYTES`].
     pub fn split_jobs(&mut self, least_bytes: usize, part_bytes: usize) {
         self.stream.set_long_jobs(least_bytes, part_bytes);
+    }
+
+    /// From now on snapshots write values of this length in pieces, in place of
+    /// [`crate::limits::SNAPSHOT_LONG_BYTES`].
+    pub fn cut_values(&mut self, least_bytes: usize) {
+        self.snapshots.long_bytes = least_bytes;
     }
 
     /// Whether nothing that was submitted here waits for its answer.

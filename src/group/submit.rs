@@ -254,7 +254,7 @@ impl Group {
         for step in steps {
             let reply = match step {
                 Step::Purge => continue,
-                Step::Write => of_write.clone(),
+                Step::Write | Step::Again => of_write.clone(),
                 Step::Ready(reply) => reply.clone(),
                 _ => of_read.clone(),
             };

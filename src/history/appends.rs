@@ -3,7 +3,7 @@
 //! `APPEND` its place. What remains is to sort by place, and to see that time agrees. Any
 //! number of clients, and of tokens whose outcome is unknown.
 
-use super::explain::{Violation, quote, show};
+use super::explain::{Violation, Wrong, quote, show, violation};
 use super::partition::Part;
 use super::{Action, Operation, Outcome, Value, What};
 use std::collections::BTreeMap;
@@ -26,17 +26,11 @@ struct Tokens<'a> {
 /// None when the operations are not of this kind.
 pub(super) fn check(history: &[Operation], part: &Part) -> Option<Result<(), Violation>> {
     let tokens = tokens(history, part)?;
-    let violated = |(operation, why): (u32, String)| {
-        let from_ns = history.iter().map(|operation| operation.start_ns).min().unwrap_or(0);
-        let operation = operation as usize;
-        let text = format!(
-            "not linearizable: {}\n  {}\n  {why}",
-            part.keys.join(", "),
-            show(&history[operation], from_ns)
-        );
-        Violation { keys: part.keys.clone(), operation, text }
-    };
-    Some(place(history, part, &tokens).and_then(|placed| sweep(history, placed)).map_err(violated))
+    Some(
+        place(history, part, &tokens)
+            .and_then(|placed| sweep(history, placed))
+            .map_err(|wrong| violation(history, part, wrong)),
+    )
 }
 
 fn tokens<'a>(history: &'a [Operation], part: &Part) -> Option<Tokens<'a>> {
@@ -64,8 +58,6 @@ fn tokens<'a>(history: &'a [Operation], part: &Part) -> Option<Tokens<'a>> {
     }
     (tokens.len > 0).then_some(tokens)
 }
-
-type Wrong = (u32, String);
 
 /// Places everything that is known to have happened; Err: an operation that has none.
 fn place(history: &[Operation], part: &Part, tokens: &Tokens<'_>) -> Result<Vec<Placed>, Wrong> {

@@ -188,6 +188,7 @@ impl Compiler {
             What::Cas { version, value } => Act::Cas(*version, words.word(value)),
             What::Cad(version) => Act::Cad(*version),
             What::Watch(version) => Act::Watch(*version),
+            What::Typed(_) => unreachable!("values that have elements have judges of their own"),
         }
     }
 
@@ -210,11 +211,15 @@ impl Compiler {
     }
 }
 
-fn error(text: &str) -> Answer {
+/// The version that a `CAS` or `CAD` found, if this is what its error says.
+pub(super) fn conflict(text: &str) -> Option<u64> {
     let is_conflict = text.starts_with("VERSIONMISMATCH ") || text.starts_with("KEYEXISTS ");
-    let found = text.rsplit(' ').next().and_then(|number| number.parse().ok());
-    match found {
-        Some(found) if is_conflict => Answer::Conflict(found),
+    is_conflict.then(|| text.rsplit(' ').next()?.parse().ok()).flatten()
+}
+
+fn error(text: &str) -> Answer {
+    match conflict(text) {
+        Some(found) => Answer::Conflict(found),
         _ if text.contains("not an integer") || text.contains("would overflow") => Answer::NotANumber,
         _ => Answer::Malformed,
     }

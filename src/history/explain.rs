@@ -3,6 +3,7 @@
 
 use super::compile::Component;
 use super::model::{Act, Answer, Slot};
+use super::partition::Part;
 use super::search::Stuck;
 use super::{Action, Call, Operation, Outcome, Value, What};
 use std::fmt;
@@ -24,6 +25,18 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// An operation that is wrong, by its place in the history, and why.
+pub(super) type Wrong = (u32, String);
+
+/// What a judge that does not search has found.
+pub(super) fn violation(history: &[Operation], part: &Part, (operation, why): Wrong) -> Violation {
+    let from_ns = history.iter().map(|operation| operation.start_ns).min().unwrap_or(0);
+    let operation = operation as usize;
+    let shown = show(&history[operation], from_ns);
+    let text = format!("not linearizable: {}\n  {shown}\n  {why}", part.keys.join(", "));
+    Violation { keys: part.keys.clone(), operation, text }
 }
 
 /// Candidates that are shown.
@@ -147,6 +160,7 @@ fn show_call(Call { key, what }: &Call) -> String {
         What::Cas { version, value } => format!("CAS {key} {version} {}", quote(value)),
         What::Cad(version) => format!("CAD {key} {version}"),
         What::Watch(version) => format!("WATCH {key} at version {version}"),
+        What::Typed(typed) => typed.request(key, str::to_owned).join(" "),
     }
 }
 

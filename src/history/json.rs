@@ -8,10 +8,13 @@
 //!
 //! Operations: `get`, `getv`, `exists`, `set v`, `setnx v`, `setifeq v old`, `setpx v ms`, `del`,
 //! `delifeq old`, `append tail`, `incrby n`, `cas version v`, `cad version`, `mget`, and `exec`
-//! with a list of commands, among which `watch version`. Values: null is nil, true is `OK`,
+//! with a list of commands, among which `watch version`. On values that have elements, by strings: `rpush e ...`,
+//! `lrange`, `lpop`, `lmove to`, `sadd e ...`, `spop`, `smembers`, `zadd score e`, `zpopmin`, `zrange`, `xadd e`, `xrange`,
+//! `xreadgroup consumer count`, `xack id`, `xautoclaim consumer count`, `xpending`; `blpop`, `blmove`, `bzpopmin`,
+//! `xreadgroup-block` wait, `lpop-eval`, `lmove-eval`, `zpopmin-eval` are scripts. Values: null is nil, true is `OK`,
 //! `{"error":"..."}` an error of the command; there is one if the outcome is `ok`.
 
-use super::{Action, Call, Operation, Outcome, Value, What};
+use super::{Action, Call, Operation, Outcome, Typed, Value, What};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -73,6 +76,10 @@ fn call_parts(what: &What) -> (&'static str, Vec<Json>) {
         What::Cas { version, value } => ("cas", vec![json!(version), json!(**value)]),
         What::Cad(version) => ("cad", vec![json!(version)]),
         What::Watch(version) => ("watch", vec![json!(version)]),
+        What::Typed(typed) => {
+            let (name, words) = typed.words();
+            (name, words.into_iter().map(Json::from).collect())
+        }
     }
 }
 
@@ -160,7 +167,10 @@ fn read_what(name: &str, args: &[Json]) -> Result<What, LineError> {
         ("cas", 2) => count(0).zip(text(1)).map(|(version, value)| What::Cas { version, value }),
         ("cad", 1) => count(0).map(What::Cad),
         ("watch", 1) => count(0).map(What::Watch),
-        _ => None,
+        _ => {
+            let words: Option<Vec<Box<str>>> = args.iter().map(|word| word.as_str().map(Box::from)).collect();
+            words.and_then(|words| Typed::of_words(name, &words)).map(What::Typed)
+        }
     };
     what.ok_or_else(|| LineError::Operation(name.to_owned()))
 }

@@ -1,7 +1,7 @@
 //! Splits a history into sets of keys that no operation connects. An operation on keys of one
 //! set says nothing of another (linearizability is local), so each is judged alone.
 
-use super::{Action, Operation, Outcome};
+use super::{Action, Call, Operation, Outcome, Typed, What};
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 use std::sync::Arc;
@@ -58,9 +58,16 @@ impl Keys {
 /// The keys of an action, in its order.
 pub(super) fn keys(action: &Action) -> Vec<&Arc<str>> {
     match action {
-        Action::One(call) => vec![&call.key],
-        Action::Transaction(calls) => calls.iter().map(|call| &call.key).collect(),
+        Action::One(call) => keys_of(call),
+        Action::Transaction(calls) => calls.iter().flat_map(keys_of).collect(),
         Action::MGet(keys) => keys.iter().collect(),
+    }
+}
+
+fn keys_of(call: &Call) -> Vec<&Arc<str>> {
+    match &call.what {
+        What::Typed(Typed::Move { to, .. }) => vec![&call.key, to],
+        _ => vec![&call.key],
     }
 }
 

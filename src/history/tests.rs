@@ -1,9 +1,13 @@
 //! Histories made by hand, each of which shows one way to be right or wrong.
 
 mod bench;
+mod chains;
 mod lines;
 mod naive;
 mod random;
+mod typed;
+mod typed_groups;
+mod typed_random;
 
 use super::{Action, Bounds, Call, Operation, Outcome, Report, Value, What, check};
 use std::sync::Arc;
@@ -291,6 +295,7 @@ fn what_is_too_much_work_is_not_called_right() {
         rows.push((i, 0, 1000, set(&i.to_string()), None));
     }
     rows.push((99, 0, 1000, one("k", What::GetV), Some(versioned("7", 39, 1))));
+    rows.push((98, 0, 1000, one("k", What::Exists), int(1))); // no judge knows it but the general search
     rows.push((99, 1001, 1002, get(), Some(text("nothing of these"))));
     let report = check(&history(rows), Bounds { memory_bytes: 1 << 20, steps: 1_000_000 });
     assert!(!report.is_linearizable());

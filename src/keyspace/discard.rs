@@ -110,5 +110,5 @@ impl Discarded {
 }
 
 fn elements(value: &Value) -> usize {
-    value.collection().map_or(0, |collection| collection.len())
+    value.collection().map_or(0, |collection| collection.elements())
 }

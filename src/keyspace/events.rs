@@ -127,6 +127,19 @@ pub enum UserChange {
     Deleted,
 }
 
+/// What the commands of a script were, for whoever counts and watches them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scripted {
+    /// By the full name of the row: how often it was carried out, failed, and was refused before it began.
+    pub counts: Vec<(&'static str, [u64; 3])>,
+    /// While somebody looks: the commands, each with the database that it worked in.
+    pub shown: Vec<(u32, Vec<Blob>)>,
+    /// What the user may not do: of what kind it is, and what it was.
+    pub denied: Vec<(&'static str, Blob)>,
+    /// The errors that they answered, by their code, without the one that is the script's own answer.
+    pub errors: Vec<(Box<str>, u64)>,
+}
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -146,6 +159,8 @@ pub enum Event {
     Message { channel: Blob, message: Blob, sharded: bool },
     /// What replicas of Redis's protocol have to carry out, all at once.
     Propagated(Vec<Call>),
+    /// A script has ended.
+    Scripted(Box<Scripted>),
 }
 
 /// What is wanted, and what has happened since it was last taken.
@@ -189,6 +204,13 @@ impl super::Keyspace {
     /// Whether each key that changes is told.
     pub fn set_touches(&mut self, wanted: bool) {
         self.events.touches = wanted;
+    }
+
+    /// Tells what a script has done; not part of the state.
+    pub fn tell_scripted(&self, scripted: Scripted) {
+        if scripted != Scripted::default() {
+            self.events.list.borrow_mut().push(Event::Scripted(Box::new(scripted)));
+        }
     }
 
     /// Tells that any key may have changed.

@@ -163,12 +163,14 @@ impl Occupied {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::Set;
 
     #[test]
     fn an_entry_fits_the_allocators_80_bytes() {
         assert_eq!(size_of::<Value>(), 24);
         assert_eq!(size_of::<Entry>(), 80);
         assert!(size_of::<Partition>() <= 48);
+        assert!(size_of::<Set>() <= 32);
     }
 
     #[test]

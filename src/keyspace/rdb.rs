@@ -8,6 +8,7 @@ mod extent;
 mod file;
 mod functions;
 mod hash;
+mod layout;
 mod list;
 mod lzf;
 pub mod opcode;
@@ -16,13 +17,14 @@ mod reader;
 mod reader_tests;
 mod set;
 mod sorted_set;
+mod stream;
 mod strings;
 mod ziplist;
 
 #[cfg(test)]
 mod tests;
 
-use super::{Forms, Value};
+use super::{Forms, Hash, List, Set, SortedSet, Value};
 use crate::collections::IntBytes;
 pub use file::FileWriter;
 pub use functions::{functions, put_functions};
@@ -58,6 +60,9 @@ const LIST_QUICKLIST: u8 = 14;
 const HASH_LISTPACK: u8 = 16;
 const ZSET_LISTPACK: u8 = 17;
 const LIST_QUICKLIST_2: u8 = 18;
+/// Of Redis 6 and before.
+const STREAM_LISTPACKS: u8 = 15;
+const STREAM_LISTPACKS_2: u8 = 19;
 
 /// Why a payload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -77,10 +82,15 @@ pub enum PayloadError {
 pub fn dump(value: &Value) -> Vec<u8> {
     let mut out = vec![type_of(value)];
     put_value(&mut out, value);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    let checksum = crc64::checksum(&out);
-    out.extend_from_slice(&checksum.to_le_bytes());
-    out
+    sealed(out)
+}
+
+/// With version and checksum behind it.
+pub fn sealed(mut body: Vec<u8>) -> Vec<u8> {
+    body.extend_from_slice(&VERSION.to_le_bytes());
+    let checksum = crc64::checksum(&body);
+    body.extend_from_slice(&checksum.to_le_bytes());
+    body
 }
 
 fn type_of(value: &Value) -> u8 {
@@ -90,6 +100,7 @@ fn type_of(value: &Value) -> u8 {
         Value::Set(set) => set::type_of(set),
         Value::List(_) => LIST_QUICKLIST_2,
         Value::SortedSet(set) => sorted_set::type_of(set),
+        Value::Stream(_) => STREAM_LISTPACKS_2,
     }
 }
 
@@ -101,6 +112,7 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
         Value::Set(set) => set::put(out, set),
         Value::List(list) => list::put(out, list),
         Value::SortedSet(set) => sorted_set::put(out, set),
+        Value::Stream(stream) => stream::put(out, stream),
     }
 }
 
@@ -137,7 +149,41 @@ pub fn value_of(bytes: &[u8], forms: &Forms) -> Result<Value, PayloadError> {
         Some(kind @ (ZSET | ZSET_2 | ZSET_ZIPLIST | ZSET_LISTPACK)) => {
             sorted_set::read(kind, &mut reader, forms).map(Value::from)
         }
+        Some(kind @ (STREAM_LISTPACKS | STREAM_LISTPACKS_2)) => {
+            stream::read(kind, &mut reader).map(Value::from)
+        }
         _ => None,
     };
     value.ok_or(PayloadError::Format)
+}
+
+/// Adds a piece of a collection, which looks like a value of its own, behind what the collection has. After an error
+/// a part of it may have been added.
+pub fn extend(value: &mut Value, piece: &[u8], forms: &Forms) -> Result<(), PayloadError> {
+    let mut reader = Reader::new(piece);
+    let kind = reader.byte().ok_or(PayloadError::Format)?;
+    let added = match value {
+        Value::Hash(hash) if kind == HASH => hash::extend(hash, &mut reader, forms),
+        Value::Set(set) if kind == SET => set::extend(set, &mut reader, forms),
+        Value::List(list) => list::extend(list, kind, &mut reader),
+        Value::SortedSet(set) => sorted_set::extend(set, kind, &mut reader, forms),
+        _ => None,
+    };
+    added.ok_or(PayloadError::Format)
+}
+
+fn is_value(bytes: &[u8]) -> bool {
+    value_of(bytes, &Forms::default()).is_ok()
+}
+
+/// Whether these bytes could be added to a value of their type.
+fn is_piece(bytes: &[u8]) -> bool {
+    let empty = match bytes.first() {
+        Some(&HASH) => Hash::default().into(),
+        Some(&SET) => Set::default().into(),
+        Some(&(LIST | LIST_QUICKLIST | LIST_QUICKLIST_2)) => List::default().into(),
+        Some(&(ZSET | ZSET_2)) => SortedSet::default().into(),
+        _ => return false,
+    };
+    extend(&mut { empty }, bytes, &Forms::default()).is_ok()
 }

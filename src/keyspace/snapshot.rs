@@ -13,6 +13,7 @@ use super::partition::{Entry, Occupied, PARTITIONS, Partition, Table};
 use super::value::StringValue;
 use super::{Keyspace, Value};
 use crate::limits::{DATABASES, SNAPSHOT_CHUNK_BYTES};
+use crate::mutant::{self, Mutant};
 use crate::wire::WireError;
 use long::Long;
 use smallvec::SmallVec;
@@ -30,6 +31,8 @@ pub(super) struct Snapshot {
     walks: [Walk; DATABASES],
     /// The keyspace's revision at the begin.
     revision: u64,
+    /// Values of this length come in pieces.
+    long_bytes: usize,
     /// Bytes of what has changed before its turn.
     pending: VecDeque<Chunk>,
     /// Keys with long values that had their turn: they come in pieces.
@@ -67,7 +70,7 @@ impl Chunk {
 }
 
 impl Snapshot {
-    fn new(databases: &mut [Database; DATABASES], revision: u64) -> Self {
+    fn new(databases: &mut [Database; DATABASES], revision: u64, long_bytes: usize) -> Self {
         for (db, database) in databases.iter_mut().enumerate() {
             database.walked_as = db;
         }
@@ -81,6 +84,7 @@ impl Snapshot {
             db: 0,
             walks,
             revision,
+            long_bytes,
             pending: VecDeque::new(),
             long: VecDeque::new(),
             kept: Vec::new(),
@@ -97,7 +101,8 @@ impl Snapshot {
     /// To be called before an entry of this partition changes.
     pub(super) fn before_change(&mut self, db: usize, number: usize, entry: &Entry) {
         if number >= self.walks[db].next && entry.item.revision <= self.revision {
-            match Long::of(db, entry) {
+            match Long::of(db, entry, self.long_bytes) {
+                Some(_) if mutant::is(Mutant::LongNotFrozen) => {}
                 Some(long) => self.long.push_back(long),
                 None => codec::put_key(self.pending_of(db), entry),
             }
@@ -166,7 +171,13 @@ impl Snapshot {
                 chunk.rows.extend_from_slice(&pending.rows);
                 self.pending.pop_front();
             } else if let Some((db, number, partition)) = self.kept.pop_if(|(db, ..)| chunk.takes(*db)) {
-                put_unchanged(&mut chunk.rows, db, &partition, self.revision, &mut self.long);
+                put_unchanged(
+                    &mut chunk.rows,
+                    db,
+                    &partition,
+                    (self.revision, self.long_bytes),
+                    &mut self.long,
+                );
                 put_buried(&mut chunk.rows, number, partition.tombstone);
                 debug_assert_eq!(chunk.db, db);
                 self.spent.push(partition.table);
@@ -191,7 +202,8 @@ impl Snapshot {
             .find(|database| database.walked_as == self.db)
             .expect("a snapshot gives each database its number");
         let partition = &database.partitions[walk.next];
-        put_unchanged(&mut chunk.rows, self.db, partition, self.revision, &mut self.long);
+        let bounds = (self.revision, self.long_bytes);
+        put_unchanged(&mut chunk.rows, self.db, partition, bounds, &mut self.long);
         if !walk.buried.contains(walk.next) {
             put_buried(&mut chunk.rows, walk.next, partition.tombstone);
         }
@@ -201,12 +213,12 @@ impl Snapshot {
 }
 
 /// Appends the keys that are as they were at `revision`: what has changed since was written then.
-/// Those with long values wait for their own turn.
+/// Those with values of `long_bytes` wait for their own turn.
 fn put_unchanged(
     out: &mut Vec<u8>,
     db: usize,
     partition: &Partition,
-    revision: u64,
+    (revision, long_bytes): (u64, usize),
     waiting: &mut VecDeque<Long>,
 ) {
     let mut entries = partition.table.iter();
@@ -216,8 +228,12 @@ fn put_unchanged(
             return;
         }
         fetch(&block);
-        for entry in block.into_iter().filter(|entry| entry.item.revision <= revision) {
-            match Long::of(db, entry) {
+        let was_there = |entry: &&Entry| {
+            entry.item.revision <= revision
+                || (mutant::is(Mutant::LongNotFrozen) && Long::of(db, entry, long_bytes).is_some())
+        };
+        for entry in block.into_iter().filter(was_there) {
+            match Long::of(db, entry, long_bytes) {
                 Some(long) => waiting.push_back(long),
                 None => codec::put_key(out, entry),
             }
@@ -249,7 +265,13 @@ impl Keyspace {
     /// Starts a snapshot of what there is now; one that was under way is given up.
     pub fn snapshot_begin(&mut self) {
         self.snapshot_abort();
-        self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases, self.revision)));
+        self.snapshot = Some(Box::new(Snapshot::new(&mut self.databases, self.revision, self.long_bytes)));
+    }
+
+    /// From now on values of this length are written in pieces, in place of
+    /// [`crate::limits::SNAPSHOT_LONG_BYTES`].
+    pub fn set_long_values(&mut self, least_bytes: usize) {
+        self.long_bytes = least_bytes;
     }
 
     /// The next piece, a `snapshot.Keys` of about `target_bytes` (more if a partition is

@@ -5,6 +5,7 @@ mod deadlines;
 mod long_strings;
 mod snapshots;
 mod sorted_sets;
+mod streams;
 mod swaps;
 mod watches;
 

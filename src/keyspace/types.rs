@@ -8,6 +8,7 @@ mod hash;
 mod list;
 mod set;
 mod sorted_set;
+mod stream;
 
 pub use collection::{Collection, Frozen, Growing, Kind, Typed};
 pub use compact::Compact;
@@ -15,6 +16,7 @@ pub use hash::{Field, Hash};
 pub use list::{End, List};
 pub use set::Set;
 pub use sorted_set::{Range as SortedRange, SortedSet};
+pub use stream::{Consumer, Entries, Entry, Group, Groups, Id, Ids, NewId, Pending, Stream, Trim};
 
 /// What decides how collections are kept: the same on every replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

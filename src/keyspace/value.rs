@@ -2,7 +2,7 @@
 //! for what Redis calls its encoding: that is part of the state, the same on every replica and
 //! after a restart.
 
-use super::types::{Collection, Hash, List, Set, SortedSet};
+use super::types::{Collection, Hash, List, Set, SortedSet, Stream};
 use super::{Blob, Item};
 use crate::collections::{IntBytes, format_int, parse_i64};
 use bytes::Bytes;
@@ -12,10 +12,11 @@ use bytes::Bytes;
 pub enum Value {
     /// A string.
     String(StringValue),
-    Hash(Box<Hash>),
+    Hash(Hash),
     List(Box<List>),
     Set(Box<Set>),
-    SortedSet(Box<SortedSet>),
+    SortedSet(SortedSet),
+    Stream(Box<Stream>),
 }
 
 /// A string.
@@ -76,10 +77,11 @@ impl Value {
     pub fn collection(&self) -> Option<&dyn Collection> {
         match self {
             Self::String(_) => None,
-            Self::Hash(hash) => Some(&**hash),
+            Self::Hash(hash) => Some(hash),
             Self::List(list) => Some(&**list),
             Self::Set(set) => Some(&**set),
-            Self::SortedSet(set) => Some(&**set),
+            Self::SortedSet(set) => Some(set),
+            Self::Stream(stream) => Some(&**stream),
         }
     }
 
@@ -87,10 +89,11 @@ impl Value {
     pub fn collection_mut(&mut self) -> Option<&mut dyn Collection> {
         match self {
             Self::String(_) => None,
-            Self::Hash(hash) => Some(&mut **hash),
+            Self::Hash(hash) => Some(hash),
             Self::List(list) => Some(&mut **list),
             Self::Set(set) => Some(&mut **set),
-            Self::SortedSet(set) => Some(&mut **set),
+            Self::SortedSet(set) => Some(set),
+            Self::Stream(stream) => Some(&mut **stream),
         }
     }
 

@@ -28,3 +28,12 @@ pub const RELEASE_PER_TICK: usize = 32;
 
 /// Elements that a command draws at random when it may draw the same one again. Beyond: `value is out of range`.
 pub const MAX_DRAWN_ELEMENTS: usize = 1 << 20;
+
+/// Nodes of a stream that a trim which is not exact removes at most, as entries of full nodes, ...
+pub const TRIM_NODES: usize = 100;
+
+/// ... where full nodes have no number of entries, ...
+pub const TRIM_DEFAULT_ENTRIES: usize = 10_000;
+
+/// ... and where that would be too many. Beyond: they stay for the next one.
+pub const TRIM_MAX_ENTRIES: usize = 1_000_000;

@@ -32,6 +32,7 @@ impl Machine {
     pub fn inherit(&mut self, before: &Self) {
         (self.expired_total, self.evicted_total) = (before.expired_total, before.evicted_total);
         self.lookups = before.lookups.clone();
+        self.state.scripts.inherit(&before.state.scripts);
         self.set_counting_pace(before.state.keyspace.counting_pace());
     }
 

@@ -19,6 +19,7 @@ impl Machine {
         let (now_ms, seed) = (self.clock_ms, self.index);
         let (state, db) = (&mut self.state, command.db as usize);
         state.keyspace.begin_command();
-        remove_migrated(&mut WriteContext { state, db, now_ms, seed }, &command.args)
+        let caller = Default::default();
+        remove_migrated(&mut WriteContext { state, db, now_ms, seed, caller }, &command.args)
     }
 }

@@ -1,7 +1,7 @@
 //! A snapshot as an RDB file, chunk by chunk, for whoever speaks Redis's replication protocol. It
 //! must never need a machine, nor more memory than a chunk takes twice.
 
-use super::snapshot::{END, KEYS, STATE, SnapshotError};
+use super::snapshot::{END, KEYS, SCRIPTS, STATE, SnapshotError};
 use crate::keyspace::Forms;
 use crate::keyspace::rdb::FileWriter;
 use crate::wire::WireError;
@@ -14,15 +14,16 @@ use protobuf::Message as _;
 pub struct RdbWriter {
     /// Whoever asked wants to know about the keys.
     with_keys: bool,
+    with_functions: bool,
     file: Option<FileWriter>,
     keys: u64,
     ended: bool,
 }
 
 impl RdbWriter {
-    /// Nothing yet. Without keys the file is that of an empty server.
-    pub fn new(with_keys: bool) -> Self {
-        Self { with_keys, file: None, keys: 0, ended: false }
+    /// Nothing yet. Without keys and functions the file is that of an empty server.
+    pub fn new(with_keys: bool, with_functions: bool) -> Self {
+        Self { with_keys, with_functions, file: None, keys: 0, ended: false }
     }
 
     /// Appends what the next chunk has to say.
@@ -40,6 +41,11 @@ impl RdbWriter {
                 self.file = Some(FileWriter::begin(&fields, Forms { seed, ..Forms::default() }, out));
             }
             (KEYS, Some(file)) if self.with_keys => self.keys += file.keys(inner, out)?,
+            (SCRIPTS, Some(file)) if self.with_functions => {
+                let scripts = proto::Scripts::parse_from_bytes(inner)
+                    .map_err(|_| WireError::new("snapshot scripts"))?;
+                scripts.get_libraries().iter().for_each(|library| file.function(library.get_text(), out));
+            }
             (END, Some(_)) => {
                 let end =
                     proto::End::parse_from_bytes(inner).map_err(|_| WireError::new("end of snapshot"))?;

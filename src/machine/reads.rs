@@ -3,7 +3,7 @@
 
 use super::{Machine, Seen};
 use crate::command::{self, Handler, ReadContext, Reply, Request};
-use crate::wire::units::{Args, Watch};
+use crate::wire::units::{Args, Caller, Watch};
 
 /// Database, the node's own clock, seed, and whether what is read counts as used.
 type How = (u32, u64, u64, bool);
@@ -28,7 +28,7 @@ impl Machine {
         seen: &mut Seen<'_>,
     ) -> (Reply, bool) {
         match command::resolve(args) {
-            Ok(command) => self.read_resolved(command, args, (db, wall_ms, seed, touches), seen),
+            Ok(command) => self.read_resolved(command, args, (db, wall_ms, seed, touches), None, seen),
             Err(error) => (error, false),
         }
     }
@@ -43,7 +43,7 @@ impl Machine {
     ) -> (Reply, bool) {
         let (args, how) = (request.args(), (request.db, wall_ms, seed, !request.no_touch));
         match request.row.map_or_else(|| command::resolve(&args), Ok) {
-            Ok(command) => self.read_resolved(command, &args, how, seen),
+            Ok(command) => self.read_resolved(command, &args, how, request.caller(), seen),
             Err(error) => (error, false),
         }
     }
@@ -53,6 +53,7 @@ impl Machine {
         command: &'static command::Command,
         args: &Args<'_>,
         how: How,
+        caller: Option<Caller<'_>>,
         seen: &mut Seen<'_>,
     ) -> (Reply, bool) {
         let refused = || self.state.refusals().of(std::iter::once(command));
@@ -61,7 +62,7 @@ impl Machine {
         {
             return (error, false);
         }
-        self.read_as(command, args, how, seen)
+        self.read_as(command, args, how, caller, seen)
     }
 
     /// The same of a command that nothing refuses.
@@ -70,6 +71,7 @@ impl Machine {
         command: &'static command::Command,
         args: &Args<'_>,
         (db, wall_ms, seed, touches): How,
+        caller: Option<Caller<'_>>,
         seen: &mut Seen<'_>,
     ) -> (Reply, bool) {
         let Handler::Read(read) = &command.handler else {
@@ -77,6 +79,7 @@ impl Machine {
         };
         let mut context = ReadContext::new(&self.state, db as usize, self.clock_ms, wall_ms, seed);
         context.touches = touches;
+        context.caller = caller.unwrap_or_default();
         let reply = read(&mut context, args);
         let (hits, misses) = self.lookups.get();
         self.lookups.set((hits + context.lookups.0, misses + context.lookups.1));

@@ -15,7 +15,7 @@ pub(super) const KEYS: u32 = 2; // Chunk.keys
 pub(super) const END: u32 = 3; // Chunk.end
 const SESSIONS: u32 = 4; // Chunk.sessions
 const UNFINISHED: u32 = 5; // Chunk.unfinished
-const SCRIPTS: u32 = 40; // Chunk.scripts
+pub(super) const SCRIPTS: u32 = 40; // Chunk.scripts
 
 /// Why chunks do not make a machine.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,11 @@ impl Machine {
         end.set_scripts(self.state.scripts.rows_len() as u64);
         self.pending_end = Some(chunk(END, &bytes_of(&end)));
         chunk(STATE, &bytes_of(&state))
+    }
+
+    /// From now on snapshots write values of this length in pieces.
+    pub fn set_long_values(&mut self, least_bytes: usize) {
+        self.state.keyspace.set_long_values(least_bytes);
     }
 
     /// The next chunk, of about `target_bytes`; none after the last.

@@ -120,7 +120,8 @@ fn a_transaction_takes_place_as_a_whole_or_not_at_all() {
     let (Reply::Int(revision), Reply::Int(seen_at)) = (&seen[0], &seen[1]) else { panic!() };
     let watch = Watch { key: b"a", revision: *revision as u64, seen_at: *seen_at as u64, db: 0 };
     let mut body = Vec::new();
-    let command = |args: &[&'static [u8]]| units::Command { args: args.iter().copied().collect(), db: 0 };
+    let command =
+        |args: &[&'static [u8]]| units::Command { args: args.iter().copied().collect(), db: 0, caller: None };
     let commands = [command(&[b"INCR", b"a"]), command(&[b"INCR", b"b"]), command(&[b"GET", b"a"])];
     units::put_transaction_unit(&mut body, &[watch], &commands);
     let replies = apply_body(&mut machine, 3, NOW_MS, &body);

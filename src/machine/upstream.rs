@@ -7,10 +7,12 @@
 //! `DEL` for it. Until then a key is hidden from clients once its deadline has passed, and is there
 //! for what the upstream says (its clock may be behind ours, and it may still count the key up).
 
+mod pieces;
+
 use super::{Machine, mix};
 use crate::command::Upstream as State;
 use crate::command::{self, Handler, Reply, Source, Stage, WriteContext};
-use crate::keyspace::rdb;
+use crate::keyspace::rdb::{self, PayloadError};
 use crate::wire::WireError;
 use crate::wire::proto::snapshot as proto;
 use crate::wire::units::{Args, Command, LoadedKey, Step, Upstream};
@@ -51,8 +53,9 @@ impl Machine {
                 Reply::Ok
             }
             Step::KEYS if source.stage == Stage::Loading && source.loaded == unit.from => {
-                source.loaded += unit.keys.len() as u64;
-                self.load(&unit.keys)
+                source.loaded += (unit.keys.len() + unit.commands.len()) as u64;
+                let failed = unit.commands.iter().find_map(|library| self.obey_one(library).err());
+                failed.unwrap_or_else(|| self.load(&unit.keys))
             }
             Step::LOADED if source.stage == Stage::Loading && source.loaded == unit.from => {
                 source.stage = Stage::Following;
@@ -77,24 +80,42 @@ impl Machine {
         }
         self.state.keyspace.flush_all();
         self.state.keyspace.propagate(0, &[b"FLUSHALL"]);
+        if self.state.scripts.forget_libraries() {
+            self.state.keyspace.propagate(0, &[b"FUNCTION", b"FLUSH"]);
+        }
     }
 
     fn load(&mut self, keys: &[LoadedKey<'_>]) -> Reply {
-        let (now_ms, forms) = (self.clock_ms, self.state.keyspace.forms());
-        for loaded in keys {
-            let Ok(value) = rdb::value_of(loaded.value, &forms) else {
-                return Reply::error("UPSTREAM a value of the copy is malformed");
-            };
-            let db = loaded.db as usize;
-            if self.state.keyspace.propagates() {
-                let (payload, deadline) = (rdb::dump(&value), loaded.deadline_ms.to_string());
-                let call =
-                    [&b"RESTORE"[..], loaded.key, deadline.as_bytes(), &payload, b"REPLACE", b"ABSTTL"];
-                self.state.keyspace.propagate(db, &call);
-            }
-            self.state.keyspace.edit(db, loaded.key, now_ms).set(value, loaded.deadline_ms);
+        // A key whose time has come meanwhile is there for the rest of its value.
+        self.state.keyspace.keep_expired(true);
+        let all = keys.iter().try_for_each(|loaded| self.load_one(loaded));
+        self.state.keyspace.keep_expired(false);
+        match all {
+            Ok(()) => Reply::Ok,
+            Err(_) => Reply::error("UPSTREAM a value of the copy is malformed"),
         }
-        Reply::Ok
+    }
+
+    fn load_one(&mut self, loaded: &LoadedKey<'_>) -> Result<(), PayloadError> {
+        let (now_ms, db) = (self.clock_ms, loaded.db as usize);
+        let keyspace = &mut self.state.keyspace;
+        let forms = keyspace.forms();
+        if loaded.continues {
+            let mut edit = keyspace.edit(db, loaded.key, now_ms);
+            edit.update(|value| rdb::extend(value, loaded.value, &forms)).ok_or(PayloadError::Other)??;
+            if keyspace.propagates() {
+                pieces::propagate(keyspace, loaded);
+            }
+            return Ok(());
+        }
+        let value = rdb::value_of(loaded.value, &forms)?;
+        if keyspace.propagates() {
+            let (payload, deadline) = (rdb::dump(&value), loaded.deadline_ms.to_string());
+            let call = [&b"RESTORE"[..], loaded.key, deadline.as_bytes(), &payload, b"REPLACE", b"ABSTTL"];
+            keyspace.propagate(db, &call);
+        }
+        keyspace.edit(db, loaded.key, now_ms).set(value, loaded.deadline_ms);
+        Ok(())
     }
 
     /// Carries out what the upstream has done. After an error the keys are not the upstream's any
@@ -118,7 +139,8 @@ impl Machine {
         let (now_ms, seed) = (self.clock_ms, mix(self.index, self.commands_run));
         let (state, db) = (&mut self.state, command.db as usize);
         state.keyspace.begin_command();
-        let reply = write(&mut WriteContext { state, db, now_ms, seed }, &command.args);
+        let reply =
+            write(&mut WriteContext { state, db, now_ms, seed, caller: Default::default() }, &command.args);
         self.state.keyspace.end_command(db, &command.args);
         match reply {
             Reply::Error(text) => {

@@ -115,6 +115,7 @@ impl Shared {
         self.take_in();
         let (urgent, leads) = {
             let mut group = self.group.borrow_mut();
+            self.before_turn(group.standing());
             (group.take_urgent_effects(), group.is_leader())
         };
         let mut write_now = Vec::new();

@@ -17,8 +17,10 @@ use tokio::sync::mpsc;
 pub struct RdbRequest {
     /// The last entry of the snapshot that it has to be of.
     pub index: u64,
-    /// Otherwise that of an empty server.
+    /// Otherwise that of a server without keys.
     pub with_keys: bool,
+    /// The libraries of functions, too.
+    pub with_functions: bool,
     /// The length comes first.
     pub sized: bool,
 }
@@ -68,7 +70,7 @@ fn convert(
         let index = request.index;
         format!("the snapshot of entry {index} has given way to another")
     })?;
-    let mut writer = RdbWriter::new(request.with_keys);
+    let mut writer = RdbWriter::new(request.with_keys, request.with_functions);
     let mut bytes = Vec::new();
     while let Some(chunk) = reader.next_chunk().map_err(|error| error.to_string())? {
         writer.chunk(&chunk, &mut bytes).map_err(|error| error.to_string())?;

@@ -1,5 +1,6 @@
 //! From a configuration and a data directory to a running node.
 
+use super::breath::{Breath, breathe};
 use super::clock::Clock;
 use super::disk::Disk;
 use super::driver::Helpers;
@@ -86,8 +87,9 @@ impl Node {
         strangers::refuse(config, &data_dir, &recovered)?;
         let first_members = data_dir.first_members();
         let group_config = group_config(config, &data_dir)?;
-        let group = Group::new(group_config, recovered, raft_log)
+        let mut group = Group::new(group_config, recovered, raft_log)
             .map_err(|error| NodeError::Incoherent(error.to_string()))?;
+        group.set_breath(breathe);
         let (disk, written) = Disk::start(store).map_err(io_error("start the disk thread"))?;
         let (snapshot_events, snapshots) = unbounded_channel();
         let snapshot_thread = SnapshotThread::start(snapshot_store.clone(), snapshot_events.clone())
@@ -109,6 +111,7 @@ impl Node {
             disk: RefCell::new(disk),
             data_dir: RefCell::new(data_dir),
             transport: OnceCell::new(),
+            breath: Breath::default(),
             has_unsent: Cell::new(false),
             told_removed: Cell::new(None),
             clients: OnceCell::new(),

@@ -59,6 +59,16 @@ fn encode_other(out: &mut BytesMut, reply: &Reply, protocol: Protocol) {
                 encode(out, second, protocol);
             }
         }
+        (_, Reply::Streams(streams)) => {
+            header(out, if protocol == Protocol::Resp2 { b'*' } else { b'%' }, streams.len());
+            for (key, entries) in streams {
+                if protocol == Protocol::Resp2 {
+                    header(out, b'*', 2);
+                }
+                encode(out, key, protocol);
+                encode(out, entries, protocol);
+            }
+        }
         (Protocol::Resp2, Reply::NilArray) => out.extend_from_slice(b"*-1\r\n"),
         (Protocol::Resp2, Reply::Double(value)) => {
             resp2_frame(out, &Resp2Frame::BulkString(format_double(*value).as_bytes()));
@@ -107,6 +117,7 @@ fn scalar_resp2(out: &mut BytesMut, reply: &Reply) {
         | Reply::Array(_)
         | Reply::Map(_)
         | Reply::Pairs(_)
+        | Reply::Streams(_)
         | Reply::Set(_)
         | Reply::Push(_)
         | Reply::Several(_)
@@ -135,6 +146,7 @@ fn scalar_resp3(out: &mut BytesMut, reply: &Reply) {
         | Reply::Array(_)
         | Reply::Map(_)
         | Reply::Pairs(_)
+        | Reply::Streams(_)
         | Reply::Set(_)
         | Reply::Push(_)
         | Reply::Several(_)

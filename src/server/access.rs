@@ -249,28 +249,10 @@ impl Connection {
 
     /// `SORT` may look at keys that its arguments do not name.
     fn sort_permitted(&self, row: &'static Command, request: &Request) -> Result<(), Reply> {
-        if !matches!(row.full_name, "sort" | "sort_ro") {
-            return Ok(());
-        }
-        let args = request.args();
-        let option = |name: &str, pattern: bool| {
-            let mut pairs = args[2..].windows(2);
-            pairs.any(|pair| {
-                pair[0].eq_ignore_ascii_case(name.as_bytes()) && (!pattern || pair[1].contains(&b'*'))
-            })
-        };
         let user = self.client.access.user.borrow();
-        if user.as_ref().is_some_and(|user| user.may_read_all_keys(row, &args)) {
-            return Ok(());
-        }
-        match () {
-            () if option("BY", true) => {
-                Err(Reply::error("ERR BY option of SORT denied due to insufficient ACL permissions"))
-            }
-            () if option("GET", false) => {
-                Err(Reply::error("ERR GET option of SORT denied due to insufficient ACL permissions"))
-            }
-            () => Ok(()),
+        match user.as_ref().and_then(|user| user.sort_refusal(row, &request.args())) {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
 
@@ -281,8 +263,8 @@ impl Connection {
     }
 
     fn note_denied(&self, reason: &'static str, in_multi: bool, object: &[u8], user: &[u8]) {
-        let max_len = usize::try_from(self.shared.parameters.acllog_max_len.get()).unwrap_or(0);
-        self.shared.clients.acl_log.add(reason, in_multi, object, user, &self.client, max_len);
+        let context = if in_multi { "multi" } else { "toplevel" };
+        self.shared.clients.acl_log.add(reason, context, object, user, &self.client);
     }
 
     /// Rights may have changed since the commands were queued.

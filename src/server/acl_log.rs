@@ -5,7 +5,7 @@ use super::client::Client;
 use super::client_list;
 use crate::command::Reply;
 use crate::limits;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 10;
 struct Entry {
     count: i64,
     reason: &'static str,
-    in_multi: bool,
+    context: &'static str,
     object: Vec<u8>,
     user: Vec<u8>,
     at: Instant,
@@ -25,21 +25,27 @@ struct Entry {
 }
 
 /// See the module. The newest first.
-#[derive(Default)]
 pub struct AclLog {
+    /// `acllog-max-len`
+    pub max_len: Cell<i64>,
     entries: RefCell<VecDeque<Entry>>,
 }
 
+impl Default for AclLog {
+    fn default() -> Self {
+        Self { max_len: Cell::new(limits::ACL_LOG_ENTRIES), entries: RefCell::default() }
+    }
+}
+
 impl AclLog {
-    /// Something was denied; `max_len` is `acllog-max-len`. Of a long key or channel the beginning is kept.
+    /// Something was denied; `context`: where it was asked for. Of a long key or channel the beginning is kept.
     pub fn add(
         &self,
         reason: &'static str,
-        in_multi: bool,
+        context: &'static str,
         object: &[u8],
         user: &[u8],
         client: &Client,
-        max_len: usize,
     ) {
         let kept = |text: &[u8]| text[..text.len().min(limits::ACL_LOG_OBJECT_BYTES)].to_vec();
         let (object, user) = (kept(object), kept(user));
@@ -47,17 +53,17 @@ impl AclLog {
         let mut entries = self.entries.borrow_mut();
         let like = entries.iter().take(LOOKED_AT).position(|entry| {
             entry.reason == reason
-                && entry.in_multi == in_multi
+                && entry.context == context
                 && at.duration_since(entry.at) <= GROUPING
                 && entry.object == object
                 && entry.user == user
         });
         let entry = match like.and_then(|place| entries.remove(place)) {
             Some(entry) => Entry { count: entry.count + 1, at, client, ..entry },
-            None => Entry { count: 1, reason, in_multi, object, user, at, client },
+            None => Entry { count: 1, reason, context, object, user, at, client },
         };
         entries.push_front(entry);
-        entries.truncate(max_len);
+        entries.truncate(usize::try_from(self.max_len.get()).unwrap_or(0));
     }
 
     /// `ACL LOG RESET`.
@@ -74,13 +80,12 @@ impl AclLog {
 
 impl Entry {
     fn show(&self) -> Reply {
-        let context = if self.in_multi { "multi" } else { "toplevel" };
         let age_s = self.at.elapsed().as_millis() as f64 / 1000.0;
         Reply::Map(
             [
                 ("count", Reply::Int(self.count)),
                 ("reason", Reply::bulk(self.reason)),
-                ("context", Reply::bulk(context)),
+                ("context", Reply::bulk(self.context)),
                 ("object", Reply::bulk(&self.object)),
                 ("username", Reply::bulk(&self.user)),
                 ("age-seconds", Reply::Double(age_s)),

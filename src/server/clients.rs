@@ -138,7 +138,7 @@ impl ClientTable {
             info!(self.logger, "connection closed"; "client" => %client.addr, "id" => client.id, "reason" => reason);
         }
         self.pubsub.forget(client);
-        self.monitors.remove(client);
+        self.stop_monitor(client);
         self.replicas.remove(client);
         self.untrack(client);
     }
@@ -260,7 +260,7 @@ impl Clients for ClientTable {
             }
             Event::Touched { db, key } => {
                 self.touched(notice.ticket, &key);
-                self.blocked.touched((db, key));
+                self.blocked.touched(&(db, key));
             }
             event @ (Event::User { .. } | Event::UsersReplaced) => self.users_changed(&event, notice.ticket),
             Event::Refusals(bits) => self.upstream.refuse(Refusals::from_bits(bits)),
@@ -268,6 +268,7 @@ impl Clients for ClientTable {
                 self.touched_all(notice.ticket);
                 self.blocked.touched_all();
             }
+            Event::Scripted(scripted) => self.scripted(notice.ticket, &scripted),
             Event::Propagated(calls) => self.replicas.feed(&calls, touch),
         }
     }

@@ -4,7 +4,7 @@
 
 mod link;
 
-use super::blocked::Block;
+use super::blocked;
 use super::client::Client;
 use super::config_command::Changes;
 use super::control::Unblock;
@@ -56,8 +56,6 @@ pub enum Capture {
     Settings(Changes),
     /// A replica's beginning, once this node has applied what was committed when it asked.
     Sync(Wishes),
-    /// A try of a command that waits for elements.
-    Block(Box<Block>),
     /// Keys on their way to another server.
     Migrate(Box<Moving>),
 }
@@ -69,6 +67,8 @@ pub struct Connection {
     pub(super) session: Session,
     pub(super) capture: Option<Capture>,
     pub(super) wait: Option<Wait>,
+    /// What the job at hand will bring to keys that somebody waits for.
+    pub(super) brought: Vec<(blocked::Key, usize)>,
     /// A command waits until then for the users of the cluster to be known.
     pub(super) users_by: Option<Instant>,
     /// A command waits since then for memory.
@@ -97,6 +97,7 @@ impl Connection {
             session: Session::default(),
             capture: None,
             wait: None,
+            brought: Vec::new(),
             users_by: None,
             awaits_room_since: None,
             wrote_until: Cell::new(Some(0)),
@@ -132,7 +133,7 @@ impl Connection {
             let unsent = client.flush();
             client.writing.set(unsent);
             client.watch(self.is_ending());
-            let pause = self.wait.as_ref().map(Wait::pause);
+            let pause = self.wait.as_ref().filter(|_| client.awaiting() == 0).map(Wait::pause);
             let pause = if self.waits_for_users() { Some(WAIT_POLL) } else { pause };
             if (held_back || self.reader.has_more()) && self.may_parse() {
                 continue; // what held it back is over, and nothing else would tell
@@ -171,10 +172,11 @@ impl Connection {
             return;
         }
         self.check_doubts();
-        if let Some(reply) = self.client.take_captured()
-            && let Some(capture) = self.capture.take()
-        {
-            self.settle(capture, reply);
+        if let Some(reply) = self.client.take_captured() {
+            match self.capture.take() {
+                Some(capture) => self.settle(capture, reply),
+                None => self.tried(&reply),
+            }
         }
         self.try_again();
         if self.client.awaiting() > 0 {
@@ -289,7 +291,13 @@ impl Connection {
         if self.client.tracker.is_on() {
             self.client.tracker.expect(self.step_keys.drain(..));
         }
-        let Err(job) = self.shared.backend.submit(job) else { return };
+        let Err(job) = self.shared.backend.submit(job) else {
+            if !self.brought.is_empty() {
+                self.shared.clients.blocked.expect(std::mem::take(&mut self.brought));
+            }
+            return;
+        };
+        self.brought.clear();
         self.client.expect(0, false);
         self.capture = None;
         for step in job.steps {

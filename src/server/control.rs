@@ -36,8 +36,6 @@ pub struct Control {
     /// A command of it waits for keys to be evicted.
     pub awaits_room: Cell<bool>,
     pub unblock: Cell<Option<Unblock>>,
-    /// There may be something that it waits for.
-    pub has_news: Cell<bool>,
     /// The database that it works in, as others see it.
     pub db: Cell<u32>,
 }

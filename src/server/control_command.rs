@@ -5,7 +5,7 @@ use super::client_list::{self, Kind};
 use super::connection::Connection;
 use super::control::{Paused, ReplyMode, Unblock};
 use super::tracking::Tracking;
-use crate::command::{Command, ConnectionCommand, Handler, Reply, parse_i64};
+use crate::command::{Command, ConnectionCommand, Handler, Reply, Request, parse_i64};
 use crate::wire::units::Args;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -176,11 +176,11 @@ impl Connection {
     }
 
     /// Whether this command has to wait for the end of a pause; it is noted that it does.
-    pub(super) fn has_to_pause(&self, row: &Command) -> bool {
+    pub(super) fn has_to_pause(&self, row: &Command, request: &Request) -> bool {
         let Some(paused) = self.shared.clients.paused() else { return false };
         let waits = match paused {
             Paused::All => true,
-            Paused::Writes => self.may_write(row),
+            Paused::Writes => self.may_write(row, request),
         };
         if waits {
             self.client.control.paused.set(true);
@@ -190,10 +190,22 @@ impl Connection {
     }
 
     /// What Redis would replicate: counting a HyperLogLog may rewrite it.
-    fn may_write(&self, row: &Command) -> bool {
-        let writes = |row: &Command| row.changes_keys() || row.name == "pfcount";
+    fn may_write(&self, row: &Command, request: &Request) -> bool {
+        let writes = |row: &Command, request: &Request| {
+            (row.changes_keys() || row.name == "pfcount") && !self.says_it_writes_nothing(row, request)
+        };
         let queued = || self.session.multi.iter().flat_map(|multi| &multi.commands);
         let is_exec = matches!(row.handler, Handler::Connection(ConnectionCommand::Exec));
-        writes(row) || is_exec && queued().any(|queued| writes(queued.row))
+        writes(row, request) || is_exec && queued().any(|queued| writes(queued.row, &queued.request))
+    }
+
+    fn says_it_writes_nothing(&self, row: &Command, request: &Request) -> bool {
+        let mut says_so = false;
+        if row.may_run_script() {
+            self.shared.backend.look(&mut |machine| {
+                says_so = machine.scripts().says_it_writes_nothing(row, &request.args());
+            });
+        }
+        says_so
     }
 }

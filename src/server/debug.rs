@@ -5,6 +5,7 @@
 mod digest;
 mod protocol;
 mod texts;
+mod values;
 
 use super::connection::Connection;
 use super::dispatch::Flow;
@@ -22,6 +23,9 @@ const FORBIDDEN: Reply = Reply::error(
      from a local connection, otherwise you need to set this option in the configuration file, and then \
      restart the server.",
 );
+/// Subcommands that set what holds in the whole cluster, and its name there.
+const SETTINGS: [(&str, &str); 2] =
+    [("SET-ACTIVE-EXPIRE", "active-expire"), ("SET-DISABLE-DENY-SCRIPTS", "debug-in-scripts")];
 const NO_SUCH_KEY: Reply = Reply::error("ERR no such key");
 
 /// Why this client may not use `DEBUG`, if it may not.
@@ -52,9 +56,10 @@ impl Connection {
             self.wait_for(Goal::Sleep { request, began_ns, rest: None }, patience);
             return Ok(Flow::Submit);
         }
-        if names(args, "SET-ACTIVE-EXPIRE") && args.len() == 3 {
+        let setting = SETTINGS.iter().find(|setting| args.len() == 3 && names(args, setting.0));
+        if let Some((_, setting)) = setting {
             let value: &[u8] = if leading_number(args[2]) == 0 { b"no" } else { b"yes" };
-            put_settings_unit(&mut job.body, &[("active-expire", value)]);
+            put_settings_unit(&mut job.body, &[(setting, value)]);
             job.steps.push(Step::Write);
             return Ok(Flow::Submit);
         }
@@ -100,6 +105,13 @@ pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
     match (args[1].to_ascii_uppercase().as_slice(), &args[2..]) {
         (b"HELP", []) => texts::help(),
         (b"OBJECT", [key]) => look(connection, |machine| texts::object(machine, db, key)),
+        (b"LISTPACK", [key]) => {
+            look(connection, |machine| values::printed(machine, db, key, "listpack", &shared.logger))
+        }
+        (b"QUICKLIST", [key] | [key, _]) => {
+            look(connection, |machine| values::printed(machine, db, key, "quicklist", &shared.logger))
+        }
+        (b"QUICKLIST-PACKED-THRESHOLD", [_]) => values::threshold(args),
         (b"SDSLEN", [key]) => look(connection, |machine| texts::lengths(machine, db, key)),
         (b"DIGEST", []) => look(connection, digest::of_all),
         (b"DIGEST-VALUE", keys) => look(connection, |machine| digest::of_values(machine, db, keys)),
@@ -117,16 +129,16 @@ pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
             if !options.iter().all(known) {
                 return Reply::error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
             }
-            if !options.is_empty() {
-                return Reply::error(
-                    "ERR DEBUG RELOAD takes no options here: the state is always saved and restored whole",
-                );
+            let asks = |option: &[u8]| options.iter().any(|given| given.eq_ignore_ascii_case(option));
+            // What is on disk is what there is: NOSAVE changes nothing, and what is merged is there.
+            if asks(b"NOFLUSH") && !asks(b"MERGE") && has_anything(connection) {
+                return Reply::error("ERR Error trying to load the RDB dump, check server logs.");
             }
             reload(connection)
         }
         // The log and the snapshots are one state: it is made anew in the same way.
         (b"LOADAOF", []) => reload(connection),
-        (b"PROTOCOL", [name]) => protocol::reply(name),
+        (b"PROTOCOL", [name]) => command::debug_protocol(name),
         (b"ERROR", [text]) => Reply::error_owned(String::from_utf8_lossy(text).into_owned()),
         (b"LOG", [text]) => {
             slog::warn!(shared.logger, "DEBUG LOG"; "text" => %String::from_utf8_lossy(text));
@@ -137,8 +149,9 @@ pub fn run(connection: &Connection, args: &Args<'_>) -> Reply {
         (b"STRINGMATCH-LEN", [pattern, text]) => {
             Reply::Int(i64::from(crate::command::glob_matches(pattern, text)))
         }
-        (b"SET-ACTIVE-EXPIRE", [_]) => {
-            Reply::error("ERR DEBUG SET-ACTIVE-EXPIRE is not carried out within a transaction")
+        (name @ (b"SET-ACTIVE-EXPIRE" | b"SET-DISABLE-DENY-SCRIPTS"), [_]) => {
+            let name = String::from_utf8_lossy(name);
+            Reply::error_owned(format!("ERR DEBUG {name} is not carried out within a transaction"))
         }
         (name, _) => texts::unknown(name, args),
     }
@@ -148,6 +161,16 @@ fn look(connection: &Connection, of: impl Fn(&Machine) -> Reply) -> Reply {
     let mut reply = NO_SUCH_KEY;
     connection.shared.backend.look(&mut |machine| reply = of(machine));
     reply
+}
+
+/// Keys or libraries.
+fn has_anything(connection: &Connection) -> bool {
+    let mut found = false;
+    connection.shared.backend.look(&mut |machine| {
+        found = (0..limits::DATABASES).any(|db| machine.keyspace().len(db) > 0)
+            || machine.scripts().counts().1 > 0;
+    });
+    found
 }
 
 fn reload(connection: &Connection) -> Reply {

@@ -52,16 +52,20 @@ impl Connection {
             self.shared.observer().reject(row);
             return self.refuse(&request, error, job);
         }
-        match self.room_for(row) {
-            Room::Enough => {}
+        let lacks_memory = match self.room_for(row) {
+            Room::Enough => false,
             Room::Making => return Flow::Hold(request),
-            Room::None => {
+            Room::None if self.is_refused_without_memory(row) => {
                 self.shared.observer().reject(row);
                 return self.refuse(&request, OUT_OF_MEMORY, job);
             }
-        }
-        if self.has_to_pause(row) {
+            Room::None => true,
+        };
+        if self.has_to_pause(row, &request) {
             return Flow::Hold(request);
+        }
+        if lacks_memory || !self.client.access.is_trusted() {
+            self.name_caller(row, &mut request, lacks_memory);
         }
         let runs_in_multi = matches!(row.handler, Handler::Connection(what) if local::runs_in_multi(what));
         if self.session.multi.is_some() && !runs_in_multi {
@@ -75,16 +79,23 @@ impl Connection {
             return self.dispatch_local(what, row, request, job);
         }
         if let Some(awaited) = row.blocks.and_then(|blocks| blocks(&request.args())) {
-            return self.start_blocking(request, row, &awaited, job);
+            return self.start_blocking(request, row, awaited, job);
         }
         self.show(&request);
+        let row = self.as_read(row, &mut request);
         match row.handler {
             Handler::Write(_) if request.size_bytes() > limits::MAX_WRITE_BYTES => {
                 self.answer(TOO_LONG, job);
             }
             Handler::Write(_) => {
                 request.put_unit(&mut job.body);
+                if self.client.tracker.is_on() && row.runs_script() {
+                    self.track_script(job.steps.len(), row, &request);
+                }
                 job.steps.push(Step::Write);
+                if self.note_brought(row, &request) {
+                    return Flow::Submit; // those who wait come before what follows
+                }
             }
             _ => {
                 if self.client.tracker.is_on() {
@@ -273,9 +284,12 @@ impl Connection {
         if self.client.tracker.is_on() {
             self.track_transaction(job.steps.len(), &transaction.commands);
         }
+        let wakes = transaction.commands.iter().fold(false, |wakes, queued| {
+            wakes | (queued.row.is_write() && self.note_brought(queued.row, &queued.request))
+        });
         let local = transaction.into_step(watches, job);
         if local.is_empty() {
-            return Ok(if admins { Flow::Submit } else { Flow::Next });
+            return Ok(if admins || wakes { Flow::Submit } else { Flow::Next });
         }
         self.capture = Some(Capture::Exec(local));
         Ok(Flow::Submit)
@@ -306,7 +320,7 @@ impl Connection {
         self.log_out();
         self.client.control.db.set(0);
         self.shared.clients.pubsub().forget(&self.client);
-        self.shared.clients.monitors().remove(&self.client);
+        self.shared.clients.stop_monitor(&self.client);
         self.client.queued.set(None);
         self.client.protocol.set(Default::default());
         self.client.name.borrow_mut().clear();
@@ -331,10 +345,6 @@ impl Connection {
             (Capture::Migrate(moving), reply) => match self.migrate_on(moving, reply) {
                 Some(reply) => reply,
                 None => return, // keys are on their way
-            },
-            (Capture::Block(block), reply) => match self.tried(block, reply) {
-                Some(reply) => reply,
-                None => return, // it waits
             },
             (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {

@@ -8,7 +8,7 @@ use super::client::Client;
 use super::clients::ClientTable;
 use super::connection::Connection;
 use super::stats::Stats;
-use crate::command::{Command, ConnectionCommand, Handler, Reply};
+use crate::command::{Command, ConnectionCommand, Flags, Handler, Reply};
 use crate::group::{Job, Step};
 use crate::keyspace::{Chooser, CountingPace, EvictionPolicy, Victim};
 use crate::limits;
@@ -346,7 +346,16 @@ impl Connection {
         if needs_memory && room == Room::None { Room::None } else { Room::Enough }
     }
 
-    /// Whether a command is refused when there is no memory: whatever a transaction queues takes some.
+    /// Whether a command is refused when there is no memory. Those of a script are, as it comes to them.
+    pub(super) fn is_refused_without_memory(&self, row: &'static Command) -> bool {
+        match (&self.session.multi, row.handler) {
+            (Some(multi), Handler::Connection(ConnectionCommand::Exec)) => multi.is_refused_without_memory(),
+            (None, _) => row.flags.has(Flags::DENYOOM),
+            _ => self.needs_memory(row),
+        }
+    }
+
+    /// Whether a command is better carried out when there is memory: whatever a transaction queues takes some.
     fn needs_memory(&self, row: &'static Command) -> bool {
         use ConnectionCommand as Do;
         match (&self.session.multi, row.handler) {

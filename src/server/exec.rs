@@ -6,7 +6,7 @@ use super::dispatch::NOT_IN_MULTI;
 use super::session::Queued;
 use super::wait::Goal;
 use super::{debug, local, pubsub_commands};
-use crate::command::{ConnectionCommand as Do, Reply};
+use crate::command::{ConnectionCommand as Do, Reply, SlowlogCommand};
 use std::vec::IntoIter;
 
 /// An `EXEC` whose group's part has taken place.
@@ -73,6 +73,14 @@ impl Connection {
             return error.clone();
         }
         let (began_ns, args) = (self.shared.observer().begin(), queued.request.args());
+        if queued.local() == Some(Do::Slowlog(SlowlogCommand::Reset)) {
+            self.shared.clients.write_journal();
+            let log = &self.shared.clients.stats().journal.slow;
+            log.reset_in_exec(self.client.id, || {
+                self.observed(began_ns, queued.row, &args, Some(&Reply::Ok))
+            });
+            return Reply::Ok;
+        }
         let reply = match queued.local() {
             Some(Do::PubSub(what)) => pubsub_commands::run_in_exec(self, what, &args),
             Some(what) => local::run(self, what, &args),

@@ -2,6 +2,7 @@
 //! them, and a section about Raft. This module must never make up a value.
 
 mod attached;
+mod scripts;
 mod statistics;
 
 use super::Shared;
@@ -18,13 +19,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use crate::command::REDIS_VERSION;
 
 // Fields that tools look for, of what does not exist here: there are none of each.
-const NO_SCRIPTS: &[&str] = &[
-    "used_memory_lua",
-    "used_memory_scripts",
-    "number_of_cached_scripts",
-    "number_of_functions",
-    "number_of_libraries",
-];
 const NO_OTHER_MEMORY: &[&str] = &["mem_clients_slaves", "mem_cluster_links", "active_defrag_running"];
 const NO_FORKS: &[&str] = &[
     "async_loading",
@@ -213,7 +207,7 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("allocator_active", memory.active_bytes);
     text.field("allocator_resident", memory.resident_bytes);
     text.size("total_system_memory", machine_memory_bytes());
-    text.zeros(NO_SCRIPTS);
+    scripts::memory(text, shared);
     text.size("maxmemory", shared.clients.eviction.max_memory_bytes.get() as u64);
     let policy = super::parameters::find(b"maxmemory-policy").map(|row| row.value(shared));
     text.field("maxmemory_policy", policy.unwrap_or_default());

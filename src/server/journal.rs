@@ -23,6 +23,8 @@ pub struct SlowLog {
     /// The newest first.
     pub entries: RefCell<VecDeque<SlowEntry>>,
     next_id: Cell<i64>,
+    /// The last transaction that left something here: its connection, and the first entry that is not of it.
+    last_exec: Cell<Option<(u64, i64)>>,
 }
 
 /// A command that took long.
@@ -56,11 +58,28 @@ impl Default for SlowLog {
             max_len: Cell::new(limits::SLOWLOG_ENTRIES),
             entries: RefCell::default(),
             next_id: Cell::default(),
+            last_exec: Cell::default(),
         }
     }
 }
 
 impl SlowLog {
+    /// Forgets everything.
+    pub fn reset(&self) {
+        self.entries.borrow_mut().clear();
+    }
+
+    /// The same within a transaction of this connection, all of whose commands were carried out before it gets here:
+    /// what the transaction has woken is told behind this, which `tell` does.
+    pub fn reset_in_exec(&self, ticket: u64, tell: impl FnOnce()) {
+        let last_exec = self.last_exec.get().filter(|(of, _)| *of == ticket);
+        let first_id = last_exec.map_or(i64::MAX, |(_, first_id)| first_id);
+        let mut woken = self.entries.take();
+        woken.retain(|entry| entry.id >= first_id);
+        tell();
+        woken.into_iter().rev().for_each(|entry| self.add(entry));
+    }
+
     fn add(&self, entry: SlowEntry) {
         let mut entries = self.entries.borrow_mut();
         entries.push_front(SlowEntry { id: self.next_id.replace(self.next_id.get() + 1), ..entry });
@@ -100,6 +119,7 @@ impl ClientTable {
         let at_s = now_s();
         for slow in observer.take_slow() {
             match slow {
+                Slow::Exec(ticket) => journal.slow.last_exec.set(Some((ticket, journal.slow.next_id.get()))),
                 Slow::Event { name, duration_ms } => journal.latency.add(name, at_s, duration_ms),
                 Slow::Command { ticket, duration_us, args } => {
                     let (client_addr, client_name) = self.name_of(ticket);

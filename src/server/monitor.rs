@@ -10,7 +10,6 @@ use crate::node::Clients;
 use crate::wire::units::Args;
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,12 +25,11 @@ pub(super) struct Monitors {
 }
 
 impl Monitors {
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.clients.borrow().is_empty()
     }
 
-    /// False: it looks already.
-    pub fn add(&self, client: &Rc<Client>) -> bool {
+    fn add(&self, client: &Rc<Client>) -> bool {
         if client.monitors.replace(true) {
             return false;
         }
@@ -39,10 +37,15 @@ impl Monitors {
         true
     }
 
-    pub fn remove(&self, client: &Client) {
+    fn remove(&self, client: &Client) {
         if client.monitors.replace(false) {
             self.clients.borrow_mut().retain(|other| other.id != client.id);
         }
+    }
+
+    /// Shows a command that a script has carried out.
+    pub fn show_scripted(&self, db: u32, row: &Command, args: &Args<'_>, table: &ClientTable) {
+        self.show(&line(SystemTime::now(), db, "lua", row, args), table);
     }
 
     fn show(&self, line: &str, table: &ClientTable) {
@@ -58,6 +61,19 @@ impl Monitors {
 }
 
 impl ClientTable {
+    /// From now on it looks. False: it did already.
+    pub(super) fn start_monitor(&self, client: &Rc<Client>) -> bool {
+        let begins = self.monitors().add(client);
+        self.stats().observer.shows_scripts.set(!self.monitors().is_empty());
+        begins
+    }
+
+    /// It looks no more.
+    pub(super) fn stop_monitor(&self, client: &Client) {
+        self.monitors().remove(client);
+        self.stats().observer.shows_scripts.set(!self.monitors().is_empty());
+    }
+
     /// Sends what monitors were shown.
     pub(super) fn flush_monitors(&self) {
         if self.monitors().shown.take() {
@@ -78,7 +94,7 @@ impl Connection {
         if let Ok(row) = command::resolve(&args)
             && !row.flags.has(Flags::ADMIN)
         {
-            let line = line(SystemTime::now(), self.session.db, self.client.addr, row, &args);
+            let line = line(SystemTime::now(), self.session.db, &self.client.addr.to_string(), row, &args);
             monitors.show(&line, &self.shared.clients);
         }
     }
@@ -105,9 +121,9 @@ impl Connection {
 }
 
 /// A command as Redis shows it.
-fn line(now: SystemTime, db: u32, addr: SocketAddr, row: &Command, args: &Args<'_>) -> String {
+fn line(now: SystemTime, db: u32, from: &str, row: &Command, args: &Args<'_>) -> String {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut line = format!("+{}.{:06} [{db} {addr}]", now.as_secs(), now.subsec_micros());
+    let mut line = format!("+{}.{:06} [{db} {from}]", now.as_secs(), now.subsec_micros());
     for (at, arg) in args.iter().enumerate() {
         line.push_str(" \"");
         put_quoted(&mut line, if command::is_secret(row, args, at) { REDACTED } else { arg });
@@ -143,7 +159,6 @@ mod tests {
     #[test]
     fn commands_are_shown_as_redis_shows_them_and_secrets_are_not() {
         let now = UNIX_EPOCH + Duration::new(1_700_000_000, 42_000);
-        let addr = "127.0.0.1:5000".parse().unwrap();
         for (words, shown) in [
             (
                 vec!["set", "a b", "\"\\\n\r\t\u{7}\u{8}\u{1}é~"],
@@ -159,7 +174,7 @@ mod tests {
         ] {
             let args: Args<'_> = words.iter().map(|word| word.as_bytes()).collect();
             assert_eq!(
-                line(now, 3, addr, command::resolve(&args).unwrap(), &args),
+                line(now, 3, "127.0.0.1:5000", command::resolve(&args).unwrap(), &args),
                 format!("+1700000000.000042 [3 127.0.0.1:5000] {shown}\r\n")
             );
         }

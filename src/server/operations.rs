@@ -118,7 +118,7 @@ impl Connection {
     pub(super) fn start_node_command(&mut self, what: NodeCommand, args: &Args<'_>) -> Result<Flow, Reply> {
         match what {
             NodeCommand::Monitor => {
-                let begins = self.shared.clients.monitors().add(&self.client);
+                let begins = self.shared.clients.start_monitor(&self.client);
                 if begins { Err(Reply::Ok) } else { Ok(Flow::Next) }
             }
             NodeCommand::Shutdown => self.start_shutdown(args),

@@ -6,7 +6,7 @@
 mod grammar;
 mod table;
 
-pub use grammar::Grammar;
+pub use grammar::{Grammar, parse_memory};
 pub use table::ROWS;
 
 use super::save::SavePoints;
@@ -76,8 +76,6 @@ pub struct Parameters {
     pub latency_percentiles: RefCell<Vec<f64>>,
     /// Between two signs of life to replicas of Redis's protocol.
     pub repl_ping_period_s: Cell<i64>,
-    /// Entries of `ACL LOG`.
-    pub acllog_max_len: Cell<i64>,
     /// `save`
     pub save: SavePoints,
     hints: RefCell<BTreeMap<&'static str, String>>,
@@ -94,7 +92,6 @@ impl Parameters {
             tcp_keepalive_s: seconds(config.tcp_keepalive),
             latency_percentiles: RefCell::new(vec![50.0, 99.0, 99.9]),
             repl_ping_period_s: Cell::new(limits::REPLICA_PING_PERIOD_S),
-            acllog_max_len: Cell::new(limits::ACL_LOG_ENTRIES),
             save: SavePoints::default(),
             hints: RefCell::default(),
         }

@@ -2,10 +2,10 @@
 //! This module must never run anything.
 
 use super::replicas::Wishes;
-use crate::command::{Command as Row, ConnectionCommand, Handler, Reply, Request};
+use crate::command::{Command as Row, ConnectionCommand, Flags, Handler, Reply, Request};
 use crate::group::{Consistency, Job, ReadTransaction, Step};
 use crate::limits;
-use crate::wire::units::{Command, Watch, put_transaction_unit};
+use crate::wire::units::{Watch, put_transaction_unit};
 
 /// What a queued command costs besides its bytes.
 const QUEUED_OVERHEAD_BYTES: usize = 64;
@@ -95,7 +95,12 @@ impl Transaction {
         true
     }
 
-    /// Whether some of it is refused when memory is full.
+    /// Whether all of it is refused when memory is full.
+    pub fn is_refused_without_memory(&self) -> bool {
+        self.commands.iter().any(|queued| queued.row.flags.has(Flags::DENYOOM))
+    }
+
+    /// Whether some of it takes memory.
     pub fn needs_memory(&self) -> bool {
         self.commands.iter().any(|queued| queued.row.needs_memory())
     }
@@ -119,8 +124,7 @@ impl Transaction {
         let commands = group.into_iter().map(|(_, queued)| queued.request);
         if writes {
             let requests: Vec<Request> = commands.collect();
-            let commands: Vec<_> =
-                requests.iter().map(|request| Command { args: request.args(), db: request.db }).collect();
+            let commands: Vec<_> = requests.iter().map(Request::command).collect();
             let watches: Vec<_> = watches
                 .iter()
                 .map(|&(db, ref key, revision, seen_at)| Watch { key, revision, seen_at, db })

@@ -15,7 +15,7 @@ pub fn run(shared: &Shared, what: Do, args: &[&[u8]]) -> Reply {
     match what {
         Do::Len => Reply::Int(log.entries.borrow().len() as i64),
         Do::Reset => {
-            log.entries.borrow_mut().clear();
+            log.reset();
             Reply::Ok
         }
         Do::Get => match args.get(2..) {

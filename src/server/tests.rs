@@ -3,6 +3,7 @@
 
 mod backend;
 mod blocked;
+mod blocked_streams;
 mod commands;
 mod config;
 mod consistency;
@@ -19,6 +20,7 @@ mod pubsub;
 mod raft;
 mod redirect;
 mod replicas;
+mod scripts;
 mod slow;
 mod threads;
 mod tracking;

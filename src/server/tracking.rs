@@ -10,6 +10,7 @@
 pub mod command;
 mod keys;
 mod prefixes;
+mod script;
 mod step;
 
 pub use step::StepKeys;
@@ -256,6 +257,7 @@ impl ClientTable {
             if !keys.writes {
                 keys.last.remove(touched); // it met a key that has expired, and is told of it
             }
+            keys.script.touched(touched);
             let early = std::mem::take(&mut keys.before_changes);
             drop(steps);
             self.remember(client, early);

@@ -44,7 +44,7 @@ pub enum Goal {
     /// `SHUTDOWN`: see [`super::stop`], which looks at it.
     End(Ending),
     /// Elements, that another client may bring: see [`super::blocked`], which looks for them.
-    Elements(Box<Block>),
+    Elements(Block),
     /// `MIGRATE`: another server has answered.
     Migrate(Transfer),
     /// Time passes, which was a command's; `rest` is what its `EXEC` does then.

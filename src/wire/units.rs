@@ -8,7 +8,7 @@ mod part;
 mod settings;
 mod upstream;
 
-pub use calls::{put_call_unit, put_command_unit, put_transaction_unit};
+pub use calls::{put_call_unit, put_caller_unit, put_command_unit, put_transaction_unit};
 pub use evict::{Victim, put_evict_unit};
 pub use part::{Part, part_of, put_part_unit};
 pub use settings::put_settings_unit;
@@ -64,6 +64,17 @@ pub struct Command<'a> {
     pub args: Args<'a>,
     /// 0 unless `SELECT` said otherwise.
     pub db: u32,
+    /// Of what runs a script, unless it may do everything.
+    pub caller: Option<Caller<'a>>,
+}
+
+/// Who runs a script, as far as it matters for what the script's commands may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caller<'a> {
+    /// None: somebody who may do everything.
+    pub user: Option<&'a [u8]>,
+    /// The node that took the command is short of memory.
+    pub lacks_memory: bool,
 }
 
 /// Commands that are applied together, or not at all when a watched key has changed.

@@ -2,7 +2,7 @@
 //! judges them at once; in the end, when every node has said what it holds, once more. Only
 //! what it needs for that stays in memory.
 
-use super::objects::Object;
+use super::objects::{Kind, Object};
 use bowline::history::{self, Bounds, Operation, Report};
 use std::fs::File;
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
@@ -17,6 +17,7 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// An object's history in the file.
 pub struct Written {
+    pub kind: Kind,
     pub keys: Vec<Arc<str>>,
     offset: u64,
     len: usize,
@@ -66,12 +67,12 @@ impl Judge {
     }
 
     fn take(&mut self, object: Object) {
-        let keys = object.keys.clone();
+        let (kind, keys) = (object.kind, object.keys.clone());
         let history = object.into_history();
         self.report.add(history::check(&history, Bounds::default()));
         let offset = self.offset;
         self.write(&history);
-        self.written.push(Written { keys, offset, len: (self.offset - offset) as usize });
+        self.written.push(Written { kind, keys, offset, len: (self.offset - offset) as usize });
     }
 
     fn write(&mut self, history: &[Operation]) {

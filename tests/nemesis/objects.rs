@@ -1,7 +1,7 @@
 //! What clients work on: a key, or a few that belong together, for as many operations as a
 //! checker can decide; then another takes its place.
 
-use bowline::history::Operation;
+use bowline::history::{Operation, Typed, What};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,10 +28,22 @@ pub enum Kind {
     Expiring,
     /// A counter that is incremented by ONCE, repeated on any node until the outcome is known.
     Once,
+    /// Three lists that only grow, in transactions.
+    Lists,
+    /// Two lists: what comes into the first is moved into the second and taken from it, also by who waits.
+    Queue,
+    /// SADD, SPOP, SMEMBERS.
+    Set,
+    /// ZADD, ZPOPMIN, BZPOPMIN, ZRANGE.
+    Scores,
+    /// Two fields of a hash, counters.
+    Fields,
+    /// A stream with a consumer group.
+    Stream,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Register,
         Kind::Counter,
         Kind::List,
@@ -40,6 +52,12 @@ impl Kind {
         Kind::Transfer,
         Kind::Expiring,
         Kind::Once,
+        Kind::Lists,
+        Kind::Queue,
+        Kind::Set,
+        Kind::Scores,
+        Kind::Fields,
+        Kind::Stream,
     ];
 
     fn name(self) -> &'static str {
@@ -52,13 +70,37 @@ impl Kind {
             Kind::Transfer => "transfer",
             Kind::Expiring => "expiring",
             Kind::Once => "once",
+            Kind::Lists => "lists",
+            Kind::Queue => "queue",
+            Kind::Set => "set",
+            Kind::Scores => "scores",
+            Kind::Fields => "fields",
+            Kind::Stream => "stream",
+        }
+    }
+
+    /// Whether its judge can do with any number of operations of unknown outcome.
+    pub fn is_typed(self) -> bool {
+        matches!(self, Kind::Lists | Kind::Queue | Kind::Set | Kind::Scores | Kind::Stream)
+    }
+
+    /// What shows, of a key, all that there is.
+    pub fn looks(self) -> Vec<What> {
+        match self {
+            Kind::Lists | Kind::Queue => vec![What::Typed(Typed::Range)],
+            Kind::Set => vec![What::Typed(Typed::Members)],
+            Kind::Scores => vec![What::Typed(Typed::Ranked)],
+            Kind::Stream => vec![What::Typed(Typed::Logged), What::Typed(Typed::Pending)],
+            Kind::Fields => vec![What::Get],
+            _ => vec![What::GetV],
         }
     }
 
     /// Operations on one object, about.
     fn most_operations(self) -> usize {
         match self {
-            Kind::List => 300,    // each read is as long as all that was appended
+            Kind::List => 300, // each read is as long as all that was appended
+            kind if kind.is_typed() => 400,
             Kind::Expiring => 40, // each deadline may pass at any time, for all a checker knows
             _ => 900,
         }
@@ -71,6 +113,8 @@ pub struct Object {
     pub keys: Vec<Arc<str>>,
     /// The version that somebody saw last: what a CAS may succeed with.
     pub version: AtomicU64,
+    /// Entries of a stream that somebody was handed out, to be acknowledged.
+    pub handed_out: Mutex<Vec<Box<str>>>,
     begun: AtomicUsize,
     unknown: AtomicUsize,
     history: Mutex<Vec<Operation>>,
@@ -80,13 +124,18 @@ impl Object {
     fn new(kind: Kind, number: usize) -> Self {
         let name = format!("{}:{number}", kind.name());
         let keys = match kind {
-            Kind::Transfer => ["a", "b", "c"].map(|part| format!("{name}:{part}").into()).into(),
+            Kind::Transfer | Kind::Lists => {
+                ["a", "b", "c"].map(|part| format!("{name}:{part}").into()).into()
+            }
+            Kind::Queue => ["a", "b"].map(|part| format!("{name}:{part}").into()).into(),
+            Kind::Fields => ["a", "b"].map(|part| format!("{name}/{part}").into()).into(),
             _ => vec![name.into()],
         };
         Self {
             kind,
             keys,
             version: AtomicU64::new(0),
+            handed_out: Mutex::default(),
             begun: AtomicUsize::new(0),
             unknown: AtomicUsize::new(0),
             history: Mutex::default(),
@@ -110,7 +159,7 @@ impl Object {
 
     fn is_used_up(&self) -> bool {
         self.begun.load(Ordering::Relaxed) >= self.kind.most_operations()
-            || self.unknown.load(Ordering::Relaxed) >= MOST_UNKNOWN
+            || (!self.kind.is_typed() && self.unknown.load(Ordering::Relaxed) >= MOST_UNKNOWN)
     }
 
     pub fn into_history(self) -> Vec<Operation> {

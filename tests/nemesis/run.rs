@@ -39,12 +39,14 @@ pub struct Plan {
     pub most_hold: Duration,
     /// Whether clients ask for reads that may be old: such a history has to be found wrong.
     pub stale: bool,
+    /// How the product is broken deliberately.
+    pub mutant: Option<&'static str>,
     /// Where the history is kept; None: with the cluster, and gone with it.
     pub history: Option<PathBuf>,
 }
 
 /// A cluster whose nodes reach each other through relays.
-fn cluster(seed: u64) -> Nemesis {
+fn cluster(&Plan { seed, mutant, .. }: &Plan) -> Nemesis {
     let mut cluster = Setup::new().flags(&["--snapshot-log-mib", "8"]).prepare();
     let dir = cluster.dir().to_owned();
     let relays = Relays::start();
@@ -60,6 +62,7 @@ fn cluster(seed: u64) -> Nemesis {
         if let Some(clocks) = &clocks {
             clocks.under(node);
         }
+        node.env.extend(mutant.map(|name| ("BOWLINE_MUTANT".to_owned(), name.to_owned())));
         node.start();
     }
     cluster.await_ready();
@@ -70,10 +73,14 @@ fn cluster(seed: u64) -> Nemesis {
 /// What the server knows of what clients may want.
 fn kinds(cluster: &Cluster) -> Vec<objects::Kind> {
     let mut kinds = objects::Kind::ALL.to_vec();
-    let reply = cluster.client(cluster.leader()).try_call(&["ONCE", "STATUS", "nobody"]);
-    if reply.is_ok_and(|reply| reply.error().is_some()) {
-        println!("left out: ONCE: this server has no such command");
-        kinds.retain(|kind| *kind != objects::Kind::Once);
+    let mut client = cluster.client(cluster.leader());
+    for (probe, without) in [("ONCE", objects::Kind::Once), ("XREADGROUP", objects::Kind::Stream)] {
+        let reply = client.try_call(&[probe]);
+        let is_unknown = |error: &str| error.contains("unknown command");
+        if reply.is_ok_and(|reply| reply.error().is_some_and(is_unknown)) {
+            println!("left out: {probe}: this server has no such command");
+            kinds.retain(|kind| *kind != without);
+        }
     }
     kinds
 }
@@ -81,7 +88,7 @@ fn kinds(cluster: &Cluster) -> Vec<objects::Kind> {
 /// Runs it all. Panics when a node does not come back, or a process ends by itself.
 pub fn run(plan: &Plan) -> Summary {
     println!("seed {}", plan.seed);
-    let mut nemesis = cluster(plan.seed);
+    let mut nemesis = cluster(plan);
     let path = plan.history.clone().unwrap_or_else(|| nemesis.cluster.dir().join("history.jsonl"));
     let shared = Arc::new(Shared::new(plan.rate));
     let (retire, retired) = mpsc::channel();
@@ -147,10 +154,12 @@ fn torment(plan: &Plan, nemesis: &mut Nemesis, shared: &Shared) -> Vec<Episode> 
     let deadline = Instant::now() + plan.duration;
     let mut episodes = Vec::new();
     while Instant::now() < deadline && !shared.stop.load(Ordering::Relaxed) {
+        shared.amid_faults.store(false, Ordering::Relaxed);
         std::thread::sleep(until(&mut rng)); // calm
         let from_ns = shared.now_ns();
         let at_once = [1, 1, 1, 2, 2, 3][rng.random_range(0..6)];
         let mut faults = Vec::new();
+        shared.amid_faults.store(true, Ordering::Relaxed);
         for i in 0..at_once {
             if i > 0 {
                 std::thread::sleep(until(&mut rng) / 4);
@@ -181,25 +190,28 @@ fn torment(plan: &Plan, nemesis: &mut Nemesis, shared: &Shared) -> Vec<Episode> 
 
 /// Every node says itself what it holds of every object, in the order of the judge's list.
 fn last_reads(cluster: &Cluster, judge: &Judge, shared: &Shared) -> Vec<Vec<Operation>> {
-    let mut places = BTreeMap::new();
+    let mut looks: Vec<(usize, Action)> = Vec::new();
     for (object, written) in judge.written.iter().enumerate() {
-        places.extend(written.keys.iter().map(|key| (key.clone(), object)));
+        for key in &written.keys {
+            let call = |what: What| (object, Action::One(Call { key: key.clone(), what }));
+            looks.extend(written.kind.looks().into_iter().map(call));
+        }
     }
-    let keys: Vec<_> = places.keys().cloned().collect();
     let mut finally = vec![Vec::new(); judge.written.len()];
     for id in cluster.ids() {
         let mut client = cluster.client(id);
         client.call(&["READONLY"]); // its own state, not that of a quorum
-        for keys in keys.chunks(LAST_READS) {
+        for looks in looks.chunks(LAST_READS) {
             let start_ns = shared.now_ns();
-            let bytes: Vec<u8> = keys.iter().flat_map(|key| request(&["GETV", &**key])).collect();
+            let requests = looks.iter().flat_map(|(_, action)| super::wire::requests(action));
+            let bytes: Vec<u8> = requests.flat_map(|args| request(&args)).collect();
             client.stream.write_all(&bytes).expect("a node that is well");
-            let replies: Vec<_> = keys.iter().map(|_| client.read().expect("a node that is well")).collect();
+            let replies: Vec<_> = looks.iter().map(|_| client.read().expect("a node that is well")).collect();
             let end_ns = shared.now_ns();
-            for (key, reply) in keys.iter().zip(replies) {
-                let action = Action::One(Call { key: key.clone(), what: What::GetV });
-                let outcome = super::wire::outcome(&action, &reply).unwrap_or(Outcome::Unknown);
-                finally[places[key]].push(Operation { client: 1000 + id, action, outcome, start_ns, end_ns });
+            for ((object, action), reply) in looks.iter().zip(replies) {
+                let outcome = super::wire::outcome(action, &reply).unwrap_or(Outcome::Unknown);
+                let action = action.clone();
+                finally[*object].push(Operation { client: 1000 + id, action, outcome, start_ns, end_ns });
             }
         }
     }

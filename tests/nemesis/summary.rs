@@ -28,6 +28,8 @@ pub struct Summary {
     lasted: Duration,
     episodes: Vec<Episode>,
     outcomes: [u64; 3],
+    typed: String,
+    has_all_typed: bool,
     gaps: Vec<Gap>,
     complaints: Vec<String>,
     /// Of the whole history, last reads included.
@@ -50,7 +52,20 @@ impl Summary {
         let outcomes =
             [&shared.ok, &shared.failed, &shared.unknown].map(|count| count.load(Ordering::Relaxed));
         let (gaps, complaints) = (shared.writes.gaps(), shared.complaints());
-        Self { seed, lasted, episodes, outcomes, gaps, complaints, report, violations, history }
+        let (typed, has_all_typed) = (shared.typed.to_string(), shared.typed.has_all());
+        Self {
+            seed,
+            lasted,
+            episodes,
+            outcomes,
+            typed,
+            has_all_typed,
+            gaps,
+            complaints,
+            report,
+            violations,
+            history,
+        }
     }
 
     pub fn operations(&self) -> u64 {
@@ -59,6 +74,11 @@ impl Summary {
 
     pub fn faults(&self) -> usize {
         self.episodes.iter().map(|episode| episode.kinds.len()).sum()
+    }
+
+    /// Whether values that have elements were used in all the ways there are.
+    pub fn has_all_typed(&self) -> bool {
+        self.has_all_typed
     }
 
     pub fn is_linearizable(&self) -> bool {
@@ -89,6 +109,7 @@ impl fmt::Display for Summary {
         writeln!(f, "seed {}, {:.0} s", self.seed, self.lasted.as_secs_f64())?;
         writeln!(f, "faults: {} ({combined} times several at once): {}", self.faults(), kinds.join(", "))?;
         writeln!(f, "operations: {} ok, {failed} refused, {unknown} of unknown outcome", ok)?;
+        writeln!(f, "of these, {}", self.typed)?;
         let without: u64 = self.gaps.iter().map(Gap::len_ms).sum();
         writeln!(
             f,

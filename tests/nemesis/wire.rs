@@ -3,6 +3,9 @@
 use crate::harness::Value as Reply;
 use bowline::history::{Action, Call, Outcome, Value, What};
 
+/// The error of a stream that has no group yet.
+pub const NO_GROUP: &str = "NOGROUP";
+
 /// The requests that carry an action out: one, or those of a transaction. What it watches has
 /// been watched before.
 pub fn requests(action: &Action) -> Vec<Vec<String>> {
@@ -22,6 +25,16 @@ pub fn requests(action: &Action) -> Vec<Vec<String>> {
 }
 
 fn request(call: &Call) -> Vec<String> {
+    // A counter may be a field of a hash: `key/field`.
+    if let Some((key, field)) = call.key.split_once('/') {
+        return match &call.what {
+            What::IncrBy(n) => ["HINCRBY", key, field, &n.to_string()].map(str::to_owned).into(),
+            _ => ["HGET", key, field].map(str::to_owned).into(),
+        };
+    }
+    if let What::Typed(typed) = &call.what {
+        return typed.request(&call.key, str::to_owned);
+    }
     let (name, args): (&str, Vec<String>) = match &call.what {
         What::Get => ("GET", vec![]),
         What::GetV => ("GETV", vec![]),
@@ -37,13 +50,17 @@ fn request(call: &Call) -> Vec<String> {
         What::Cas { version, value } => ("CAS", vec![version.to_string(), value.to_string()]),
         What::Cad(version) => ("CAD", vec![version.to_string()]),
         What::Watch(_) => ("WATCH", vec![]),
+        What::Typed(_) => unreachable!("it was seen to above"),
     };
     [name.to_owned(), call.key.to_string()].into_iter().chain(args).collect()
 }
 
 /// Whether the action may change something.
 pub fn is_write(action: &Action) -> bool {
-    let writes = |call: &Call| !matches!(call.what, What::Get | What::GetV | What::Exists | What::Watch(_));
+    let writes = |call: &Call| match &call.what {
+        What::Typed(typed) => typed.is_write(),
+        what => !matches!(what, What::Get | What::GetV | What::Exists | What::Watch(_)),
+    };
     match action {
         Action::One(call) => writes(call),
         Action::MGet(_) => false,
@@ -57,6 +74,8 @@ pub fn outcome(action: &Action, reply: &Reply) -> Result<Outcome, String> {
     match error.split(' ').next().unwrap_or_default() {
         "UNKNOWN" if is_write(action) => Ok(Outcome::Unknown),
         "TRYAGAIN" | "CLUSTERDOWN" => Ok(Outcome::Fail),
+        // Whoever is told so makes one.
+        NO_GROUP => Ok(Outcome::Fail),
         "VERSIONMISMATCH" | "KEYEXISTS" => Ok(Outcome::Ok(value(reply))),
         _ => Err(error.to_owned()),
     }

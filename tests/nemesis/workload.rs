@@ -3,6 +3,7 @@
 
 use super::availability::Availability;
 use super::objects::{Band, Kind, Object};
+use super::typed;
 use super::wire;
 use crate::harness::client::{Client, request};
 use bowline::history::{Action, Call, Operation, Outcome, Value, What};
@@ -35,6 +36,8 @@ pub struct Shared {
     pub failed: AtomicU64,
     pub unknown: AtomicU64,
     pub writes: Availability,
+    pub typed: typed::Counts,
+    pub amid_faults: AtomicBool,
     complaints: Mutex<Vec<String>>,
 }
 
@@ -48,6 +51,8 @@ impl Shared {
             failed: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
             writes: Availability::default(),
+            typed: typed::Counts::default(),
+            amid_faults: AtomicBool::new(false),
             complaints: Mutex::default(),
         }
     }
@@ -58,6 +63,10 @@ impl Shared {
 
     pub fn operations(&self) -> u64 {
         [&self.ok, &self.failed, &self.unknown].map(|count| count.load(Ordering::Relaxed)).iter().sum()
+    }
+
+    pub fn is_amid_faults(&self) -> bool {
+        self.amid_faults.load(Ordering::Relaxed)
     }
 
     /// Something that must never be seen.
@@ -86,6 +95,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     number: u64,
     last_value: Box<str>,
+    /// A stream had no group.
+    lacks_group: bool,
     /// Whether it takes what its node has, however old.
     pub stale: bool,
 }
@@ -111,6 +122,7 @@ impl Worker {
             shared,
             number: 0,
             last_value: "".into(),
+            lacks_group: false,
             stale: false,
         }
     }
@@ -154,7 +166,16 @@ impl Worker {
             return self.once(&object);
         }
         let action = self.action(&object, begun);
-        let told = self.perform(&object, action);
+        let told = self.perform(&object, action.clone());
+        typed::learn(&object, &action, told.as_ref());
+        if self.lacks_group {
+            self.lacks_group = false;
+            let create = typed::make_group(&object);
+            // Somebody else may do it at the same time, or it may get lost: then who needs it next does it.
+            if self.exchange(&[create]).is_err() {
+                self.client = None;
+            }
+        }
         self.learn(&object, told.as_ref());
     }
 
@@ -187,6 +208,7 @@ impl Worker {
             (Kind::Expiring, 1..4) => What::GetV,
             (Kind::Watched | Kind::Expiring | Kind::Once, _) => What::Get,
             (Kind::Transfer, _) => return self.transfer(object, dice),
+            _ => return typed::action(&mut self.rng, object, begun),
         };
         Action::One(Call { key: object.key().clone(), what })
     }
@@ -285,10 +307,13 @@ impl Worker {
     /// Sends the requests of an action, and tells what the reply to the last one means.
     fn attempt(&mut self, action: &Action, requests: &[Vec<String>]) -> Outcome {
         match self.exchange(requests) {
-            Ok(reply) => wire::outcome(action, &reply).unwrap_or_else(|error| {
-                self.shared.complain(format!("node {}: {action:?}: {error}", self.node));
-                Outcome::Unknown
-            }),
+            Ok(reply) => {
+                self.lacks_group |= reply.error().is_some_and(|error| error.starts_with(wire::NO_GROUP));
+                wire::outcome(action, &reply).unwrap_or_else(|error| {
+                    self.shared.complain(format!("node {}: {action:?}: {error}", self.node));
+                    Outcome::Unknown
+                })
+            }
             Err(error) => {
                 self.broke(&error);
                 Outcome::Unknown
@@ -305,6 +330,7 @@ impl Worker {
             Outcome::Unknown => (&self.shared.unknown, None),
         };
         count.fetch_add(1, Ordering::Relaxed);
+        self.shared.typed.count(object.kind, &action, &outcome, self.shared.is_amid_faults());
         if is_write && told.is_some() {
             self.shared.writes.succeeded(end_ns);
         }

@@ -2,9 +2,11 @@
 
 use super::history::{self, Action, Outcome as Answer};
 use super::node::UNAVAILABLE_AFTER_MS;
+use super::typed;
 use super::world::{Outcome, World};
 use bowline::command::Reply;
 use bowline::group::Group;
+use bowline::history::Action as Deed;
 use bowline::machine::Machine;
 use raft::eraftpb::ConfState;
 use std::collections::BTreeMap;
@@ -141,7 +143,9 @@ impl World {
     pub fn run(&mut self) -> Outcome {
         self.run_until(self.profile.faulty_us)?;
         let mut recovered_us = 0;
-        while recovered_us < RECOVERY_US && !(recovered_us > 500_000 && self.has_converged()) {
+        // Parts leave one after the other.
+        let recovery_us = if self.profile.splits_jobs { 2 * RECOVERY_US } else { RECOVERY_US };
+        while recovered_us < recovery_us && !(recovered_us > 500_000 && self.has_converged()) {
             recovered_us += 100_000;
             self.run_until(self.profile.faulty_us + recovered_us)?;
         }
@@ -164,7 +168,23 @@ impl World {
             return Err("the replicas differ in the end".to_owned());
         }
         self.count_wishes();
-        history::check(&self.clients.history, &self.final_values())
+        history::check(&self.clients.history, &self.final_values())?;
+        history::typed::check(&self.clients.history, self.last_looks())
+    }
+
+    /// What the values that have elements have in the end.
+    fn last_looks(&self) -> Vec<(Deed, Reply)> {
+        let replica = self.nodes.iter().filter_map(|node| node.group.as_ref());
+        let Some(group) = replica.max_by_key(|group| group.glance().applied) else { return Vec::new() };
+        let looks = history::typed::last_looks(&self.clients.history).into_iter();
+        looks
+            .map(|look| {
+                let (db, words) = typed::request(&look);
+                let args = words.iter().map(|word| word.as_bytes()).collect();
+                let reply = group.machine().read(&args, db, 0, 0).0;
+                (look, reply)
+            })
+            .collect()
     }
 
     fn has_converged(&self) -> bool {
@@ -180,14 +200,13 @@ impl World {
             && self.wishes_are_granted().is_ok()
     }
 
-    /// A write and a read through each node, without an error.
+    /// A write, a read, and a job that leaves in parts if any does, through each node, without an error.
     fn every_node_serves(&mut self) -> Outcome {
         let first = self.clients.history.len();
+        let (read, write) = (Action::Get { key: "n@0".to_owned() }, Action::Incr { key: "n@0".to_owned() });
         for node in self.staying() {
-            for read in [false, true] {
-                let key = "n@0".to_owned();
-                let action = if read { Action::Get { key } } else { Action::Incr { key } };
-                let job = self.clients.job_of(vec![action], usize::MAX, node, self.now_us);
+            for actions in [vec![write.clone()], vec![read.clone()], vec![write.clone(); 12]] {
+                let job = self.clients.job_of(actions, usize::MAX, node, self.now_us);
                 self.submit(node, job);
             }
         }
@@ -237,8 +256,8 @@ impl World {
         let replica = self.nodes.iter().filter_map(|node| node.group.as_ref());
         let Some(group) = replica.max_by_key(|group| group.glance().applied) else { return values };
         for key in history::keys(&self.clients.history) {
-            let (db, name) = history::place(&key);
-            let args = [b"GET".as_slice(), name.as_bytes()].into_iter().collect();
+            let (db, words) = history::read_of(&key);
+            let args = words.iter().map(|word| word.as_bytes()).collect();
             let value = match group.machine().read(&args, db, 0, 0).0 {
                 Reply::Bulk(bytes) => bytes.to_vec(),
                 _ => continue,

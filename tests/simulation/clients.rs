@@ -2,12 +2,12 @@
 //! Every write carries what tells it apart from all others. A client that uses `ONCE` repeats
 //! its command, at whichever node, until it knows what became of it, and sometimes after that.
 
-use super::history::{self, Action, Freshness, Operation, Outcome};
-use super::operator;
+use super::history::{Action, Freshness, Operation, Outcome};
 use super::profile::SLOWEST_CLOCK;
-use bowline::command::{Reply, Request};
-use bowline::group::{Consistency, Job, Step};
-use bowline::wire::units::{self, Args, Command, Watch};
+use super::steps::step;
+use super::typed::{self, Elements};
+use bowline::command::Reply;
+use bowline::group::{Consistency, Job};
 use rand::Rng;
 use rand::rngs::SmallRng;
 use std::collections::{BTreeMap, VecDeque};
@@ -43,6 +43,8 @@ pub struct Clients {
     pub open: BTreeMap<u64, Open>,
     last_ticket: u64,
     tokens: u64,
+    elements: Elements,
+    typed: f64,
     /// What a client's last answers make it do next.
     follow_ups: BTreeMap<usize, Action>,
     /// The number that each client's session has come to.
@@ -53,6 +55,11 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// `typed`: how much of what they do is about values that have elements.
+    pub fn new(typed: f64) -> Self {
+        Self { typed, ..Self::default() }
+    }
+
     /// A new job of a client for `node`.
     pub fn job(&mut self, rng: &mut SmallRng, pipeline: usize, client: usize, node: u64, now_us: u64) -> Job {
         if let Some(repeat) = self.repeats.get(&client) {
@@ -130,6 +137,9 @@ impl Clients {
     }
 
     fn action(&mut self, rng: &mut SmallRng) -> Vec<Action> {
+        if rng.random_bool(self.typed) {
+            return typed::action(rng, &mut self.elements);
+        }
         let epoch = self.tokens / TOKENS_AN_EPOCH;
         let db = rng.random_range(0..DATABASES);
         let list = format!("l.{epoch}@{db}");
@@ -166,6 +176,16 @@ impl Clients {
         }]
     }
 
+    /// Whether the next reply to a job is about a value that has elements.
+    pub fn answers_typed(&self, ticket: u64) -> bool {
+        let next = self.open.get(&ticket).and_then(|open| open.operations.get(open.answered));
+        next.is_some_and(|next| match &self.history[*next].action {
+            Action::Typed(_) => true,
+            Action::Incr { key } | Action::Get { key } => key.contains('/'),
+            _ => false,
+        })
+    }
+
     /// The reply to the next step of a job. When it was the last: the client that is free.
     pub fn reply(&mut self, ticket: u64, reply: Reply, now_us: u64) -> Result<Option<usize>, String> {
         let Some(open) = self.open.get_mut(&ticket) else {
@@ -177,9 +197,14 @@ impl Clients {
             Reply::Error(text) if text.starts_with("CLUSTERDOWN") || text.starts_with("TRYAGAIN") => {
                 Outcome::Failed
             }
+            // Of a stream that has no group yet.
+            Reply::Error(text) if text.starts_with("NOGROUP") => Outcome::Failed,
             _ => Outcome::Done(reply),
         };
         open.answered += 1;
+        if let (Action::Typed(deed), Outcome::Done(reply)) = (&self.history[index].action, &outcome) {
+            self.elements.learn(deed, reply);
+        }
         let is_last = open.answered == open.operations.len();
         if matches!(self.history[index].action, Action::Once { .. }) {
             self.once_ended(client, index, outcome, now_us)?;
@@ -288,69 +313,4 @@ impl Clients {
         }
         free
     }
-}
-
-fn step(action: &Action, body: &mut Vec<u8>) -> Step {
-    let mut write = |label: &str, before: &[&str], after: &[&str]| {
-        let (db, key) = history::place(label);
-        let args = [before, &[key.as_str()], after].concat();
-        units::put_command_unit(body, &args.iter().map(|arg| arg.as_bytes()).collect::<Vec<_>>(), db);
-        Step::Write
-    };
-    match action {
-        Action::Append { key, token } => write(key, &["APPEND"], &[token]),
-        Action::Once { session, seq, key, token } => {
-            write(key, &["ONCE", &format!("s{session}"), &seq.to_string(), "APPEND"], &[token])
-        }
-        Action::Incr { key } => write(key, &["INCR"], &[]),
-        Action::Set { key, value } => write(key, &["SET"], &[value]),
-        Action::Del { key } => write(key, &["DEL"], &[]),
-        Action::SetPx { key, ms } => write(key, &["SET"], &["x", "PX", &ms.to_string()]),
-        Action::Cas { key, version, value } => {
-            write(key, &["CAS"], &[&version.to_string(), &value.to_string()])
-        }
-        Action::Get { key } | Action::GetPx { key } => Step::Read(request("GET", &[key])),
-        Action::GetV { key } => Step::Read(request("GETV", &[key])),
-        Action::ReadPair { pair } => Step::Read(request("MGET", &[&format!("{pair}a"), &format!("{pair}b")])),
-        Action::Watch { key } => Step::Watch(request("WATCH", &[key])),
-        Action::AppendPair { pair, token } => {
-            let halves = ["a", "b"].map(|half| history::place(&format!("{pair}{half}")));
-            let append =
-                |(db, key): &(u32, String)| (*db, vec!["APPEND".to_owned(), key.clone(), token.clone()]);
-            put_transaction(body, &[], &halves.each_ref().map(append))
-        }
-        Action::Member { change, node, old } => {
-            operator::put_wish(body, *change, *node, *old);
-            Step::Write
-        }
-        Action::WatchedSet { key, watched, value } => {
-            let (db, key) = history::place(key);
-            let watch =
-                Watch { key: key.as_bytes(), revision: watched.0 as u64, seen_at: watched.1 as u64, db };
-            let set = vec!["SET".to_owned(), key.clone(), value.to_string()];
-            put_transaction(body, &[watch], &[(db, set)])
-        }
-    }
-}
-
-/// What reads keys of one database.
-fn request(name: &str, labels: &[&str]) -> Request {
-    let places: Vec<_> = labels.iter().map(|label| history::place(label)).collect();
-    let keys = places.iter().map(|(_, key)| key.as_str());
-    let args: Vec<&str> = std::iter::once(name).chain(keys).collect();
-    let mut request = Request::from_args(&args);
-    request.db = places[0].0;
-    request
-}
-
-fn put_transaction(body: &mut Vec<u8>, watches: &[Watch<'_>], commands: &[(u32, Vec<String>)]) -> Step {
-    let commands: Vec<Command<'_>> = commands
-        .iter()
-        .map(|(db, args)| Command {
-            args: args.iter().map(|arg| arg.as_bytes()).collect::<Args<'_>>(),
-            db: *db,
-        })
-        .collect();
-    units::put_transaction_unit(body, watches, &commands);
-    Step::Write
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod grown;
 mod register;
+pub mod typed;
 
 /// The database and the name of a key, which is written `name@db` here; of a pair, the letter of
 /// its half stands behind that.
@@ -16,6 +17,16 @@ pub fn place(key: &str) -> (u32, String) {
     let (name, rest) = key.split_once('@').expect("each key has a database");
     let (db, half) = rest.split_at(1);
     (db.parse().expect("it is a digit"), format!("{name}{half}"))
+}
+
+/// What reads a string or a field of a hash: the database, and the command.
+pub fn read_of(key: &str) -> (u32, Vec<String>) {
+    let (db, name) = place(key);
+    let words = match name.split_once('/') {
+        Some((hash, field)) => vec!["HGET", hash, field],
+        None => vec!["GET", &name],
+    };
+    (db, words.into_iter().map(str::to_owned).collect())
 }
 
 /// One command of a client.
@@ -49,6 +60,12 @@ pub enum Action {
     GetPx { key: String },
     /// `ONCE session seq APPEND key token`.
     Once { session: usize, seq: u64, key: String, token: String },
+    /// What is done to values that have elements. (A field of a hash is a counter `name/field@db`.)
+    Typed(Box<bowline::history::Action>),
+    /// `XGROUP CREATE key g 0 MKSTREAM`.
+    MakeGroup { key: String },
+    /// Sets parameters of the cluster.
+    Forms { sizes: Vec<(&'static str, usize)> },
     /// What an operator wants of the membership.
     Member { change: Change, node: u64, old: u64 },
 }
@@ -116,7 +133,13 @@ pub fn check(history: &[Operation], finally: &BTreeMap<String, Vec<u8>>) -> Chec
             | Action::SetPx { key, .. }
             | Action::GetPx { key } => key,
             Action::AppendPair { pair, .. } | Action::ReadPair { pair } => pair,
-            Action::Watch { .. } | Action::Member { .. } => continue,
+            Action::Watch { .. }
+            | Action::Member { .. }
+            | Action::Typed(_)
+            | Action::MakeGroup { .. }
+            | Action::Forms { .. } => {
+                continue;
+            }
         };
         by_key.entry(key).or_default().push(operation);
     }
@@ -124,7 +147,7 @@ pub fn check(history: &[Operation], finally: &BTreeMap<String, Vec<u8>>) -> Chec
         let checked = match key.as_bytes()[0] {
             b'l' => list(&operations, finally.get(key)),
             b'p' => pair(&operations, finally, key),
-            b'n' => counter(&operations, finally.get(key)),
+            b'n' | b'h' => counter(&operations, finally.get(key)),
             b'c' | b'w' => guarded_counter(&operations, finally.get(key)),
             b'r' => register(&operations),
             b't' => expiring(&operations),

@@ -17,6 +17,8 @@ mod profile;
 mod queue;
 mod run;
 mod snapshots;
+mod steps;
+mod typed;
 mod world;
 
 use profile::Broken;
@@ -36,8 +38,13 @@ fn clusters_keep_their_promises_under_faults() {
         return;
     }
     let Figures { runs, world, .. } = run_many();
+    let typed =
+        [world.snapshots_of_changing, world.long_installed, world.typed_amid_faults, world.typed_unknown];
     let happened = [world.crashes, world.disks_failed, world.snapshots_installed, world.elections];
-    assert!(runs > 0 && happened.iter().all(|count| *count > 0), "faults must really happen: {world:?}");
+    assert!(
+        runs > 0 && happened.iter().chain(&typed).all(|count| *count > 0),
+        "faults must really happen: {world:?}"
+    );
 }
 
 #[test]

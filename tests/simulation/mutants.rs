@@ -49,15 +49,24 @@ mod product {
 
     mutants! {
         acknowledgement_before_the_sync: AcknowledgeBeforeSync within 10;
+        acknowledgement_before_the_commit: AcknowledgeBeforeCommit within 10;
         reads_without_a_quorum: ReadsWithoutQuorum within 20;
         lease_not_checked: LeaseNotChecked within 20;
         deduplication_off: DedupOff within 20;
-        vote_not_persisted: VoteNotPersisted within 20;
+        vote_not_persisted: VoteNotPersisted within 40;
         snapshot_without_membership: SnapshotWithoutMembership within 10;
         commit_of_a_stale_term: CommitOfStaleTerm within 400;
         compaction_off_by_one: CompactionOffByOne within 10;
         configuration_change_twice: ConfigChangeTwice within 20;
         once_every_time: OnceEveryTime within 10;
+        lost_push: PushLost within 5;
+        pop_twice: PopTwice within 5;
+        wrong_least: WrongLeast within 5;
+        lost_increment: IncrementLost within 10;
+        half_a_script: ScriptHalf within 5;
+        forgotten_acknowledgement: AckForgotten within 5;
+        lost_order: OrderLost within 10;
+        long_value_not_frozen: LongNotFrozen within 10;
     }
 
     /// The same seeds find nothing wrong with the product as it is.

@@ -23,6 +23,10 @@ impl Network {
         self.cut.get(&from).is_some_and(|cut| cut & (1 << (to % NODES)) != 0)
     }
 
+    pub fn is_any_cut(&self) -> bool {
+        !self.cut.is_empty()
+    }
+
     pub fn cut(&mut self, from: u64, to: u64) {
         *self.cut.entry(from).or_insert(0) |= 1 << (to % NODES);
     }

@@ -19,6 +19,10 @@ pub const TICK_US: u64 = 10_000;
 pub struct Walk {
     pub at: SnapshotPoint,
     pub size_bytes: u64,
+    /// The state's revision when the first piece of a collection came.
+    pub piece_at: Option<u64>,
+    /// The state has changed between two pieces.
+    pub changed_between: bool,
 }
 
 pub struct Node {
@@ -115,8 +119,10 @@ impl Node {
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut group = Group::new(config, recovered, &logger).map_err(|error| error.to_string())?;
         group.limit_appends(profile.append_bytes);
+        group.cut_values(profile.long_bytes);
         if profile.splits_jobs {
-            group.split_jobs(60, 25);
+            // A job that adds many elements has no more parts than others.
+            group.split_jobs(60, if profile.typed > 0.0 { 150 } else { 25 });
         }
         self.clock_ms = group.machine().clock_ms();
         self.group = Some(group);

@@ -2,6 +2,7 @@
 //! deliberate defects with which the simulator shows that it can see.
 
 use super::faults::{FAULTS, Fault};
+use bowline::limits::SNAPSHOT_LONG_BYTES;
 use bowline::mutant::Mutant;
 use rand::Rng;
 use rand::rngs::SmallRng;
@@ -55,6 +56,10 @@ pub struct Profile {
     pub append_bytes: u64,
     /// Nearly all jobs leave in parts.
     pub splits_jobs: bool,
+    /// Values of this length are written in pieces by snapshots.
+    pub long_bytes: usize,
+    /// How much of what clients do is about values that have elements.
+    pub typed: f64,
     pub drop: f64,
     pub repeat: f64,
     pub reorder: f64,
@@ -87,6 +92,8 @@ impl Profile {
             segment_bytes: rng.random_range(1..=8) * 8192,
             append_bytes: [0, 200, 1_000, 1 << 20][rng.random_range(0..4)],
             splits_jobs: false,
+            long_bytes: [200, 1_000, 4_000, SNAPSHOT_LONG_BYTES][rng.random_range(0..4)],
+            typed: [0.0, 0.4, 0.4, 0.9][rng.random_range(0..4)],
             drop: often(rng, 0.5, 0.1),
             repeat: often(rng, 0.4, 0.1),
             reorder: often(rng, 0.5, 0.3),
@@ -128,6 +135,7 @@ impl Profile {
                 self.raise(Fault::CrashAll, 60);
                 self.disk_us = (5_000, 60_000);
             }
+            Mutant::AcknowledgeBeforeCommit => self.raise(Fault::Crash, 40),
             Mutant::ReadsWithoutQuorum | Mutant::LeaseNotChecked => {
                 self.raise(Fault::Partition, 30);
                 self.raise(Fault::PauseCutOff, 60);
@@ -147,6 +155,10 @@ impl Profile {
             }
             Mutant::SnapshotWithoutMembership | Mutant::CompactionOffByOne => self.raise(Fault::Crash, 40),
             Mutant::ConfigChangeTwice => self.operator_every_us = 500_000,
+            Mutant::PushLost | Mutant::PopTwice | Mutant::WrongLeast => self.typed = 0.9,
+            Mutant::IncrementLost | Mutant::ScriptHalf | Mutant::AckForgotten => self.typed = 0.9,
+            Mutant::TryTwice => {} // nobody waits here
+            Mutant::OrderLost | Mutant::LongNotFrozen => (self.typed, self.long_bytes) = (0.9, 1_000),
         }
     }
 

@@ -124,6 +124,11 @@ fn add(sum: &mut Figures, run: world::Figures) {
     world.disks_failed += run.disks_failed;
     world.snapshots_stored += run.snapshots_stored;
     world.snapshots_installed += run.snapshots_installed;
+    world.snapshots_of_changing += run.snapshots_of_changing;
+    world.long_installed += run.long_installed;
+    world.typed += run.typed;
+    world.typed_amid_faults += run.typed_amid_faults;
+    world.typed_unknown += run.typed_unknown;
     world.elections += run.elections;
     world.wishes += run.wishes;
     world.removals += run.removals;

@@ -8,6 +8,8 @@ use bowline::group::{Input, SnapshotPoint};
 use bowline::machine::{Machine, Restorer};
 use bowline::node::{conf_state_of, meta_of};
 use bowline::wire::FIRST_GROUP;
+use bowline::wire::proto::snapshot as proto;
+use protobuf::Message as _;
 use raft::eraftpb::Message;
 use rand::Rng;
 use std::rc::Rc;
@@ -21,7 +23,7 @@ impl World {
         match node.disk.stores().1.begin(&meta) {
             Ok(writer) => {
                 node.disk.own = Some(writer);
-                node.walk = Some(Walk { at, size_bytes: 0 });
+                node.walk = Some(Walk { at, size_bytes: 0, piece_at: None, changed_between: false });
                 let walk = node.walks;
                 self.after(100, Event::WalkOn { node: id, walk });
             }
@@ -44,6 +46,10 @@ impl World {
             return self.after(delay_us, Event::Stored { node: id, walk });
         };
         walking.size_bytes += chunk.len() as u64;
+        if has_pieces(&chunk) {
+            let revision = group.machine().keyspace().revision();
+            walking.changed_between |= *walking.piece_at.get_or_insert(revision) < revision;
+        }
         match node.disk.own.as_mut().map(|writer| writer.append(&chunk)) {
             Some(Ok(())) => self.after(delay_us, Event::WalkOn { node: id, walk }),
             _ => self.give_walk_up(id),
@@ -58,6 +64,7 @@ impl World {
             return self.give_walk_up(id);
         }
         self.figures.snapshots_stored += 1;
+        self.figures.snapshots_of_changing += u64::from(walk.changed_between);
         self.input(id, Input::SnapshotStored { index: walk.at.point.index, size_bytes: walk.size_bytes });
     }
 
@@ -128,6 +135,7 @@ impl World {
         if written.is_err() || writer.finish().is_err() {
             return Ok(false);
         }
+        self.figures.long_installed += u64::from(snapshot.chunks.iter().any(|chunk| has_pieces(chunk)));
         let size_bytes = snapshot.chunks.iter().map(|chunk| chunk.len() as u64).sum();
         self.input(to, Input::SnapshotFetched { message, machine: Box::new(machine), size_bytes });
         Ok(true)
@@ -140,4 +148,10 @@ fn restore(stored: &StoredSnapshot) -> Result<Machine, String> {
         restorer.chunk(chunk).map_err(|error| error.to_string())?;
     }
     restorer.finish(stored.meta.get_index()).map_err(|error| error.to_string())
+}
+
+/// Whether a part of a collection stands in it.
+fn has_pieces(chunk: &[u8]) -> bool {
+    let chunk = proto::Chunk::parse_from_bytes(chunk);
+    chunk.is_ok_and(|chunk| chunk.has_keys() && !chunk.get_keys().get_collection_pieces().is_empty())
 }

@@ -47,6 +47,14 @@ pub struct Figures {
     pub disks_failed: u64,
     pub snapshots_stored: u64,
     pub snapshots_installed: u64,
+    /// Some collection stood in pieces, between which the state changed.
+    pub snapshots_of_changing: u64,
+    /// Fetched by a follower, with such pieces.
+    pub long_installed: u64,
+    /// Operations on values that have elements; those that ended while something was wrong.
+    pub typed: u64,
+    pub typed_amid_faults: u64,
+    pub typed_unknown: u64,
     pub elections: u64,
     pub wishes: u64,
     pub removals: u64,
@@ -85,7 +93,7 @@ impl World {
             queue: Queue::default(),
             nodes: Vec::new(),
             network: Network::default(),
-            clients: Clients::default(),
+            clients: Clients::new(profile.typed),
             calm: false,
             crash_after_vote: None,
             crash_after_election: false,
@@ -234,10 +242,28 @@ impl World {
         self.note(|| format!("job {ticket} is answered {reply:?}"));
         self.figures.operations += 1;
         self.slowest_answer(ticket)?;
+        if self.clients.answers_typed(ticket) {
+            self.figures.typed += 1;
+            self.figures.typed_amid_faults += u64::from(self.is_anything_wrong());
+            self.figures.typed_unknown +=
+                u64::from(matches!(&reply, Reply::Error(text) if text.starts_with("UNKNOWN")));
+        }
         if let Some(client) = self.clients.reply(ticket, reply, self.now_us)? {
             self.client_later(client);
         }
         Ok(())
+    }
+
+    /// Whether some node is down or frozen, a link is cut, or a disk fails.
+    fn is_anything_wrong(&self) -> bool {
+        let is_wrong = |node: &Node| {
+            let is_out = node.has_joined && !node.is_removed && node.group.is_none();
+            is_out
+                || node.paused_until_us > self.now_us
+                || node.slow_until_us > self.now_us
+                || node.disk.is_failing
+        };
+        self.network.is_any_cut() || self.nodes.iter().any(is_wrong)
     }
 
     pub fn client_later(&mut self, client: usize) {

@@ -40,6 +40,21 @@ impl Pack {
         At(at)
     }
 
+    /// Adds `elements` at the end in their order, all at once.
+    pub fn push_all<'a>(&mut self, elements: impl Iterator<Item = Element<'a>> + Clone) {
+        let entries = elements.map(Entry::of);
+        let (mut size_bytes, mut count) = (0, 0);
+        for entry in entries.clone() {
+            (size_bytes, count) = (size_bytes + entry.size_bytes(), count + 1);
+        }
+        let mut gap = self.splice(self.end(), 0, size_bytes);
+        for entry in entries {
+            let end = entry.put(gap);
+            gap = &mut gap[end..];
+        }
+        self.set_count(self.count() + count);
+    }
+
     /// Puts `bytes` in the place of an element.
     pub fn replace(&mut self, at: At, bytes: &[u8]) -> At {
         self.put_at(at, Element::Bytes(bytes))
@@ -94,27 +109,24 @@ impl Pack {
 
     /// Gives back the memory that is not used.
     pub fn shrink(&mut self) {
-        room::shrink(&mut self.bytes);
+        let size_bytes = self.size_bytes();
+        room::resize(&mut self.bytes, size_bytes);
     }
 
     /// Makes a gap of `added` bytes in the place of `removed` ones.
     fn splice(&mut self, at: usize, removed: usize, added: usize) -> &mut [u8] {
-        let old = self.bytes.len();
+        let old = self.size_bytes();
         let new = old - removed + added;
         let total = u32::try_from(new).expect("callers ask `has_room_for`");
-        if new > old {
-            room::grow(&mut self.bytes, new);
-            self.bytes.resize(new, END);
+        if new > self.bytes.len() {
+            room::resize(&mut self.bytes, new);
         }
-        // At the end there is nothing to move: what was added is ends already.
-        if at + 1 != old {
-            self.bytes.copy_within(at + removed..old, at + added);
-        }
-        if new < old {
-            self.bytes.truncate(new);
-            room::give_back(&mut self.bytes);
-        }
+        self.bytes.copy_within(at + removed..old, at + added);
         self.bytes[..4].copy_from_slice(&total.to_le_bytes());
+        // What was just given back can be added again without a new allocation, mostly.
+        if new < self.bytes.len() / 3 * 2 {
+            room::resize(&mut self.bytes, new);
+        }
         &mut self.bytes[at..at + added]
     }
 

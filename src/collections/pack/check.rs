@@ -35,7 +35,7 @@ pub(super) fn pack(bytes: Vec<u8>) -> Option<Pack> {
     if claimed != UNCOUNTED && claimed != count {
         return None;
     }
-    let mut pack = Pack { bytes };
+    let mut pack = Pack { bytes: bytes.into_boxed_slice() };
     pack.set_count(count);
     if form == Form::Odd {
         pack = pack.iter().fold(Pack::with_capacity(total), with);

@@ -272,7 +272,6 @@ impl<T: Clone + Weigh> Branch<T> {
                 make_room(branches, more.len());
                 branches.extend(more);
                 mend(branches, seam);
-                mend(branches, seam - 1);
             }
             _ => unreachable!("all leaves are at one depth"),
         }
@@ -334,12 +333,11 @@ fn adopt<T: Clone + Weigh>(
     new: Branch<T>,
 ) -> Option<Vec<Branch<T>>> {
     let mut later = insert_or_divide(branches, at, new);
+    // The one that it is divided from has kept half of its entries at least, or is the first.
     let kept = branches.len();
-    for index in [at, at - 1] {
-        match &mut later {
-            Some(later) if index >= kept => mend(later, index - kept),
-            _ => mend(branches, index),
-        }
+    match &mut later {
+        Some(later) if at >= kept => mend(later, at - kept),
+        _ => mend(branches, at),
     }
     later
 }

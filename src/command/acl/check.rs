@@ -7,7 +7,7 @@ use super::user::User;
 use crate::command::glob;
 use crate::command::introspect::key_flags;
 use crate::command::row::{Command, Flags};
-use crate::command::table;
+use crate::command::{Reply, table};
 
 /// Why a command may not be run. In the order in which Redis chooses what to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,10 +54,6 @@ impl User {
         if let Some(denied) = worst {
             return Err(denied);
         }
-        // What a script does is not judged by the user's rights, so it takes all of them to run one.
-        if row.runs_script() && !self.is_unrestricted() {
-            return Err(Denied::Command(row.full_name));
-        }
         if row.wraps == 0 {
             return Ok(());
         }
@@ -77,9 +73,30 @@ impl User {
         self.all_selectors().any(allows)
     }
 
-    /// Whether the user may run the command, and read any key at that: what `SORT` asks for if
-    /// it looks at keys that its arguments do not name.
-    pub fn may_read_all_keys(&self, row: &'static Command, call: &[&[u8]]) -> bool {
+    /// The error of a `SORT` that looks at keys that its arguments do not name, for which it takes the right to
+    /// read any key.
+    pub fn sort_refusal(&self, row: &'static Command, call: &[&[u8]]) -> Option<Reply> {
+        if !matches!(row.full_name, "sort" | "sort_ro") || self.may_read_all_keys(row, call) {
+            return None;
+        }
+        let has = |name: &str, pattern: bool| {
+            let mut pairs = call[2..].windows(2);
+            pairs.any(|pair| {
+                pair[0].eq_ignore_ascii_case(name.as_bytes()) && (!pattern || pair[1].contains(&b'*'))
+            })
+        };
+        match () {
+            () if has("BY", true) => {
+                Some(Reply::error("ERR BY option of SORT denied due to insufficient ACL permissions"))
+            }
+            () if has("GET", false) => {
+                Some(Reply::error("ERR GET option of SORT denied due to insufficient ACL permissions"))
+            }
+            () => None,
+        }
+    }
+
+    fn may_read_all_keys(&self, row: &'static Command, call: &[&[u8]]) -> bool {
         let reads_all = |selector: &Selector| {
             selector.all_keys || selector.patterns.iter().any(|known| known.read && known.pattern == b"*")
         };

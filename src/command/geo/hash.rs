@@ -1,6 +1,8 @@
 //! Places as numbers of 52 bits and back: longitude and latitude as fractions of their ranges, 26 bits each, a bit of
 //! one after a bit of the other (Morton, 1966). Nothing here may depend on the machine.
 
+use crate::command::conversion::unsigned;
+
 /// Web Mercator ends short of the poles.
 pub(super) const MAX_LATITUDE: f64 = 85.05112878;
 pub(super) const MAX_LONGITUDE: f64 = 180.0;
@@ -110,9 +112,9 @@ pub(super) fn score(place: Place) -> f64 {
     Square::of(place, STEPS).bits as f64
 }
 
-/// The place of a score: the middle of its square.
+/// The place of a score, which `ZADD` may have given: the middle of its square.
 pub(super) fn place(score: f64) -> Place {
-    let area = Square { bits: score as u64, steps: STEPS }.area();
+    let area = Square { bits: unsigned(score), steps: STEPS }.area();
     let middle = |(from, to): Ends, max: f64| ((from + to) / 2.0).clamp(-max, max);
     Place { longitude: middle(area.longitude, MAX_LONGITUDE), latitude: middle(area.latitude, MAX_LATITUDE) }
 }

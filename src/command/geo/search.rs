@@ -5,6 +5,7 @@ use super::hash::{self, Place};
 use super::options::{Form, Order, Wanted};
 use super::{LATITUDE, LONGITUDE, MEMBER, READ, UNIT, row, shown_distance, shown_place};
 use crate::command::context::{Outcome, reply};
+use crate::command::conversion::signed;
 use crate::command::parse::is;
 use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec};
 use crate::command::typed::typed;
@@ -271,7 +272,7 @@ fn shown(found: Vec<Found>, wanted: &Wanted<'_>) -> Reply {
             parts.push(shown_distance(found.distance_m / wanted.unit_m));
         }
         if wanted.with_hash {
-            parts.push(Reply::Int(found.score as i64));
+            parts.push(Reply::Int(signed(found.score)));
         }
         if wanted.with_place {
             parts.push(shown_place(found.place));

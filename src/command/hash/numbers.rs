@@ -9,6 +9,7 @@ use crate::command::row::{Arg, ArgKind, Command, Handler, KeySpec};
 use crate::command::typed::typed;
 use crate::command::{Reply, WriteContext};
 use crate::keyspace::Hash;
+use crate::mutant::{self, Mutant};
 use crate::wire::units::Args;
 
 const COUNTED: &[KeySpec] = &[KeySpec::one(&["RW", "access", "update"])];
@@ -40,7 +41,10 @@ fn hincrby(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
         None => 0,
     };
     let new = old.checked_add(increment).ok_or(Reply::error("ERR increment or decrement would overflow"))?;
-    set_one(context, key, field, format_int(new, &mut IntBytes::default()), "hincrby");
+    let is_lost = mutant::is(Mutant::IncrementLost) && old > 0 && new % 4 == 0;
+    if !is_lost {
+        set_one(context, key, field, format_int(new, &mut IntBytes::default()), "hincrby");
+    }
     Ok(Reply::Int(new))
 }
 

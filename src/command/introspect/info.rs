@@ -24,7 +24,7 @@ pub(super) fn of(command: &Command) -> Reply {
 /// The keys as one range, as far as they are one: first, last and step of Redis before 7.
 fn range(specs: &[KeySpec]) -> (i32, i32, i32) {
     let [one, rest @ ..] = specs else { return (0, 0, 0) };
-    if one.counted {
+    if one.counted || one.first == 0 {
         return (0, 0, 0);
     }
     let mut last = one.last_key();
@@ -41,8 +41,12 @@ fn key_spec(spec: &KeySpec) -> Reply {
     let kind = |name: &'static str, fields: Vec<(&'static str, Reply)>| {
         map([("type", Reply::bulk(name)), ("spec", map(fields))])
     };
-    let range =
-        || kind("range", vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(0))]);
+    let range = || {
+        kind(
+            "range",
+            vec![("lastkey", int(spec.last)), ("keystep", int(spec.step)), ("limit", int(spec.limit))],
+        )
+    };
     let (begin, find) = match (spec.first, spec.keyword) {
         (0, ("", _)) => (kind("unknown", vec![]), kind("unknown", vec![])),
         (0, (word, from)) => {

@@ -3,7 +3,7 @@
 
 use super::moves::{DESTINATION, FROM_AND_TO, SOURCE, move_one, several};
 use super::{ADDS, SIDES, TAKEN, row, side, take, take_and_tell};
-use crate::command::blocking::{Awaited, timeout_ms};
+use crate::command::blocking::{Awaited, Wanted, timeout_ms};
 use crate::command::context::{Outcome, reply};
 use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec, counted_keys};
 use crate::command::typed::typed;
@@ -99,7 +99,7 @@ pub(in crate::command) static BLMPOP: Command = Command {
 };
 
 fn awaited(keys: Range<usize>, timeout: &[u8]) -> Option<Awaited> {
-    Some(Awaited { keys, kind: Kind::List, timeout_ms: timeout_ms(timeout).ok()? })
+    Some(Awaited { keys, what: Wanted::Element(Kind::List), timeout_ms: timeout_ms(timeout).ok()? })
 }
 
 fn pop(context: &mut WriteContext<'_>, args: &Args<'_>, end: End) -> Outcome {

@@ -30,6 +30,8 @@ pub struct KeySpec {
     pub flags: &'static [&'static str],
     /// The word that the keys stand behind, and where to look for it first; empty: none.
     pub keyword: (&'static str, i32),
+    /// Only so much of them are keys: 2 is the first half; 0: all (see [`Command::finder`]).
+    pub limit: i32,
     /// What stands at `first` is how many keys follow it (see [`Command::finder`]).
     pub counted: bool,
     /// The flags in a call that only overwrites, if they depend on the arguments.
@@ -42,7 +44,17 @@ impl KeySpec {
     /// One key, the first argument.
     pub const fn one(flags: &'static [&'static str]) -> Self {
         let keyword = ("", 0);
-        Self { first: 1, last: 0, step: 1, flags, keyword, counted: false, flags_unless_get: None, notes: "" }
+        Self {
+            first: 1,
+            last: 0,
+            step: 1,
+            flags,
+            keyword,
+            limit: 0,
+            counted: false,
+            flags_unless_get: None,
+            notes: "",
+        }
     }
 
     /// So many as the argument at `index` says, and behind it.

@@ -1,8 +1,8 @@
 //! [`Cache`]: texts of scripts by their SHA-1. Those that `SCRIPT LOAD` has put there stay; of those that `EVAL`
 //! has left, the oldest goes when there are too many. It is part of the state, in this order.
 
+use super::Sha;
 use super::shebang::ScriptFlags;
-use super::vm::Sha;
 use crate::collections::Blob;
 use crate::limits::{SCRIPT_CACHE_BYTES, SCRIPTS_EVALUATED};
 use std::collections::{BTreeMap, VecDeque};

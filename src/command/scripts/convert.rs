@@ -1,14 +1,17 @@
 //! Replies to values of Lua and back, as Redis turns one into the other. Nothing here may lose the order of a
 //! reply, nor depend on the order of a table whose keys have none.
 
+use super::eval::c_string;
 use super::number;
 use super::raised::{error_table, error_text};
 use super::vm::Vm;
 use crate::command::Reply;
+use crate::command::conversion::signed;
 use crate::keyspace::Blob;
 use crate::keyspace::format_coordinate;
-use crate::limits::SCRIPT_REPLY_DEPTH;
+use crate::limits::{SCRIPT_MEMORY_BYTES, SCRIPT_REPLY_DEPTH};
 use mlua::{Lua, Result, Table, Value};
+use std::cell::Cell;
 
 fn field(lua: &Lua, name: &str, value: Value) -> Result<Value> {
     let table = lua.create_table_with_capacity(0, 1)?;
@@ -16,12 +19,16 @@ fn field(lua: &Lua, name: &str, value: Value) -> Result<Value> {
     Ok(Value::Table(table))
 }
 
+fn status(lua: &Lua, text: &str) -> Result<Value> {
+    Ok(Value::Table(lua.create_table_from([("ok", text)])?))
+}
+
 /// What a script gets of a reply to one of its commands.
 pub(super) fn to_lua(lua: &Lua, reply: &Reply, resp3: bool) -> Result<Value> {
     let string = |bytes: &[u8]| -> Result<Value> { Ok(Value::String(lua.create_string(bytes)?)) };
     Ok(match reply {
-        Reply::Ok => field(lua, "ok", string(b"OK")?)?,
-        Reply::Simple(text) => field(lua, "ok", string(text.as_bytes())?)?,
+        Reply::Ok => status(lua, "OK")?,
+        Reply::Simple(text) => status(lua, text)?,
         Reply::Error(text) => error_table(lua, &error_text(&format!("-{text}")))?,
         Reply::Int(number) => Value::Number(*number as f64),
         Reply::Receivers => Value::Number(0.0),
@@ -37,7 +44,7 @@ pub(super) fn to_lua(lua: &Lua, reply: &Reply, resp3: bool) -> Result<Value> {
             }
             field(lua, "set", Value::Table(set))?
         }
-        Reply::Pairs(pairs) if resp3 => {
+        Reply::Pairs(pairs) | Reply::Streams(pairs) if resp3 == matches!(reply, Reply::Pairs(_)) => {
             let list = lua.create_table_with_capacity(pairs.len(), 0)?;
             for (at, (key, value)) in pairs.iter().enumerate() {
                 let pair = lua.create_table_with_capacity(2, 0)?;
@@ -54,7 +61,7 @@ pub(super) fn to_lua(lua: &Lua, reply: &Reply, resp3: bool) -> Result<Value> {
             }
             Value::Table(flat)
         }
-        Reply::Map(pairs) | Reply::Pairs(pairs) => {
+        Reply::Map(pairs) | Reply::Pairs(pairs) | Reply::Streams(pairs) => {
             let map = lua.create_table_with_capacity(0, pairs.len())?;
             for (key, value) in pairs {
                 map.raw_set(to_lua(lua, key, resp3)?, to_lua(lua, value, resp3)?)?;
@@ -74,6 +81,7 @@ pub(super) fn to_lua(lua: &Lua, reply: &Reply, resp3: bool) -> Result<Value> {
             field(lua, "verbatim_string", Value::Table(parts))?
         }
         Reply::Verbatim(bytes) | Reply::VerbatimAs(_, bytes) => string(bytes)?,
+        Reply::BigNumber(digits) if resp3 => field(lua, "big_number", string(digits.as_bytes())?)?,
         Reply::BigNumber(digits) => string(digits.as_bytes())?,
     })
 }
@@ -87,14 +95,14 @@ fn list(lua: &Lua, items: &[Reply], resp3: bool) -> Result<Value> {
 }
 
 /// Bytes of a reply, about: what a script pays for it.
-pub(super) fn size_bytes(reply: &Reply) -> u64 {
-    const EACH: u64 = 16;
-    let all = |items: &[Reply]| items.iter().map(size_bytes).sum::<u64>();
+pub(super) fn size_bytes(reply: &Reply) -> usize {
+    const EACH: usize = 16;
+    let all = |items: &[Reply]| items.iter().map(size_bytes).sum::<usize>();
     EACH + match reply {
-        Reply::Bulk(bytes) | Reply::Verbatim(bytes) => bytes.len() as u64,
-        Reply::Simple(text) | Reply::Error(text) => text.len() as u64,
+        Reply::Bulk(bytes) | Reply::Verbatim(bytes) => bytes.len(),
+        Reply::Simple(text) | Reply::Error(text) => text.len(),
         Reply::Array(items) | Reply::Push(items) | Reply::Several(items) | Reply::Set(items) => all(items),
-        Reply::Map(pairs) | Reply::Pairs(pairs) => {
+        Reply::Map(pairs) | Reply::Pairs(pairs) | Reply::Streams(pairs) => {
             pairs.iter().map(|(key, value)| size_bytes(key) + size_bytes(value)).sum()
         }
         _ => 0,
@@ -103,23 +111,31 @@ pub(super) fn size_bytes(reply: &Reply) -> u64 {
 
 /// The reply that a script has returned.
 pub(super) fn to_reply(vm: &Vm, value: &Value, resp3: bool) -> Result<Reply> {
-    Returned { vm, resp3 }.reply(value, 0)
+    Returned { vm, resp3, left_bytes: Cell::new(SCRIPT_MEMORY_BYTES) }.reply(value, 0)
 }
 
 struct Returned<'a> {
     vm: &'a Vm,
     resp3: bool,
+    /// What the reply may still take: a table may hold a value any number of times.
+    left_bytes: Cell<usize>,
 }
+
+/// What a value takes in a reply besides its text.
+const VALUE_BYTES: usize = size_of::<Reply>();
 
 impl Returned<'_> {
     fn reply(&self, value: &Value, depth: usize) -> Result<Reply> {
         if depth >= SCRIPT_REPLY_DEPTH {
             return Ok(Reply::error("ERR reached lua stack limit"));
         }
+        let bytes = VALUE_BYTES + value.as_string().map_or(0, |text| text.as_bytes().len());
+        let left_bytes = self.left_bytes.get().checked_sub(bytes);
+        self.left_bytes.set(left_bytes.ok_or_else(|| mlua::Error::MemoryError(String::new()))?);
         Ok(match value {
             Value::String(text) => Reply::Bulk(Blob::new(&text.as_bytes())),
             Value::Integer(number) => Reply::Int(*number),
-            Value::Number(number) => Reply::Int(truncated(*number)),
+            Value::Number(number) => Reply::Int(signed(*number)),
             Value::Boolean(truth) if self.resp3 => Reply::Bool(*truth),
             Value::Boolean(true) => Reply::Int(1),
             Value::Table(table) => self.table(table, depth)?,
@@ -129,10 +145,10 @@ impl Returned<'_> {
 
     fn table(&self, table: &Table, depth: usize) -> Result<Reply> {
         if let Value::String(text) = table.raw_get("err")? {
-            return Ok(Reply::error_owned(text.to_string_lossy()));
+            return Ok(Reply::error_owned(c_string(&text).trim_end_matches(['\r', '\n']).to_owned()));
         }
         if let Value::String(text) = table.raw_get("ok")? {
-            return Ok(Reply::Simple(text.to_string_lossy().replace(['\r', '\n'], " ").into()));
+            return Ok(Reply::Simple(c_string(&text).replace(['\r', '\n'], " ").into()));
         }
         match table.raw_get("double")? {
             Value::Number(number) => return Ok(Reply::Double(number)),
@@ -149,14 +165,17 @@ impl Returned<'_> {
             return Ok(verbatim(&format.as_bytes(), &text.as_bytes()));
         }
         if let Value::Table(map) = table.raw_get("map")? {
-            let pairs = self.keys(&map)?.into_iter().map(|key| {
+            let keys = self.keys(&map)?;
+            let pairs = keys.sequence_values::<Value>().map(|key| {
+                let key = key?;
                 let value = map.raw_get::<Value>(&key)?;
                 Ok((self.reply(&key, depth + 1)?, self.reply(&value, depth + 1)?))
             });
             return Ok(Reply::Map(pairs.collect::<Result<_>>()?));
         }
         if let Value::Table(set) = table.raw_get("set")? {
-            let members = self.keys(&set)?.into_iter().map(|key| self.reply(&key, depth + 1));
+            let members = self.keys(&set)?;
+            let members = members.sequence_values::<Value>().map(|key| self.reply(&key?, depth + 1));
             return Ok(Reply::Set(members.collect::<Result<_>>()?));
         }
         let mut items = Vec::new();
@@ -169,9 +188,9 @@ impl Returned<'_> {
         Ok(Reply::Array(items))
     }
 
-    fn keys(&self, table: &Table) -> Result<Vec<Value>> {
-        let keys: Table = self.vm.keys_of.call(table)?;
-        keys.sequence_values().collect()
+    /// As a list, to be gone through one by one: a machine has room for some thousand values at a time in Rust.
+    fn keys(&self, table: &Table) -> Result<Table> {
+        self.vm.keys_of.call(table)
     }
 }
 
@@ -185,10 +204,4 @@ fn verbatim(format: &[u8], text: &[u8]) -> Reply {
         b"txt" => Reply::Verbatim(Blob::new(text)),
         _ => Reply::VerbatimAs(three, Blob::new(text)),
     }
-}
-
-/// As C converts it on x86: what is out of range is the lowest.
-fn truncated(number: f64) -> i64 {
-    const END: f64 = 9_223_372_036_854_775_808.0;
-    if (-END..END).contains(&number) { number as i64 } else { i64::MIN }
 }

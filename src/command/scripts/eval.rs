@@ -2,18 +2,18 @@
 
 use super::convert::to_reply;
 use super::host::{Host, Target};
-use super::raised::raise;
+use super::lend::lend;
+use super::raised::is_answer;
 use super::shebang::{self, ScriptFlags};
-use super::vm::{Ended, Sha, Vm};
-use super::{Caller, hex, sha_of, unhex};
+use super::vm::{Code, Ended, Meter, Vm};
+use super::{Sha, hex, kept, unhex};
+use crate::collections::Blob;
 use crate::command::context::{Outcome, ReadContext, WriteContext};
-use crate::command::parse::integer;
+use crate::command::parse::{self, integer};
 use crate::command::{Reply, State};
 use crate::wire::units::Args;
-use mlua::{Function, MultiValue, Table, Value};
+use mlua::Value;
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 const NO_SCRIPT: Reply = Reply::error("NOSCRIPT No matching script. Please use EVAL.");
 const ONLY_READS: Reply = Reply::error("ERR Can not execute a script with write flag using *_ro command.");
@@ -42,91 +42,114 @@ pub(super) fn keys_and_args<'a>(args: &'a [&'a [u8]]) -> Result<Arguments<'a>, R
     Ok(rest.split_at(count))
 }
 
-pub(super) fn write(
-    context: &mut WriteContext<'_>,
-    args: &Args<'_>,
-    form: Form,
-    caller: &Caller<'_>,
-) -> Outcome {
-    let (keys, values) = keys_and_args(args)?;
-    let (sha, known) = find(context.state, args[1], form.by_sha)?;
-    let (text, flags) = match known {
-        Some(script) => script,
-        None => parse(args[1])?,
-    };
-    let mut vm = take(context.state)?;
-    let script = compiled(&mut vm, &sha, &text);
-    if known_is_new(context.state, &sha) && script.is_ok() {
-        context.state.scripts.cache.put(sha, &text, flags, false);
+pub(super) fn write(context: &mut WriteContext<'_>, args: &Args<'_>, form: Form) -> Outcome {
+    check_name(args[1], form)?;
+    let arguments = keys_and_args(args)?;
+    with_machine(|vm| {
+        let script = Script::find(vm, context.state, args[1], form)?;
+        let code = script.code(vm)?;
+        if script.is_new {
+            context.state.scripts.cache.put(script.sha, &script.text, script.flags, false);
+        }
+        let outcome = script.run(vm, code, Target::Write(context), arguments, form);
+        // Its commands have told themselves what they have done.
+        context.state.keyspace.told_by_parts();
+        outcome
+    })
+}
+
+pub(super) fn read(context: &mut ReadContext<'_>, args: &Args<'_>, form: Form) -> Outcome {
+    check_name(args[1], form)?;
+    let arguments = keys_and_args(args)?;
+    with_machine(|vm| {
+        let script = Script::find(vm, context.state, args[1], form)?;
+        let code = script.code(vm)?;
+        script.run(vm, code, Target::Read(context), arguments, form)
+    })
+}
+
+/// With this thread's machine.
+pub(super) fn with_machine<R>(f: impl FnOnce(&mut Box<Vm>) -> Result<R, Reply>) -> Result<R, Reply> {
+    kept::with(|slot| match slot {
+        Some(vm) if !vm.is_worn() => f(vm),
+        _ => f(slot.insert(Box::new(Vm::new(false).map_err(broken)?))),
+    })
+}
+
+/// What has not the length of a name is refused before anything else.
+fn check_name(text: &[u8], form: Form) -> Result<(), Reply> {
+    if form.by_sha && text.len() != 2 * size_of::<Sha>() { Err(NO_SCRIPT) } else { Ok(()) }
+}
+
+/// The text of a script and what is known of it.
+struct Script<'a> {
+    sha: Sha,
+    text: Text<'a>,
+    flags: ScriptFlags,
+    /// The state does not have it.
+    is_new: bool,
+}
+
+/// As it was given, or as the state has it.
+enum Text<'a> {
+    Given(&'a [u8]),
+    Kept(Blob),
+}
+
+impl std::ops::Deref for Text<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Given(text) => text,
+            Self::Kept(text) => text,
+        }
     }
-    let outcome = script.and_then(|_| {
-        let target = Target::Write(context);
-        run_script(&mut vm, target, &sha, &text, flags, (keys, values), form, caller)
-    });
-    give_back(context.state, vm);
-    // Its commands have told themselves what they have done.
-    context.state.keyspace.told_by_parts();
-    outcome
 }
 
-fn known_is_new(state: &State, sha: &Sha) -> bool {
-    state.scripts.cache.get(sha).is_none()
-}
-
-pub(super) fn read(
-    context: &mut ReadContext<'_>,
-    args: &Args<'_>,
-    form: Form,
-    caller: &Caller<'_>,
-) -> Outcome {
-    let (keys, values) = keys_and_args(args)?;
-    let (sha, known) = find(context.state, args[1], form.by_sha)?;
-    let (text, flags) = match known {
-        Some(script) => script,
-        None => parse(args[1])?,
-    };
-    let state = context.state;
-    let mut vm = take(state)?;
-    let outcome = compiled(&mut vm, &sha, &text).and_then(|_| {
-        run_script(&mut vm, Target::Read(context), &sha, &text, flags, (keys, values), form, caller)
-    });
-    give_back(state, vm);
-    outcome
-}
-
-type Known = Option<(Vec<u8>, ScriptFlags)>;
-
-fn find(state: &State, name: &[u8], by_sha: bool) -> Result<(Sha, Known), Reply> {
-    let sha = if by_sha { unhex(name).ok_or(NO_SCRIPT)? } else { sha_of(name) };
-    let known = state.scripts.cache.get(&sha).map(|script| (script.text.to_vec(), script.flags));
-    if by_sha && known.is_none() {
-        return Err(NO_SCRIPT);
+impl<'a> Script<'a> {
+    fn find(vm: &mut Vm, state: &State, text: &'a [u8], form: Form) -> Result<Self, Reply> {
+        if form.by_sha {
+            let sha = unhex(text).ok_or(NO_SCRIPT)?;
+            let known = state.scripts.cache.get(&sha).ok_or(NO_SCRIPT)?;
+            return Ok(Self { sha, text: Text::Kept(known.text.clone()), flags: known.flags, is_new: false });
+        }
+        let sha = vm.sha_of(text);
+        let known = state.scripts.cache.get(&sha).map(|script| script.flags);
+        let flags = match known {
+            Some(flags) => flags,
+            None => shebang::of_script(text).map_err(|error| Reply::error_owned(format!("ERR {error}")))?.0,
+        };
+        Ok(Self { sha, text: Text::Given(text), flags, is_new: known.is_none() })
     }
-    Ok((sha, known))
-}
 
-fn parse(text: &[u8]) -> Result<(Vec<u8>, ScriptFlags), Reply> {
-    let (flags, _) = shebang::of_script(text).map_err(|error| Reply::error_owned(format!("ERR {error}")))?;
-    Ok((text.to_vec(), flags))
+    fn code(&self, vm: &mut Vm) -> Result<Code, Reply> {
+        compiled(vm, &self.sha, &self.text)
+    }
+
+    fn run(
+        &self,
+        vm: &mut Box<Vm>,
+        code: Code,
+        target: Target<'_, '_>,
+        arguments: Arguments<'_>,
+        form: Form,
+    ) -> Outcome {
+        let Self { sha, flags, .. } = *self;
+        let what =
+            Run { name: Name::Sha(&sha), flags, only_reads: form.only_reads, arguments, function: None };
+        run(vm, target, what, code, &|vm| self.code(vm))
+    }
 }
 
 /// The code of a text. An error says where it is wrong.
-pub(super) fn compiled(vm: &mut Vm, sha: &Sha, text: &[u8]) -> Result<Function, Reply> {
-    let (_, start) = shebang::of_script(text).unwrap_or_default();
-    vm.compiled(sha, &text[start..], "@user_script")
-        .map_err(|error| Reply::error_owned(format!("ERR Error compiling script (new function): {error}")))
-}
-
-/// This replica's machine, which nobody else has meanwhile.
-pub(super) fn take(state: &State) -> Result<Box<Vm>, Reply> {
-    match state.scripts.vm.take().filter(|vm| !vm.is_worn()) {
-        Some(vm) => Ok(vm),
-        None => Vm::new(false).map(Box::new).map_err(broken),
+pub(super) fn compiled(vm: &mut Vm, sha: &Sha, text: &[u8]) -> Result<Code, Reply> {
+    if let Some(known) = vm.known(sha) {
+        return Ok(known);
     }
-}
-
-pub(super) fn give_back(state: &State, vm: Box<Vm>) {
-    state.scripts.vm.replace(Some(vm));
+    let (_, start) = shebang::of_script(text).unwrap_or_default();
+    vm.compile(sha, &text[start..], "@user_script")
+        .map_err(|error| Reply::error_owned(format!("ERR Error compiling script (new function): {error}")))
 }
 
 /// What no script can bring about.
@@ -134,131 +157,135 @@ pub(super) fn broken(error: mlua::Error) -> Reply {
     Reply::error_owned(format!("ERR Lua's machine is broken: {error}"))
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run_script(
-    vm: &mut Box<Vm>,
-    target: Target<'_, '_>,
-    sha: &Sha,
-    text: &[u8],
-    flags: ScriptFlags,
-    arguments: Arguments<'_>,
-    form: Form,
-    caller: &Caller<'_>,
-) -> Outcome {
-    let code = |vm: &mut Vm| compiled(vm, sha, text);
-    run(
-        vm,
-        target,
-        Run { name: &hex(sha), flags, only_reads: form.only_reads, arguments, caller },
-        &code,
-        None,
-    )
+/// What errors call a script.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Name<'a> {
+    Sha(&'a Sha),
+    Function(&'a str),
+}
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sha(sha) => f.write_str(&hex(sha)),
+            Self::Function(name) => f.write_str(name),
+        }
+    }
 }
 
 /// What is to be run.
 pub(super) struct Run<'a> {
-    pub(super) name: &'a str,
+    pub(super) name: Name<'a>,
     pub(super) flags: ScriptFlags,
     pub(super) only_reads: bool,
     pub(super) arguments: Arguments<'a>,
-    pub(super) caller: &'a Caller<'a>,
+    /// The code is a library's, which registers what is to be run by this name.
+    pub(super) function: Option<&'a str>,
 }
 
-/// Gives the code, which may have to be compiled again.
-pub(super) type Code<'a> = dyn Fn(&mut Vm) -> Result<Function, Reply> + 'a;
+/// Compiles the code for another machine.
+pub(super) type Compile<'a> = dyn Fn(&mut Vm) -> Result<Code, Reply> + 'a;
 
-/// Runs a script; with `function` the code is a library's, which registers it.
+/// Runs a script whose code this machine has.
 pub(super) fn run(
     vm: &mut Box<Vm>,
     target: Target<'_, '_>,
     run: Run<'_>,
-    code: &Code<'_>,
-    function: Option<&[u8]>,
+    code: Code,
+    compile: &Compile<'_>,
 ) -> Outcome {
     let said = !run.flags.has(ScriptFlags::UNSAID);
-    let writes_not = said && run.flags.has(ScriptFlags::NO_WRITES);
+    let writes_not = run.flags.writes_not();
     if said && !writes_not && run.only_reads {
         return Err(ONLY_READS);
     }
+    let caller = target.caller();
     let ignores_memory = said && (writes_not || run.flags.has(ScriptFlags::ALLOW_OOM));
-    if said && run.caller.lacks_memory && !ignores_memory {
+    if said && caller.lacks_memory && !ignores_memory {
         return Err(NO_MEMORY);
     }
-    let budget = match &target {
-        Target::Write(context) => context.state.settings.script_instructions(),
-        Target::Read(context) => context.state.settings.script_instructions(),
-    };
-    let mut host = Host::new(target, run.caller);
+    let budget = target.state().settings.script_instructions();
+    let mut host = Host::new(target);
     host.read_only = run.only_reads || writes_not;
     host.ignores_memory = ignores_memory;
     let host = RefCell::new(host);
-    let compiled = code(vm)?;
-    if let Some(reply) = attempt(vm, &compiled, &run, &host, budget, function)? {
+    let outcome = run_anywhere(vm, &run, &host, budget, code, compile);
+    host.into_inner().tell();
+    outcome
+}
+
+fn run_anywhere(
+    vm: &mut Box<Vm>,
+    run: &Run<'_>,
+    host: &RefCell<Host<'_, '_>>,
+    budget: u64,
+    code: Code,
+    compile: &Compile<'_>,
+) -> Outcome {
+    if let Some(reply) = attempt(vm, code, run, host, budget)? {
         return Ok(reply);
     }
     // It takes too much for the shared machine, which it has left as it happened to be.
     **vm = Vm::new(false).map_err(broken)?;
     let mut own = Vm::new(true).map_err(broken)?;
-    let compiled = code(&mut own)?;
+    let code = compile(&mut own)?;
     host.borrow_mut().again();
-    let reply = attempt(&own, &compiled, &run, &host, budget, function)?;
-    Ok(reply.unwrap_or(Reply::error("ERR not enough memory")))
+    let reply = attempt(&own, code, run, host, budget)?;
+    Ok(reply.unwrap_or_else(|| too_much(run.name)))
 }
 
 /// None: it needs a machine of its own.
 fn attempt(
     vm: &Vm,
-    code: &Function,
+    code: Code,
     run: &Run<'_>,
     host: &RefCell<Host<'_, '_>>,
     budget: u64,
-    function: Option<&[u8]>,
 ) -> Result<Option<Reply>, Reply> {
-    let made = || -> mlua::Result<(Table, Table)> {
-        let keys = vm.lua().create_sequence_from(run.arguments.0.iter().map(|key| bytes(vm, key)))?;
-        let values = vm.lua().create_sequence_from(run.arguments.1.iter().map(|value| bytes(vm, value)))?;
-        Ok((keys, values))
-    };
-    let (keys, values) = made().map_err(broken)?;
-    vm.begin(budget, host.borrow().seed()).map_err(broken)?;
-    let outcome = vm.lua().scope(|scope| {
-        for (name, raises) in [("call", true), ("pcall", false)] {
-            let meter = Arc::clone(&vm.meter);
-            let call = scope.create_function(move |lua, args: MultiValue| match host.try_borrow_mut() {
-                Ok(mut host) => host.call(lua, &meter, &args, raises),
-                Err(_) => Err(raise(lua, "a command within a command")),
-            })?;
-            vm.redis.raw_set(name, call)?;
-        }
-        let may = scope.create_function(|_, args: MultiValue| host.borrow().may(&args))?;
-        vm.redis.raw_set("acl_check_cmd", may)?;
-        match function {
-            None => vm.run(code, keys, values),
-            Some(name) => super::functions::run(vm, code, name, keys, values),
-        }
+    let (seed, breath) = (host.borrow().seed(), host.borrow().breath());
+    vm.begin(budget, seed, breath).map_err(broken)?;
+    let (keys, args) = run.arguments;
+    let outcome = lend(host, || match run.function {
+        None => vm.run(code, keys, args),
+        Some(name) => super::functions::run(vm, code, name.as_bytes(), keys, args),
     });
     vm.end();
-    let resp3 = vm.meter.resp3.load(Relaxed);
+    let resp3 = vm.meter.resp3.get();
     match (vm.meter.ended(), outcome) {
         (Some(Ended::Memory), _) => Ok(None),
         (Some(Ended::Budget), _) => Ok(Some(ended(run))),
-        (None, Ok((true, value))) => Ok(Some(to_reply(vm, &value, resp3).unwrap_or_else(broken))),
-        (None, Ok((false, error))) if vm.meter.wants_own(&error) => Ok(None),
-        (None, Ok((false, error))) => Ok(Some(failed(run, &error))),
-        (None, Err(error)) if vm.meter.wants_own(&Value::Error(Box::new(error.clone()))) => Ok(None),
+        (None, Ok((true, _, true))) => Ok(Some(Reply::simple("OK"))),
+        (None, Ok((true, value, _))) => {
+            let reply = to_reply(vm, &value, resp3).unwrap_or_else(|error| match error {
+                mlua::Error::MemoryError(_) => too_much(run.name),
+                error => broken(error),
+            });
+            Ok(Some(noted(host, &value, reply)))
+        }
+        (None, Ok((false, error, _))) if Meter::is_out_of_memory(&error) => Ok(None),
+        (None, Ok((false, error, _))) => Ok(Some(noted(host, &error, failed(run, &error)))),
+        (None, Err(error)) if Meter::is_out_of_memory(&Value::Error(Box::new(error.clone()))) => Ok(None),
         (None, Err(error)) => {
-            let error = match error {
-                mlua::Error::MemoryError(text) => text,
-                error => error.to_string(),
-            };
             let text = format!("ERR Error running script {}, {error:.100}", run.name);
             Ok(Some(Reply::error_owned(text)))
         }
     }
 }
 
-fn bytes(vm: &Vm, bytes: &[u8]) -> Option<mlua::String> {
-    vm.lua().create_string(bytes).ok()
+/// The reply, of which is noted whether it is an error that a command has answered before.
+fn noted(host: &RefCell<Host<'_, '_>>, value: &Value, reply: Reply) -> Reply {
+    if let (Value::Table(table), Reply::Error(text)) = (value, &reply)
+        && is_answer(table)
+    {
+        host.borrow_mut().answers_as(text);
+    }
+    reply
+}
+
+fn too_much(name: Name<'_>) -> Reply {
+    Reply::error_owned(format!(
+        "ERR Error running script {name}, not enough memory; what it had written stays"
+    ))
 }
 
 fn ended(run: &Run<'_>) -> Reply {
@@ -277,8 +304,8 @@ fn failed(run: &Run<'_>, error: &Value) -> Reply {
         return Reply::error_owned(format!("ERR Error running script {name}, {text:.100}"));
     };
     let text = |field: &str| match table.raw_get::<Value>(field) {
-        Ok(Value::String(text)) => Some(text.to_string_lossy()),
-        Ok(Value::Integer(number)) => Some(number.to_string()),
+        Ok(Value::String(text)) => Some(c_string(&text)),
+        Ok(Value::Integer(number)) => Some(super::number::general(number as f64, 14)),
         Ok(Value::Number(number)) => Some(super::number::general(number, 14)),
         _ => None,
     };
@@ -287,4 +314,10 @@ fn failed(run: &Run<'_>, error: &Value) -> Reply {
         message.push_str(&format!(" script: {name}, on {source}:{line}."));
     }
     Reply::error_owned(message)
+}
+
+/// Redis makes texts of errors with C's strings, which end at a zero byte.
+pub(super) fn c_string(text: &mlua::String) -> String {
+    let bytes = text.as_bytes();
+    String::from_utf8_lossy(parse::c_string(&bytes, usize::MAX)).into_owned()
 }

@@ -2,13 +2,12 @@
 //! the library's variables would not be there on a replica that has started again, so it is nowhere.
 
 use super::api::{Registered, Registry};
-use super::eval::{self, Run, broken, give_back, keys_and_args, take};
+use super::eval::{self, Arguments, Name, Run, broken, keys_and_args, with_machine};
 use super::host::Target;
 use super::library::{Libraries, Library, LibraryFunction};
 use super::raised::Raised;
 use super::shebang::{self, ScriptFlags};
-use super::vm::{Ended, Vm};
-use super::{Caller, sha_of};
+use super::vm::{Code, Ended, Meter, Returned, Vm};
 use crate::collections::Blob;
 use crate::command::context::{Outcome, ReadContext, WriteContext};
 use crate::command::glob;
@@ -16,58 +15,70 @@ use crate::command::parse::is;
 use crate::command::{Reply, State};
 use crate::limits::{LIBRARIES_BYTES, SCRIPT_INSTRUCTIONS_PER_MS};
 use crate::wire::units::Args;
-use mlua::{Function, Table, Value};
-use std::sync::PoisonError;
+use mlua::Value;
 
 /// `FUNCTION LOAD`'s own limit of time in Redis.
 const LOAD_TIME_LIMIT_MS: u64 = 500;
 
 const NOT_FOUND: Reply = Reply::error("ERR Function not found");
 
+/// The name of the subcommand as it was given.
+fn wrong_number(args: &Args<'_>) -> Reply {
+    let name = super::super::shown(args[1]);
+    error(format!("unknown subcommand or wrong number of arguments for '{name}'. Try FUNCTION HELP."))
+}
+
 fn error(text: impl std::fmt::Display) -> Reply {
     Reply::error_owned(format!("ERR {text}"))
 }
 
 /// Runs the code of a library; what it has registered, or the value that it raised.
-fn register(vm: &Vm, code: &Function) -> mlua::Result<Result<Vec<Registered>, Value>> {
-    let registry = || vm.meter.registered.lock().unwrap_or_else(PoisonError::into_inner);
-    *registry() = Some(Registry::default());
+fn register(vm: &Vm, code: Code) -> mlua::Result<Result<Registry, Value>> {
+    let registry = Registry { functions: Vec::new(), callbacks: vm.lua().create_table()? };
+    vm.meter.registered.replace(Some(registry));
     let outcome = vm.load(code);
-    let registered = registry().take().unwrap_or_default();
+    let registry = vm.meter.registered.take();
     let (ok, value) = outcome?;
-    Ok(if ok { Ok(registered.functions) } else { Err(value) })
+    Ok(match registry {
+        Some(registry) if ok => Ok(registry),
+        _ => Err(value),
+    })
 }
 
 /// Runs a function of the library that this is the code of.
 pub(super) fn run(
     vm: &Vm,
-    code: &Function,
+    code: Code,
     name: &[u8],
-    keys: Table,
-    args: Table,
-) -> mlua::Result<(bool, Value)> {
-    match register(vm, code)? {
-        Err(value) => Ok((false, value)),
-        Ok(registered) => match registered.iter().find(|function| function.name == name) {
-            Some(function) => vm.run_function(&function.callback, keys, args),
-            None => Err(Raised::Text("the function was not registered again".into()).into()),
-        },
+    keys: &[&[u8]],
+    args: &[&[u8]],
+) -> mlua::Result<Returned> {
+    let (keys, args) = vm.tables(keys, args)?;
+    let registry = match register(vm, code)? {
+        Ok(registry) => registry,
+        Err(value) => return Ok((false, value, false)),
+    };
+    let name = vm.meter.unlimited(vm.lua(), || vm.lua().create_string(name))?;
+    match registry.callbacks.raw_get(name)? {
+        Value::Function(callback) => vm.run_function(&callback, keys, args),
+        _ => Err(Raised::Text("the function was not registered again".into()).into()),
     }
 }
 
-fn compiled(vm: &mut Vm, text: &[u8]) -> Result<Function, String> {
+fn compiled(vm: &mut Vm, text: &[u8]) -> Result<Code, String> {
+    let sha = vm.sha_of(text);
+    if let Some(known) = vm.known(&sha) {
+        return Ok(known);
+    }
     let (_, start) = shebang::of_library(text)?;
-    vm.compiled(&sha_of(text), &text[start..], "@user_function")
+    vm.compile(&sha, &text[start..], "@user_function")
         .map_err(|error| format!("Error compiling function: {error}"))
 }
 
 /// The library of a text: its name and what it registers. Nothing is changed by it.
-pub(super) fn made(state: &State, text: &[u8]) -> Result<(String, Library), Reply> {
+pub(super) fn made(text: &[u8]) -> Result<(String, Library), Reply> {
     let (name, _) = shebang::of_library(text).map_err(error)?;
-    let mut vm = take(state)?;
-    let outcome = made_in(&mut vm, text);
-    give_back(state, vm);
-    let functions = outcome?.into_iter().map(|function| {
+    let functions = with_machine(|vm| made_in(vm, text))?.into_iter().map(|function| {
         let flags = function
             .flags
             .iter()
@@ -89,19 +100,19 @@ fn made_in(vm: &mut Box<Vm>, text: &[u8]) -> Result<Vec<Registered>, Reply> {
         let mut own = if is_own { Some(Vm::new(true).map_err(broken)?) } else { None };
         let vm = own.as_mut().unwrap_or(vm);
         let code = compiled(vm, text).map_err(error)?;
-        vm.begin(budget, 0).map_err(broken)?;
-        let outcome = register(vm, &code);
+        vm.begin(budget, 0, None).map_err(broken)?; // it is over soon
+        let outcome = register(vm, code);
         vm.end();
         let value = match (vm.meter.ended(), outcome) {
             (Some(Ended::Budget), _) => {
                 return Err(error("Error registering functions: ERR FUNCTION LOAD timeout"));
             }
             (Some(Ended::Memory), _) => continue,
-            (None, Ok(Ok(registered))) => return Ok(registered),
+            (None, Ok(Ok(registry))) => return Ok(registry.functions),
             (None, Ok(Err(value))) => value,
             (None, Err(error)) => Value::Error(Box::new(error)),
         };
-        if !vm.meter.wants_own(&value) {
+        if !Meter::is_out_of_memory(&value) {
             return Err(error(format!("Error registering functions: {}", shown(&value))));
         }
     }
@@ -139,7 +150,7 @@ pub(super) fn load(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     if libraries.size_bytes() + text.len() > LIBRARIES_BYTES {
         return Err(error("there is too much code in libraries"));
     }
-    let (name, library) = made(context.state, text)?;
+    let (name, library) = made(text)?;
     let libraries = &mut context.state.scripts.libraries;
     let own = libraries.get(&name);
     let is_own = |function: &str| own.is_some_and(|old| old.functions.contains_key(function));
@@ -166,9 +177,7 @@ pub(super) fn flush(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome 
         [how] if is(how, "SYNC") || is(how, "ASYNC") => {}
         [_] => return Err(error("FUNCTION FLUSH only supports SYNC|ASYNC option")),
         _ => {
-            return Err(error(
-                "unknown subcommand or wrong number of arguments for 'FLUSH'. Try FUNCTION HELP.",
-            ));
+            return Err(wrong_number(args));
         }
     }
     context.state.scripts.libraries.clear();
@@ -237,15 +246,13 @@ pub(super) fn restore(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcom
             .find(|known| is(policy, known))
             .ok_or(error("Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."))?,
         _ => {
-            return Err(error(
-                "unknown subcommand or wrong number of arguments for 'RESTORE'. Try FUNCTION HELP.",
-            ));
+            return Err(wrong_number(args));
         }
     };
     let texts = super::dump::read(args[2])?;
     let mut new = Libraries::default();
     for text in texts {
-        let (name, library) = made(context.state, &text)?;
+        let (name, library) = made(&text)?;
         if new.get(&name).is_some() {
             return Err(error(format!("Library '{name}' already exists")));
         }
@@ -281,39 +288,43 @@ pub(super) fn dump(context: &mut ReadContext<'_>) -> Reply {
     ))
 }
 
-/// The call's function, and what is to be run. A clone of the text, for the state is lent to the script.
-fn found<'a>(state: &State, name: &'a [u8]) -> Result<(Blob, ScriptFlags, &'a str), Reply> {
-    let (library, function) = state.scripts.libraries.function(name).ok_or(NOT_FOUND)?;
-    let shown = std::str::from_utf8(name).map_err(|_| NOT_FOUND)?;
-    Ok((library.text.clone(), function.flags, shown))
+/// The call's function, whatever the case of its name, and what is to be run. Clones, for the state is lent to the script.
+fn found(state: &State, name: &[u8]) -> Result<(Blob, ScriptFlags, String), Reply> {
+    let (library, function, name) = state.scripts.libraries.function(name).ok_or(NOT_FOUND)?;
+    Ok((library.text.clone(), function.flags, name.to_owned()))
 }
 
 fn keys(args: &Args<'_>) -> Result<(), Reply> {
     crate::command::parse_i64(args[2]).map(|_| ()).ok_or(error("Bad number of keys provided"))
 }
 
-pub(super) fn fcall(context: &mut WriteContext<'_>, args: &Args<'_>, caller: &Caller<'_>) -> Outcome {
+pub(super) fn fcall(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (text, flags, name) = found(context.state, args[1])?;
     keys(args)?;
     let arguments = keys_and_args(args)?;
-    let mut vm = take(context.state)?;
-    let code = |vm: &mut Vm| compiled(vm, &text).map_err(error);
-    let run = Run { name, flags, only_reads: false, arguments, caller };
-    let outcome = eval::run(&mut vm, Target::Write(context), run, &code, Some(args[1]));
-    give_back(context.state, vm);
-    context.state.keyspace.told_by_parts();
-    outcome
+    with_machine(|vm| {
+        let outcome = run_in(vm, Target::Write(context), (&text, flags, &name), arguments, false);
+        context.state.keyspace.told_by_parts();
+        outcome
+    })
 }
 
-pub(super) fn fcall_ro(context: &mut ReadContext<'_>, args: &Args<'_>, caller: &Caller<'_>) -> Outcome {
+pub(super) fn fcall_ro(context: &mut ReadContext<'_>, args: &Args<'_>) -> Outcome {
     let (text, flags, name) = found(context.state, args[1])?;
     keys(args)?;
     let arguments = keys_and_args(args)?;
-    let state = context.state;
-    let mut vm = take(state)?;
-    let code = |vm: &mut Vm| compiled(vm, &text).map_err(error);
-    let run = Run { name, flags, only_reads: true, arguments, caller };
-    let outcome = eval::run(&mut vm, Target::Read(context), run, &code, Some(args[1]));
-    give_back(state, vm);
-    outcome
+    with_machine(|vm| run_in(vm, Target::Read(context), (&text, flags, &name), arguments, true))
+}
+
+fn run_in(
+    vm: &mut Box<Vm>,
+    target: Target<'_, '_>,
+    (text, flags, name): (&[u8], ScriptFlags, &str),
+    arguments: Arguments<'_>,
+    only_reads: bool,
+) -> Outcome {
+    let compile = |vm: &mut Vm| compiled(vm, text).map_err(error);
+    let code = compile(vm)?;
+    let run = Run { name: Name::Function(name), flags, only_reads, arguments, function: Some(name) };
+    eval::run(vm, target, run, code, &compile)
 }

@@ -2,21 +2,54 @@
 //! was carried out for a script is never carried out again, whatever becomes of the machine that asked.
 
 use super::convert::{size_bytes, to_lua};
-use super::raised::{Raised, error_table, error_text};
+use super::notes::Notes;
+use super::raised::{Raised, answer_table, error_table, error_text};
 use super::vm::Meter;
-use super::{Caller, number};
+use super::{Caller, check, number};
 use crate::command::parse::integer;
 use crate::command::row::{Command, ConnectionCommand as Do, Flags, Handler};
-use crate::command::{Denied, ReadContext, Reply, WriteContext, database, introspect, lookup};
-use crate::limits::{SCRIPT_BYTES_PER_INSTRUCTION, SCRIPT_INSTRUCTIONS_PER_CALL};
+use crate::command::stream::read::refused_to_scripts;
+use crate::command::{
+    Denied, ReadContext, Reply, State, WriteContext, absent, database, debug, introspect, lookup, sort,
+};
+use crate::limits::{SCRIPT_INSTRUCTIONS_PER_CALL, SCRIPT_MEMORY_BYTES};
+use crate::mutant::{self, Mutant};
 use crate::wire::units::Args;
-use mlua::{Lua, MultiValue, Result, Value};
-use std::sync::atomic::Ordering::Relaxed;
+use mlua::{BorrowedBytes, Lua, Result, Value};
+use smallvec::SmallVec;
+
+type Answer = std::result::Result<Reply, String>;
 
 /// What a script's commands work on.
 pub(super) enum Target<'a, 'c> {
     Write(&'a mut WriteContext<'c>),
     Read(&'a mut ReadContext<'c>),
+}
+
+impl<'c> Target<'_, 'c> {
+    pub(super) fn state(&self) -> &State {
+        match self {
+            Target::Write(context) => context.state,
+            Target::Read(context) => context.state,
+        }
+    }
+
+    fn has_set(&self, db: usize, key: &[u8]) -> bool {
+        let now_ms = match self {
+            Target::Write(context) => context.now_ms,
+            Target::Read(context) => context.now_ms,
+        };
+        let item = self.state().keyspace.get(db, key, now_ms);
+        item.is_some_and(|item| matches!(item.value, crate::keyspace::Value::Set(_)))
+    }
+
+    /// For whom the script runs.
+    pub(super) fn caller(&self) -> Caller<'c> {
+        match self {
+            Target::Write(context) => context.caller,
+            Target::Read(context) => context.caller,
+        }
+    }
 }
 
 /// Commands that count as writes in a script that may not write, although they change no keys.
@@ -50,30 +83,50 @@ fn in_order(reply: Reply) -> Reply {
     }
 }
 
+const NOT_FROM_SCRIPT: &str = "This Redis command is not allowed from script";
+
 /// What the commands of one script go through.
 pub(super) struct Host<'a, 'c> {
     pub(super) target: Target<'a, 'c>,
-    pub(super) caller: &'a Caller<'a>,
+    caller: Caller<'c>,
     pub(super) read_only: bool,
     pub(super) ignores_memory: bool,
     db: usize,
     seed: u64,
     has_written: bool,
-    /// What commands have answered so far. Err: why one was refused.
-    answers: Vec<std::result::Result<Reply, String>>,
-    /// How many of them the machine at hand was given.
+    /// What commands have answered in the shared machine, as far as the machine at hand was not given it. Err: why one
+    /// was refused.
+    answers: SmallVec<[Answer; 2]>,
+    /// How many of them it was given.
     given: usize,
+    /// The machine is the script's own: it gets those answers first, and nobody will need them again.
+    is_own: bool,
+    notes: Notes,
 }
 
 impl<'a, 'c> Host<'a, 'c> {
-    pub(super) fn new(target: Target<'a, 'c>, caller: &'a Caller<'a>) -> Self {
+    pub(super) fn new(target: Target<'a, 'c>) -> Self {
+        let caller = target.caller();
+        let notes = Notes::new(target.state().scripts.shows.get());
         let (db, seed) = match &target {
             Target::Write(context) => (context.db, context.seed),
             Target::Read(context) => (context.db, context.seed),
         };
         let (read_only, ignores_memory, has_written) = (false, false, false);
-        let answers = Vec::new();
-        Self { target, caller, read_only, ignores_memory, db, seed, has_written, answers, given: 0 }
+        let (answers, given, is_own) = (SmallVec::new(), 0, false);
+        Self {
+            target,
+            caller,
+            read_only,
+            ignores_memory,
+            db,
+            seed,
+            has_written,
+            answers,
+            given,
+            is_own,
+            notes,
+        }
     }
 
     /// What random numbers of the script follow from.
@@ -84,85 +137,138 @@ impl<'a, 'c> Host<'a, 'c> {
         }
     }
 
+    /// What is called again and again while it runs.
+    pub(super) fn breath(&self) -> Option<fn()> {
+        self.target.state().scripts.breath.get()
+    }
+
+    /// The script has come to its end.
+    pub(super) fn tell(self) {
+        self.target.state().keyspace.tell_scripted(self.notes.into_told());
+    }
+
+    /// What the script answers is an error that a command has answered before.
+    pub(super) fn answers_as(&mut self, error: &str) {
+        self.notes.is_the_answer(error);
+    }
+
     /// Another machine begins the script again.
     pub(super) fn again(&mut self) {
-        self.given = 0;
+        self.is_own = true;
     }
 
     /// `redis.call` and `redis.pcall`.
-    pub(super) fn call(
-        &mut self,
-        lua: &Lua,
-        meter: &Meter,
-        args: &MultiValue,
-        raises: bool,
-    ) -> Result<Value> {
-        let args = match arguments(args) {
-            Ok(args) => args,
+    pub(super) fn call(&mut self, lua: &Lua, meter: &Meter, args: &[Value], raises: bool) -> Result<Value> {
+        let mut words = Words::new();
+        match put_words(args, &mut words) {
+            Ok(()) => {}
             Err(text) if raises => return Err(Raised::Reply(error_text(text)).into()),
             Err(text) => return error_table(lua, &error_text(text)),
-        };
-        if self.given == self.answers.len() {
-            let call: Args<'_> = args.iter().map(Vec::as_slice).collect();
-            let answer = self.answer(&call);
-            self.answers.push(answer);
         }
         meter.charge(SCRIPT_INSTRUCTIONS_PER_CALL);
-        let answer = &self.answers[self.given];
-        self.given += 1;
-        let error = match answer {
-            Ok(Reply::Error(text)) => error_text(&format!("-{text}")),
-            Ok(reply) => {
-                meter.charge(size_bytes(reply) / SCRIPT_BYTES_PER_INSTRUCTION);
-                return to_lua(lua, reply, meter.resp3.load(Relaxed));
+        let call: Args<'_> = words.iter().map(Word::bytes).collect();
+        meter.charge_bytes(call.iter().map(|word| word.len()).sum());
+        let answer = match self.kept() {
+            Some(answer) => answer,
+            None => {
+                let answer = self.answer(&call);
+                match &answer {
+                    Ok(Reply::Error(text)) => self.notes.answered(text),
+                    Ok(_) => {}
+                    Err(text) => self.notes.answered(text),
+                }
+                answer
             }
-            Err(text) => text.clone(),
         };
-        if raises { Err(Raised::Reply(error).into()) } else { error_table(lua, &error) }
+        let value = match &answer {
+            Ok(Reply::Error(text)) => Err(error_text(&format!("-{text}"))),
+            Ok(reply) => {
+                meter.charge_bytes(size_bytes(reply));
+                Ok(to_lua(lua, reply, meter.resp3.get()))
+            }
+            Err(text) => Err(text.clone()),
+        };
+        if !self.is_own {
+            self.answers.push(answer);
+        }
+        let error = match value {
+            Ok(value) => return value,
+            Err(error) => error,
+        };
+        if raises { Err(Raised::Answer(error).into()) } else { answer_table(lua, &error) }
     }
 
     /// `redis.acl_check_cmd`
-    pub(super) fn may(&self, args: &MultiValue) -> Result<bool> {
-        let args = arguments(args).map_err(|text| Raised::Reply(error_text(text)))?;
-        let call: Args<'_> = args.iter().map(Vec::as_slice).collect();
+    pub(super) fn may(&self, args: &[Value]) -> Result<bool> {
+        let mut words = Words::new();
+        put_words(args, &mut words).map_err(|text| Raised::Reply(error_text(text)))?;
+        let call: Args<'_> = words.iter().map(Word::bytes).collect();
         let Some(row) = lookup(call[0]).and_then(|command| command.row_of(&call)) else {
             return Err(Raised::Reply(error_text("Invalid command passed to redis.acl_check_cmd()")).into());
         };
-        Ok(self.caller.check(self.state(), row, &call).is_ok())
+        Ok(check(&self.caller, self.target.state(), row, &call).is_ok())
     }
 
-    fn state(&self) -> &crate::command::State {
-        match &self.target {
-            Target::Write(context) => context.state,
-            Target::Read(context) => context.state,
-        }
+    /// What the command at hand has answered already.
+    fn kept(&mut self) -> Option<Answer> {
+        let answer = self.answers.get_mut(self.given).filter(|_| self.is_own)?;
+        self.given += 1;
+        Some(std::mem::replace(answer, Ok(Reply::Nil)))
     }
 
-    fn answer(&mut self, call: &Args<'_>) -> std::result::Result<Reply, String> {
+    fn answer(&mut self, call: &Args<'_>) -> Answer {
         let row = self.judge(call).map_err(|text| error_text(&text))?;
         if row.flags.has(Flags::WRITE) {
+            if self.has_written && mutant::is(Mutant::ScriptHalf) {
+                return Ok(Reply::Int(1));
+            }
             self.has_written = true;
         }
         self.seed = self.seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-        Ok(self.carry_out(row, call))
+        self.notes.begins(row, self.db, call);
+        let reply = match self.may_sort(row, call) {
+            Some(error) => error,
+            None => self.carry_out(row, call),
+        };
+        self.notes.ends(row, &reply);
+        Ok(reply)
+    }
+
+    /// `SORT` may look at keys that its arguments do not name.
+    fn may_sort(&self, row: &'static Command, call: &Args<'_>) -> Option<Reply> {
+        let user = self.target.state().acl.user(self.caller.user?)?;
+        user.sort_refusal(row, call)
     }
 
     /// The row of a command that may be carried out.
-    fn judge(&self, call: &Args<'_>) -> std::result::Result<&'static Command, String> {
-        let unknown = || "Unknown Redis command called from script".to_owned();
+    fn judge(&mut self, call: &Args<'_>) -> std::result::Result<&'static Command, String> {
+        let unknown = || match absent::is_asked_for(call) {
+            true => NOT_FROM_SCRIPT.to_owned(),
+            false => "Unknown Redis command called from script".to_owned(),
+        };
         let command = lookup(call[0]).ok_or_else(unknown)?;
         let row = match call.len() {
             1 => command,
             _ => command.row_of(call).ok_or_else(unknown)?,
         };
+        let outcome = self.judge_row(row, call);
+        if outcome.is_err() {
+            self.notes.refused(row);
+        }
+        outcome.map(|()| row)
+    }
+
+    fn judge_row(&mut self, row: &'static Command, call: &Args<'_>) -> std::result::Result<(), String> {
         if row.check_arity(call).is_err() {
             return Err("Wrong number of args calling Redis command from script".into());
         }
         let is_container = !row.subcommands.is_empty() && row.full_name != "command";
-        if row.flags.has(Flags::NOSCRIPT) || row.wraps != 0 || is_container {
-            return Err("This Redis command is not allowed from script".into());
+        let is_debug = row.full_name == "debug" && self.target.state().settings.debug_in_scripts;
+        if (row.flags.has(Flags::NOSCRIPT) && !is_debug) || row.wraps != 0 || is_container {
+            return Err(NOT_FROM_SCRIPT.into());
         }
-        if let Err(denied) = self.caller.check(self.state(), row, call) {
+        if let Err(denied) = check(&self.caller, self.target.state(), row, call) {
+            self.notes.denied(denied, call);
             let why = match denied {
                 Denied::Command(_) => "can't run this command or subcommand",
                 Denied::Key(_) => "can't access at least one of the keys mentioned in the command arguments",
@@ -181,18 +287,23 @@ impl<'a, 'c> Host<'a, 'c> {
         {
             return Err("-OOM command not allowed when used memory > 'maxmemory'.".into());
         }
-        Ok(row)
+        Ok(())
     }
 
     fn carry_out(&mut self, row: &'static Command, call: &Args<'_>) -> Reply {
         let (db, seed) = (self.db, self.seed);
+        if let Some(refusal) = refused_to_scripts(row, call) {
+            return refusal;
+        }
+        let sorted = sort::of_script(row, call, |key| self.target.has_set(db, key));
+        let call = sorted.as_ref().unwrap_or(call);
         match (&row.handler, &mut self.target) {
             (Handler::Connection(what), _) => self.of_connection(*what, call),
             (Handler::Write(write), Target::Write(context)) => {
                 let now_ms = context.now_ms;
-                let state = &mut *context.state;
+                let (state, caller) = (&mut *context.state, Caller::default()); // it runs no script
                 state.keyspace.begin_command();
-                let reply = write(&mut WriteContext { state, db, now_ms, seed }, call);
+                let reply = write(&mut WriteContext { state, db, now_ms, seed, caller }, call);
                 context.state.keyspace.end_command(db, call);
                 reply
             }
@@ -240,22 +351,47 @@ impl<'a, 'c> Host<'a, 'c> {
                 Reply::Array(vec![part(now_ms / 1000), part(now_ms % 1000 * 1000)])
             }
             Do::Introspect => introspect(call),
+            Do::Debug => debug::in_script(call),
             _ => Reply::error("ERR This Redis command is not allowed from script"),
         }
     }
 }
 
+/// A word of a command.
+enum Word<'a> {
+    Text(BorrowedBytes<'a>),
+    Number(String),
+}
+
+impl Word<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Word::Text(bytes) => bytes,
+            Word::Number(digits) => digits.as_bytes(),
+        }
+    }
+}
+
+type Words<'a> = SmallVec<[Word<'a>; 4]>;
+
 /// The words of a command.
-fn arguments(args: &MultiValue) -> std::result::Result<Vec<Vec<u8>>, &'static str> {
+fn put_words<'a>(args: &'a [Value], words: &mut Words<'a>) -> std::result::Result<(), &'static str> {
     if args.is_empty() {
         return Err("Please specify at least one argument for this redis lib call");
     }
-    let word = |value: &Value| match value {
-        Value::String(text) => Some(text.as_bytes().to_vec()),
-        Value::Integer(number) => Some(number::exact(*number as f64).into_bytes()),
-        Value::Number(number) => Some(number::exact(*number).into_bytes()),
-        _ => None,
-    };
-    let words: Option<Vec<_>> = args.iter().map(word).collect();
-    words.ok_or("Lua redis lib command arguments must be strings or integers")
+    let mut len = 0;
+    let mut wrong = Ok(());
+    for value in args {
+        match value {
+            Value::Integer(number) => words.push(Word::Number(number::exact(*number as f64))),
+            Value::Number(number) => words.push(Word::Number(number::exact(*number))),
+            Value::String(text) => {
+                let bytes = text.as_bytes();
+                len += bytes.len();
+                words.push(Word::Text(bytes));
+            }
+            _ => wrong = Err("Lua redis lib command arguments must be strings or integers"),
+        }
+    }
+    if len > SCRIPT_MEMORY_BYTES { Err("the command of a script is too long") } else { wrong }
 }

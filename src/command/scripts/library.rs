@@ -24,8 +24,8 @@ pub(super) struct Library {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Libraries {
     libraries: BTreeMap<String, Library>,
-    /// The library of each function.
-    of_function: BTreeMap<String, String>,
+    /// The library of each function, and its name as it was registered, by its name in lower case.
+    of_function: BTreeMap<String, (String, String)>,
     bytes: usize,
 }
 
@@ -35,7 +35,7 @@ impl Libraries {
     }
 
     pub(super) fn functions_len(&self) -> usize {
-        self.of_function.len()
+        self.libraries.values().map(|library| library.functions.len()).sum()
     }
 
     pub(super) fn size_bytes(&self) -> usize {
@@ -51,21 +51,26 @@ impl Libraries {
     }
 
     pub(super) fn has_function(&self, name: &str) -> bool {
-        self.of_function.contains_key(name)
+        self.of_function.contains_key(&name.to_ascii_lowercase())
     }
 
-    /// A function, with its library.
-    pub(super) fn function(&self, name: &[u8]) -> Option<(&Library, &LibraryFunction)> {
-        let name = std::str::from_utf8(name).ok()?;
-        let library = self.libraries.get(self.of_function.get(name)?)?;
-        Some((library, library.functions.get(name)?))
+    /// A function, with its library and its name as it was registered.
+    pub(super) fn function(&self, name: &[u8]) -> Option<(&Library, &LibraryFunction, &str)> {
+        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
+        let (library, name) = self.of_function.get(&name)?;
+        let library = self.libraries.get(library)?;
+        Some((library, library.functions.get(name)?, name))
     }
 
     /// Puts one there in the place of whatever has its name.
     pub(super) fn put(&mut self, name: String, library: Library) {
         self.remove(&name);
         self.bytes += library.text.len();
-        self.of_function.extend(library.functions.keys().map(|function| (function.clone(), name.clone())));
+        for function in library.functions.keys() {
+            // Of two names of one library that differ in case alone, one is found.
+            let found = self.of_function.entry(function.to_ascii_lowercase());
+            found.or_insert_with(|| (name.clone(), function.clone()));
+        }
         self.libraries.insert(name, library);
     }
 
@@ -73,7 +78,7 @@ impl Libraries {
     pub(super) fn remove(&mut self, name: &str) -> bool {
         let Some(library) = self.libraries.remove(name) else { return false };
         self.bytes -= library.text.len();
-        self.of_function.retain(|function, _| !library.functions.contains_key(function));
+        self.of_function.retain(|_, (of, _)| of != name);
         true
     }
 

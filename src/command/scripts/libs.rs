@@ -4,11 +4,21 @@
 mod bit;
 pub(super) mod cjson;
 mod cmsgpack;
+mod patterns;
+mod strings;
 mod structs;
 
-use mlua::{Lua, MultiValue, Result, Table, Value};
+use mlua::{Lua, Result, Table, Value};
 
 use super::api::bad_argument;
+use super::vm::Meter;
+use crate::limits::SCRIPT_MEMORY_BYTES;
+use std::rc::Rc;
+
+/// The functions that take the place of Lua's own, for the prelude.
+pub(super) fn strings(lua: &Lua, meter: &Rc<Meter>) -> Result<Table> {
+    strings::functions(lua, meter)
+}
 
 /// All of them, by name.
 pub(super) fn all(lua: &Lua, json: &cjson::Shared) -> Result<Table> {
@@ -18,6 +28,26 @@ pub(super) fn all(lua: &Lua, json: &cjson::Shared) -> Result<Table> {
     libraries.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
     libraries.raw_set("struct", structs::library(lua)?)?;
     Ok(libraries)
+}
+
+/// What a function has made of its arguments, or read of them, is the script's to pay; an error if it is more than one
+/// may hold.
+pub(super) fn pay(lua: &Lua, bytes: usize) -> Result<()> {
+    if bytes > SCRIPT_MEMORY_BYTES {
+        return Err(too_much());
+    }
+    if let Some(meter) = lua.app_data_ref::<Rc<Meter>>() {
+        meter.charge_bytes(bytes.saturating_mul(COST_OF_A_BYTE));
+    }
+    Ok(())
+}
+
+/// As against a byte that is copied.
+const COST_OF_A_BYTE: usize = 8;
+
+/// More than a script may hold.
+fn too_much() -> mlua::Error {
+    mlua::Error::MemoryError("not enough memory".into())
 }
 
 /// What C's functions call a value of this kind.
@@ -32,7 +62,7 @@ pub(super) fn kind(value: Option<&Value>) -> &'static str {
 }
 
 /// An argument that is a number, or reads as one.
-pub(super) fn number(lua: &Lua, args: &MultiValue, at: usize, function: &str) -> Result<f64> {
+pub(super) fn number(lua: &Lua, args: &[Value], at: usize, function: &str) -> Result<f64> {
     let value = args.get(at);
     let number = value.and_then(|value| match value {
         Value::Integer(number) => Some(*number as f64),
@@ -46,7 +76,7 @@ pub(super) fn number(lua: &Lua, args: &MultiValue, at: usize, function: &str) ->
 }
 
 /// An argument that is a string, or a number.
-pub(super) fn string(lua: &Lua, args: &MultiValue, at: usize, function: &str) -> Result<mlua::String> {
+pub(super) fn string(lua: &Lua, args: &[Value], at: usize, function: &str) -> Result<mlua::String> {
     let value = args.get(at);
     let text = value.and_then(|value| match value {
         Value::String(text) => Some(text.clone()),

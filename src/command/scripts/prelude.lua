@@ -25,7 +25,7 @@ local function copy(real)
 end
 
 -- Numbers in the place of addresses, in the order in which they are asked for.
-local shown, shown_count = {}, 0
+local used, shown, shown_count = false, nil, 0
 
 function G.tostring(value)
     local kind = type(value)
@@ -34,6 +34,7 @@ function G.tostring(value)
     end
     local meta = getmetatable(value)
     if (meta and meta.__tostring) or value == host.null then return tostring(value) end
+    shown, used = shown or {}, true
     if not shown[value] then
         shown_count = shown_count + 1
         shown[value] = format('%s: 0x%014x', kind, shown_count)
@@ -50,16 +51,137 @@ function G.setmetatable(t, meta)
     if behind[t] then error(readonly, 0) end
     return setmetatable(t, meta)
 end
-local of_strings = protect({ __index = protect(string) })
+local seen_string = protect(string)
+local env, seen_of_env
+local of_strings = protect({ __index = seen_string })
 function G.getmetatable(value)
     if type(value) == 'string' then return of_strings end
+    if value == env then return seen_of_env end
     if behind[value] then return nil end
     return getmetatable(value)
 end
-local insert = table.insert
-function table.insert(t, ...)
+
+-- What walks a table without an instruction of its own costs as many as it has elements.
+local insert, remove, sort, maxn, foreachi, getn =
+    table.insert, table.remove, table.sort, table.maxn, table.foreachi, table.getn
+local few = 100
+local function pay(t, times)
+    if type(t) == 'table' then
+        local count = #t
+        if count > few then charge(count * times) end
+    end
+end
+local function bad(at, name, expected, given, value)
+    local kind = given and type(value) or 'no value'
+    error('bad argument #' .. at .. " to '" .. name .. "' (" .. expected .. ' expected, got ' .. kind .. ')', 3)
+end
+function table.insert(...)
+    local count, t, at = select('#', ...), ...
+    if type(t) ~= 'table' then bad(1, 'insert', 'table', count > 0, t) end
     if behind[t] then error(readonly, 0) end
-    return insert(t, ...)
+    if count == 3 then
+        if not tonumber(at) then bad(2, 'insert', 'number', true, at) end
+        pay(t, 0.1)
+    elseif count ~= 2 then
+        error("wrong number of arguments to 'insert'", 2)
+    end
+    return insert(...)
+end
+function table.remove(...)
+    local count, t, at = select('#', ...), ...
+    if type(t) ~= 'table' then bad(1, 'remove', 'table', count > 0, t) end
+    if at ~= nil then
+        if not tonumber(at) then bad(2, 'remove', 'number', true, at) end
+        pay(t, 0.1)
+    end
+    return remove(...)
+end
+function table.sort(...)
+    local count, t, before = select('#', ...), ...
+    if type(t) ~= 'table' then bad(1, 'sort', 'table', count > 0, t) end
+    if before ~= nil and type(before) ~= 'function' then bad(2, 'sort', 'function', true, before) end
+    pay(t, 20)
+    return sort(...)
+end
+function table.maxn(t)
+    pay(t, 1)
+    return maxn(t)
+end
+function table.foreachi(t, ...)
+    pay(t, 1)
+    return foreachi(t, ...)
+end
+
+-- Searches and repetitions count their steps.
+for name, f in next, host.string do string[name] = f end
+local gsub, texts_of_gsub, next_piece, sub = string.gsub, string.walk, string.next_piece, string.sub
+string.walk, string.next_piece = nil, nil
+function string.gsub(text, pattern, replacement, most)
+    local kind = type(replacement)
+    if kind ~= 'function' and kind ~= 'table' then
+        local outcome, count = gsub(text, pattern, replacement, most)
+        return outcome, count
+    end
+    local gsub = texts_of_gsub -- as errors call it
+    text, pattern, most = gsub(text, pattern, replacement, most)
+    local pieces, len, count, at, kept = {}, 0, 0, 0, 0
+    local function take(next_at, next_kept, before, whole, ...)
+        at, kept = next_at, next_kept
+        len = len + 1
+        pieces[len] = before
+        if not whole then return false end
+        count = count + 1
+        local value
+        if kind == 'table' then value = replacement[(...)] else value = replacement(...) end
+        if not value then
+            value = whole
+        elseif type(value) ~= 'string' and type(value) ~= 'number' then
+            error('invalid replacement value (a ' .. type(value) .. ')', 3)
+        end
+        len = len + 1
+        pieces[len] = value
+        return true
+    end
+    while count < most and at <= #text do
+        if not take(next_piece(text, pattern, at, kept)) then return concat(pieces), count end
+    end
+    pieces[len + 1] = sub(text, kept + 1)
+    return concat(pieces), count
+end
+
+local floor = math.floor
+local function whole(value, at, name)
+    local number = tonumber(value)
+    if number == nil then
+        local kind = value == nil and 'no value' or type(value)
+        error("bad argument #" .. at .. " to '" .. name .. "' (number expected, got " .. kind .. ')', 3)
+    end
+    return number < 0 and -floor(-number) or floor(number)
+end
+
+-- Lua 5.1's own overflows when it counts, and then writes behind its stack. It takes integers of 32 bits.
+local few_results = 8000 -- of its arguments and what it returns
+local function short(value, at)
+    local number = tonumber(value)
+    if number == nil then
+        error("bad argument #" .. at .. " to 'unpack' (number expected, got " .. type(value) .. ')', 3)
+    end
+    number = (number < 0 and -floor(-number) or floor(number)) % 2 ^ 32
+    if number ~= number then return 0 end
+    return number >= 2 ^ 31 and number - 2 ^ 32 or number
+end
+function G.unpack(...)
+    local count, t, from, to = select('#', ...), ...
+    if type(t) ~= 'table' then
+        error("bad argument #1 to 'unpack' (table expected, got " .. (t == nil and 'no value' or type(t)) .. ')', 2)
+    end
+    local first = from == nil and 1 or short(from, 2)
+    local last = to == nil and #t or short(to, 3)
+    if first > last then return end
+    if last - first >= few_results - count then error('too many results to unpack', 2) end
+    if count == 1 then return unpack(t) end
+    if count == 2 then return unpack(t, first) end
+    return unpack(t, first, last)
 end
 
 -- The order of keys that are tables or functions is that of their addresses, which replicas do not
@@ -94,11 +216,12 @@ function G.pairs(t)
     end, t, nil
 end
 
-local walks = {}
+local walks
 function G.next(t, key)
     if type(t) ~= 'table' then
         error("bad argument #1 to 'next' (table expected, got " .. (t == nil and 'nil' or type(t)) .. ')', 2)
     end
+    walks, used = walks or {}, true
     local walk, real = walks[t], behind[t] or t
     if key == nil or not walk or not walk.places[key] then
         if key == nil and next(real) == nil then return nil end
@@ -145,15 +268,33 @@ end
 function G.xpcall(f, handler)
     return settle_as_is(xpcall(f, function(e) return handler(caught(e)) end))
 end
-local resume, create, wrap = coroutine.resume, coroutine.create, coroutine.wrap
-function coroutine.resume(...) return settle_as_is(resume(...)) end
+-- Each one that runs within another takes of the stack of the process.
+local resume, create, depth, most_depth = coroutine.resume, coroutine.create, 0, 100
+local function resumed(ok, ...)
+    depth = depth - 1
+    return ok, ...
+end
+local function go_on(...)
+    if depth == most_depth then return false, 'C stack overflow' end
+    depth, used = depth + 1, true
+    return resumed(resume(...))
+end
+function coroutine.resume(...) return settle_as_is(go_on(...)) end
 function coroutine.create(f)
-    charge()
+    if type(f) ~= 'function' then error("bad argument #1 to 'create' (Lua function expected)", 2) end
+    charge(500)
     return create(f)
 end
+local function unwrapped(ok, ...)
+    if ok then return ... end
+    local e = caught((...))
+    error(e, type(e) == 'string' and 3 or 0)
+end
 function coroutine.wrap(f)
-    charge()
-    return wrap(f)
+    if type(f) ~= 'function' then error("bad argument #1 to 'wrap' (Lua function expected)", 2) end
+    charge(500)
+    local thread = create(f)
+    return function(...) return unwrapped(go_on(thread, ...)) end
 end
 
 -- Text only.
@@ -161,6 +302,7 @@ function G.loadstring(text, name)
     if type(text) == 'string' and text:byte(1) == 27 then
         return nil, 'attempt to load chunk with wrong mode'
     end
+    if type(text) == 'string' then charge(#text) end
     return loadstring(text, name)
 end
 function G.load(more, name)
@@ -179,18 +321,9 @@ function G.gcinfo() return 0 end
 for _, name in next, { 'dofile', 'loadfile', 'print', 'newproxy', 'setfenv', 'getfenv', 'module', 'require' } do
     G[name] = nil
 end
-string.dump = nil
 
 -- math.random is Redis's own: the same numbers everywhere after the same seed.
-local random, floor = host.random, math.floor
-local function whole(value, at, name)
-    local number = tonumber(value)
-    if number == nil then
-        local kind = value == nil and 'no value' or type(value)
-        error("bad argument #" .. at .. " to '" .. name .. "' (number expected, got " .. kind .. ')', 3)
-    end
-    return number < 0 and -floor(-number) or floor(number)
-end
+local random = host.random
 function math.random(...)
     local count, low, high = select('#', ...), ...
     local r = random()
@@ -225,42 +358,75 @@ end
 library_redis.register_function = host.register_function
 
 local globals = copy(G)
-for _, name in next, { 'string', 'table', 'math', 'coroutine' } do globals[name] = protect(G[name]) end
+for _, name in next, { 'table', 'math', 'coroutine' } do globals[name] = protect(G[name]) end
+globals.string = seen_string
 for name, library in next, host.libraries do globals[name] = protect(library) end
 globals.redis = protect(redis)
 function globals.__redis__err__handler(e) return host.handler(e) end
-local env = setmetatable({}, {})
+env = setmetatable({}, {})
 local meta = getmetatable(env)
 behind[env] = globals
 globals._G = env
 strict(globals)
+seen_of_env = protect(getmetatable(globals))
 meta.__index = globals
 meta.__newindex = function() error(readonly, 2) end
+-- Functions of libraries have no debugger.
+local redis_of_functions = {}
+for name, value in next, redis do
+    if name ~= 'breakpoint' and name ~= 'debug' and name ~= 'replicate_commands' then redis_of_functions[name] = value end
+end
+local function_globals = copy(globals)
+function_globals.redis = protect(redis_of_functions)
+strict(function_globals)
 -- What the code of a library sees while it is loaded.
 local loading = strict({ redis = protect(strict(library_redis)) })
 
-local handler = host.handler
+local handler, code = host.handler, host.code
+-- What one script has left: nothing of it may be seen by the next.
 local function forget()
-    shown, shown_count, walks = {}, 0, {}
-    rawset(globals, 'KEYS', nil)
-    rawset(globals, 'ARGV', nil)
-    meta.__index = globals
+    used, shown, shown_count, walks, depth = false, nil, 0, nil, 0
 end
-local function finish(...)
-    forget()
-    return ...
+-- The first value of a script, and whether it is the status that most commands answer: Rust need not look into it then.
+local function run_tables(at, keys, args)
+    if used then forget() end
+    globals.KEYS, globals.ARGV = keys, args
+    local ok, value = xpcall(code[at], handler)
+    if type(value) == 'table' and rawget(value, 'ok') == 'OK' and rawget(value, 'err') == nil then
+        return ok, nil, true
+    end
+    return ok, value, false
 end
-local function run(f, keys, args)
-    rawset(globals, 'KEYS', keys)
-    rawset(globals, 'ARGV', args)
-    return finish(xpcall(f, handler))
+-- Of a key and an argument, as most scripts have them.
+local function run_pair(at, key, arg)
+    if used then forget() end
+    globals.KEYS, globals.ARGV = { key }, { arg }
+    local ok, value = xpcall(code[at], handler)
+    if type(value) == 'table' and rawget(value, 'ok') == 'OK' and rawget(value, 'err') == nil then
+        return ok, nil, true
+    end
+    return ok, value, false
+end
+-- Tables grow by one word after the other, as Redis fills them: where a table with holes ends follows from that.
+local function run(at, keys_count, args_count, ...)
+    local words, keys, args = { ... }, {}, {}
+    for place = 1, keys_count do keys[place] = words[place] end
+    for place = 1, args_count do args[place] = words[keys_count + place] end
+    return run_tables(at, keys, args)
 end
 -- Runs a library's code; what it registers is told to `host`.
-local function load(f)
+local function load(at)
+    if used then forget() end
     meta.__index = loading
-    return finish(pcall(f))
+    local ok, value = pcall(code[at])
+    meta.__index = globals
+    return ok, value
 end
 local function run_function(f, keys, args)
-    return finish(xpcall(function() return f(keys, args) end, handler))
+    if used then forget() end
+    meta.__index = function_globals
+    local ok, value = xpcall(function() return f(keys, args) end, handler)
+    meta.__index = globals
+    return ok, value, false
 end
-return env, run, load, run_function
+return env, run, run_pair, run_tables, load, run_function

@@ -1,12 +1,12 @@
 //! Rows of the commands of scripts, and SCRIPT's small ones.
 
 use super::eval::{self, Form};
-use super::{Caller, Scripts, functions, hex, sha_of, shebang, unhex};
+use super::{functions, hex, sha_of, shebang, unhex};
 use crate::command::context::{Outcome, reply};
 use crate::command::introspect::help_row;
 use crate::command::parse::is;
 use crate::command::row::{
-    Arg, ArgKind, Category, Command, ConnectionCommand, Finder, Flags, Handler, KeySpec,
+    Arg, ArgKind, Category, Command, ConnectionCommand, Finder, Flags, Handler, KeySpec, counted_keys,
 };
 use crate::command::{ReadContext, Reply, WriteContext};
 use crate::wire::units::Args;
@@ -23,10 +23,6 @@ const FLAGS: Flags = Flags::NOSCRIPT
     .and(Flags::MOVABLEKEYS);
 const RO_FLAGS: Flags = FLAGS.and(Flags::READONLY);
 
-const fn counted(notes: &'static str, flags: &'static [&'static str]) -> KeySpec {
-    KeySpec { notes, ..KeySpec::counted(2, flags) }
-}
-
 const NUM_KEYS: Arg = Arg::new("numkeys", ArgKind::Integer);
 const KEYS: Arg = Arg::KEY.optional().multiple();
 const ARGS: Arg = Arg::new("arg", ArgKind::String).optional().multiple();
@@ -35,7 +31,7 @@ const fn row(name: &'static str, flags: Flags, keys: &'static [KeySpec], handler
     Command {
         categories: CATEGORIES,
         keys,
-        finder: Finder::All(Scripts::keys_of),
+        finder: Finder::All(|call| counted_keys(call, 2)),
         since: "2.6.0",
         group: "scripting",
         complexity: "That of what it does",
@@ -44,8 +40,8 @@ const fn row(name: &'static str, flags: Flags, keys: &'static [KeySpec], handler
     }
 }
 
-const BY_TEXT: Form = Form { by_sha: false, only_reads: false };
-const BY_SHA: Form = Form { by_sha: true, only_reads: false };
+pub(super) const BY_TEXT: Form = Form { by_sha: false, only_reads: false };
+pub(super) const BY_SHA: Form = Form { by_sha: true, only_reads: false };
 const BY_TEXT_RO: Form = Form { by_sha: false, only_reads: true };
 const BY_SHA_RO: Form = Form { by_sha: true, only_reads: true };
 
@@ -53,24 +49,28 @@ const TEXT_ARGS: &[Arg] = &[Arg::new("script", ArgKind::String), NUM_KEYS, KEYS,
 const SHA_ARGS: &[Arg] = &[Arg::new("sha1", ArgKind::String), NUM_KEYS, KEYS, ARGS];
 const FUNCTION_ARGS: &[Arg] = &[Arg::new("function", ArgKind::String), NUM_KEYS, KEYS, ARGS];
 
-pub(in crate::command) static EVAL: Command = Command {
+pub(in crate::command) static EVAL: Command = EVAL_ROW;
+
+pub(super) const EVAL_ROW: Command = Command {
     summary: "Runs a Lua script, on every replica",
     ..row(
         "eval",
         FLAGS,
-        &[counted(ASSUMED_WRITE, RW)],
-        Handler::Write(|context, args| reply(eval::write(context, args, BY_TEXT, &Caller::default()))),
+        &[KeySpec { notes: ASSUMED_WRITE, ..KeySpec::counted(2, RW) }],
+        Handler::Write(|context, args| reply(eval::write(context, args, BY_TEXT))),
     )
 };
 
-pub(in crate::command) static EVALSHA: Command = Command {
+pub(in crate::command) static EVALSHA: Command = EVALSHA_ROW;
+
+pub(super) const EVALSHA_ROW: Command = Command {
     summary: "Runs a script that EVAL or SCRIPT LOAD has brought",
     arguments: SHA_ARGS,
     ..row(
         "evalsha",
         FLAGS,
-        &[counted("", RW)],
-        Handler::Write(|context, args| reply(eval::write(context, args, BY_SHA, &Caller::default()))),
+        &[KeySpec::counted(2, RW)],
+        Handler::Write(|context, args| reply(eval::write(context, args, BY_SHA))),
     )
 };
 
@@ -80,8 +80,8 @@ pub(in crate::command) static EVAL_RO: Command = Command {
     ..row(
         "eval_ro",
         RO_FLAGS,
-        &[counted(ASSUMED_READ, RO)],
-        Handler::Read(|context, args| reply(eval::read(context, args, BY_TEXT_RO, &Caller::default()))),
+        &[KeySpec { notes: ASSUMED_READ, ..KeySpec::counted(2, RO) }],
+        Handler::Read(|context, args| reply(eval::read(context, args, BY_TEXT_RO))),
     )
 };
 
@@ -92,8 +92,8 @@ pub(in crate::command) static EVALSHA_RO: Command = Command {
     ..row(
         "evalsha_ro",
         RO_FLAGS,
-        &[counted("", RO)],
-        Handler::Read(|context, args| reply(eval::read(context, args, BY_SHA_RO, &Caller::default()))),
+        &[KeySpec::counted(2, RO)],
+        Handler::Read(|context, args| reply(eval::read(context, args, BY_SHA_RO))),
     )
 };
 
@@ -104,8 +104,8 @@ pub(in crate::command) static FCALL: Command = Command {
     ..row(
         "fcall",
         FLAGS,
-        &[counted(ASSUMED_WRITE, RW)],
-        Handler::Write(|context, args| reply(functions::fcall(context, args, &Caller::default()))),
+        &[KeySpec { notes: ASSUMED_WRITE, ..KeySpec::counted(2, RW) }],
+        Handler::Write(|context, args| reply(functions::fcall(context, args))),
     )
 };
 
@@ -116,8 +116,8 @@ pub(in crate::command) static FCALL_RO: Command = Command {
     ..row(
         "fcall_ro",
         RO_FLAGS,
-        &[counted(ASSUMED_READ, RO)],
-        Handler::Read(|context, args| reply(functions::fcall_ro(context, args, &Caller::default()))),
+        &[KeySpec { notes: ASSUMED_READ, ..KeySpec::counted(2, RO) }],
+        Handler::Read(|context, args| reply(functions::fcall_ro(context, args))),
     )
 };
 
@@ -221,8 +221,7 @@ fn debug(args: &Args<'_>) -> Reply {
 
 fn exists(context: &mut ReadContext<'_>, args: &Args<'_>) -> Reply {
     let known = |name: &&[u8]| {
-        let is_lower = !name.iter().any(u8::is_ascii_uppercase);
-        let sha = unhex(name).filter(|_| is_lower);
+        let sha = unhex(name);
         Reply::Int(i64::from(sha.is_some_and(|sha| context.state.scripts.cache.get(&sha).is_some())))
     };
     Reply::Array(args[2..].iter().map(known).collect())
@@ -242,10 +241,7 @@ fn load(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (flags, _) =
         shebang::of_script(args[2]).map_err(|error| Reply::error_owned(format!("ERR {error}")))?;
     let sha = sha_of(args[2]);
-    let mut vm = eval::take(context.state)?;
-    let compiled = eval::compiled(&mut vm, &sha, args[2]);
-    eval::give_back(context.state, vm);
-    compiled?;
+    eval::with_machine(|vm| eval::compiled(vm, &sha, args[2]))?;
     if !context.state.scripts.cache.put(sha, args[2], flags, true) {
         return Err(Reply::error("ERR there are too many scripts: SCRIPT FLUSH makes room"));
     }

@@ -16,6 +16,11 @@ impl ScriptFlags {
         self.0 & flag.0 != 0
     }
 
+    /// Whether it says that it writes nothing.
+    pub(super) fn writes_not(self) -> bool {
+        !self.has(Self::UNSAID) && self.has(Self::NO_WRITES)
+    }
+
     /// With the one of that name, if there is one.
     pub(super) fn with(self, name: &[u8]) -> Option<Self> {
         let at = NAMES.iter().position(|known| known.as_bytes() == name)?;
@@ -40,8 +45,57 @@ pub(super) fn is_flag(name: &[u8]) -> bool {
     NAMES.iter().any(|known| known.as_bytes() == name)
 }
 
-fn words(line: &[u8]) -> Vec<&[u8]> {
-    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect()
+/// The words of a line as Redis splits an inline command: some may be in quotes. None: a quote is open, or something
+/// follows its end.
+fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut rest = line.iter().copied().peekable();
+    let mut words = Vec::new();
+    loop {
+        while rest.next_if(|byte| is_space(*byte)).is_some() {}
+        if rest.peek().is_none() {
+            return Some(words);
+        }
+        let mut word = Vec::new();
+        while let Some(byte) = rest.next_if(|byte| !is_space(*byte)) {
+            if byte != b'"' && byte != b'\'' {
+                word.push(byte);
+                continue;
+            }
+            quoted(&mut rest, byte, &mut word)?;
+            if rest.peek().is_some_and(|next| !is_space(*next)) {
+                return None;
+            }
+            break;
+        }
+        words.push(word);
+    }
+}
+
+/// As C's `isspace`.
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b || byte == 0
+}
+
+/// What stands before the next `quote`.
+fn quoted(rest: &mut impl Iterator<Item = u8>, quote: u8, word: &mut Vec<u8>) -> Option<()> {
+    loop {
+        match rest.next()? {
+            byte if byte == quote => return Some(()),
+            b'\\' if quote == b'"' => match rest.next()? {
+                b'x' => {
+                    let mut digit = || (rest.next()? as char).to_digit(16);
+                    word.push((digit()? << 4 | digit()?) as u8);
+                }
+                b'n' => word.push(b'\n'),
+                b'r' => word.push(b'\r'),
+                b't' => word.push(b'\t'),
+                b'b' => word.push(0x08),
+                b'a' => word.push(0x07),
+                other => word.push(other),
+            },
+            byte => word.push(byte),
+        }
+    }
 }
 
 /// What a script says of itself, and how many bytes of it are not Lua.
@@ -50,14 +104,14 @@ pub(super) fn of_script(text: &[u8]) -> Result<(ScriptFlags, usize), String> {
         return Ok((ScriptFlags::UNSAID, 0));
     }
     let end = text.iter().position(|&b| b == b'\n').ok_or("Invalid script shebang")?;
-    let words = words(&text[..end]);
-    let Some((&b"#!lua", options)) = words.split_first() else {
-        let engine = words.first().map(|word| String::from_utf8_lossy(word)).unwrap_or_default();
-        return Err(format!("Unexpected engine in script shebang: {engine}"));
-    };
+    let words = words(&text[..end]).ok_or("Invalid engine in script shebang")?;
+    let (engine, options) = words.split_first().ok_or("Invalid engine in script shebang")?;
+    if engine != b"#!lua" {
+        return Err(format!("Unexpected engine in script shebang: {}", String::from_utf8_lossy(engine)));
+    }
     let mut flags = ScriptFlags::default();
     for option in options {
-        let Some(list) = option.strip_prefix(b"flags=") else {
+        let Some(list) = option.strip_prefix(&b"flags="[..]) else {
             return Err(format!("Unknown lua shebang option: {}", String::from_utf8_lossy(option)));
         };
         for name in list.split(|&b| b == b',').filter(|_| !list.is_empty()) {
@@ -75,7 +129,7 @@ pub(super) fn of_library(text: &[u8]) -> Result<(String, usize), String> {
         return Err("Missing library metadata".into());
     }
     let end = text.iter().position(|&b| b == b'\n').ok_or("Invalid library metadata")?;
-    let words = words(&text[..end]);
+    let words = words(&text[..end]).ok_or("Invalid library metadata")?;
     let (engine, options) = words.split_first().ok_or("Invalid library metadata")?;
     let mut name = None;
     for option in options {
@@ -92,7 +146,7 @@ pub(super) fn of_library(text: &[u8]) -> Result<(String, usize), String> {
     if !is_name(name.as_bytes()) {
         return Err(BAD_NAME.into());
     }
-    if &engine[2..] != b"lua" {
+    if !engine[2..].eq_ignore_ascii_case(b"lua") {
         return Err(format!("Engine '{}' not found", String::from_utf8_lossy(&engine[2..])));
     }
     Ok((name, end))

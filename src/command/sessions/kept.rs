@@ -47,6 +47,7 @@ fn put(out: &mut Vec<u8>, reply: &Reply, max_bytes: usize, depth: usize) -> Opti
         Reply::Several(_) => return None, // of no command that the log holds
         Reply::Map(pairs) => put_pairs(out, b'%', pairs, max_bytes, depth)?,
         Reply::Pairs(pairs) => put_pairs(out, b'P', pairs, max_bytes, depth)?,
+        Reply::Streams(pairs) => put_pairs(out, b'X', pairs, max_bytes, depth)?,
     }
     (out.len() <= max_bytes).then_some(())
 }
@@ -120,6 +121,7 @@ fn take(bytes: &mut &[u8], depth: usize) -> Result<Reply, WireError> {
         b'>' => Reply::Push(take_items(bytes, number, depth)?),
         b'%' => Reply::Map(take_pairs(bytes, number, depth)?),
         b'P' => Reply::Pairs(take_pairs(bytes, number, depth)?),
+        b'X' => Reply::Streams(take_pairs(bytes, number, depth)?),
         _ => return Err(WRONG),
     })
 }
@@ -168,7 +170,8 @@ mod tests {
         ];
         let pairs = vec![(Reply::bulk("k"), Reply::Array(all.clone())), (Reply::Nil, Reply::Int(0))];
         let nested = [Reply::Array(all.clone()), Reply::Set(all.clone()), Reply::Push(vec![])];
-        all.into_iter().chain(nested).chain([Reply::Map(pairs.clone()), Reply::Pairs(pairs)]).collect()
+        let of_pairs = [Reply::Map(pairs.clone()), Reply::Pairs(pairs.clone()), Reply::Streams(pairs)];
+        all.into_iter().chain(nested).chain(of_pairs).collect()
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub(super) fn sort(
     let mut all = elements.all;
     let range = range(all.len(), options.limit);
     if !unsorted {
-        all = in_order(all, by, alpha, options.descending, look)?;
+        let bytes = if options.store.is_some() { whole } else { up_to_nul };
+        all = in_order(all, by, alpha.then_some(bytes), options.descending, look)?;
     } else if elements.order == Order::List && options.descending {
         all.reverse();
     }
@@ -75,10 +76,20 @@ fn range(len: usize, limit: Option<(i64, i64)>) -> std::ops::Range<usize> {
     start..start.saturating_add(count).min(len)
 }
 
+/// What of a text counts in `ALPHA`: all that is compared to be stored, ...
+fn whole(text: &Blob) -> &[u8] {
+    text
+}
+
+/// ... otherwise what C takes for the string.
+fn up_to_nul(text: &Blob) -> &[u8] {
+    c_string(text, usize::MAX)
+}
+
 fn in_order(
     all: Vec<Blob>,
     by: Option<&[u8]>,
-    alpha: bool,
+    alpha: Option<fn(&Blob) -> &[u8]>,
     descending: bool,
     look: Look<'_>,
 ) -> Result<Vec<Blob>, Reply> {
@@ -89,15 +100,15 @@ fn in_order(
             None => Some(element.clone()),
         };
         let score = match &text {
-            Some(text) if !alpha => double::parse(text)
+            Some(text) if alpha.is_none() => double::parse(text)
                 .ok_or(Reply::error("ERR One or more scores can't be converted into double"))?,
             _ => 0.0,
         };
         sorted.push(Sorted { element, score, text });
     }
     let compare = |a: &Sorted, b: &Sorted| {
-        let ordering = if alpha {
-            a.text.cmp(&b.text)
+        let ordering = if let Some(bytes) = alpha {
+            a.text.as_ref().map(bytes).cmp(&b.text.as_ref().map(bytes))
         } else {
             // Equal scores: still one order, the same everywhere.
             a.score.partial_cmp(&b.score).unwrap_or(Ordering::Equal).then_with(|| a.element.cmp(&b.element))
@@ -109,7 +120,7 @@ fn in_order(
 }
 
 /// Where the element goes in a pattern.
-fn star(pattern: &[u8]) -> Option<usize> {
+pub(super) fn star(pattern: &[u8]) -> Option<usize> {
     c_string(pattern, usize::MAX).iter().position(|&byte| byte == b'*')
 }
 

@@ -1,7 +1,9 @@
 //! What a `SORT` asks for, read as Redis reads it. Nothing here may look at a key.
 
+use super::engine::star;
 use crate::command::Reply;
 use crate::command::parse::{SYNTAX, integer, is};
+use crate::wire::units::Args;
 
 /// The options behind the key.
 #[derive(Debug, Default)]
@@ -55,6 +57,28 @@ impl<'a> Options<'a> {
         }
         Ok(options)
     }
+}
+
+/// A call that leaves the members of a set in no order, with `ALPHA` in the place of `BY`: what a script gets has to
+/// have one.
+pub(in crate::command) fn in_order<'a>(call: &Args<'a>) -> Option<Args<'a>> {
+    let options = Options::read(&call[2..], true).ok()?;
+    options.by.filter(|pattern| star(pattern).is_none())?;
+    let mut ordered: Args<'a> = call[..2].iter().copied().collect();
+    let mut rest = &call[2..];
+    while let [name, tail @ ..] = rest {
+        let values = match () {
+            () if is(name, "LIMIT") => 2,
+            () if is(name, "STORE") || is(name, "GET") || is(name, "BY") => 1,
+            () => 0,
+        };
+        if !is(name, "BY") {
+            ordered.extend(rest[..=values].iter().copied());
+        }
+        rest = &tail[values..];
+    }
+    ordered.push(b"ALPHA");
+    Some(ordered)
 }
 
 /// Where the key after the last `STORE` stands in a call; one that is an option's value is none.

@@ -47,6 +47,9 @@ fn numbers_and_words_in_both_directions() {
         assert!(sorted_as(Order::List, &format!("1 {bad}"), "").is_err(), "{bad}");
     }
     assert_eq!(list("", ""), "");
+    assert_eq!(list("b a\0z a\0b a", "ALPHA"), "a\0z a\0b a b", "texts are C's");
+    assert_eq!(list("b a\0z a\0b a", "ALPHA DESC"), "b a\0z a\0b a");
+    assert_eq!(list("b a\0z a\0b a", "ALPHA STORE k"), "a a\0b a\0z b", "but where they are stored");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! ZPOPMIN, ZPOPMAX and ZMPOP. What is told to replicas names one key, and how many are taken from it.
+//! ZPOPMIN, ZPOPMAX and ZMPOP. (Those that wait are in `blocking`.) What is told to replicas names one key, and how many are taken from it.
 
 use super::remove::take_out;
 use super::{LOG_EACH, row};
@@ -8,10 +8,12 @@ use crate::command::row::{Arg, ArgKind, Command, Finder, Flags, Handler, KeySpec
 use crate::command::typed::typed;
 use crate::command::{Reply, WriteContext};
 use crate::keyspace::{Blob, Collection, SortedSet};
+use crate::mutant::{self, Mutant};
 use crate::wire::units::Args;
 
-const POPPED: &[&str] = &["RW", "access", "delete"];
+pub(super) const POPPED: &[&str] = &["RW", "access", "delete"];
 const POPPED_ONE: &[KeySpec] = &[KeySpec::one(POPPED)];
+pub(super) const ENDS: &[Arg] = &[Arg::word("min", "MIN"), Arg::word("max", "MAX")];
 const KEY_AND_COUNT: &[Arg] = &[Arg::KEY, Arg::new("count", ArgKind::Integer).optional()];
 
 /// From which end.
@@ -26,6 +28,14 @@ impl End {
         match self {
             Self::Min => "zpopmin",
             Self::Max => "zpopmax",
+        }
+    }
+
+    /// The command that takes from there.
+    pub(super) fn command(self) -> &'static [u8] {
+        match self {
+            Self::Min => b"ZPOPMIN",
+            Self::Max => b"ZPOPMAX",
         }
     }
 
@@ -69,7 +79,7 @@ pub(in crate::command) static ZMPOP: Command = Command {
     arguments: &[
         Arg::new("numkeys", ArgKind::Integer),
         Arg::KEY.multiple(),
-        Arg::one_of("where", &[Arg::word("min", "MIN"), Arg::word("max", "MAX")]),
+        Arg::one_of("where", ENDS),
         Arg::new("count", ArgKind::Integer).after("COUNT").optional(),
     ],
     ..row(
@@ -100,10 +110,19 @@ fn zpop(context: &mut WriteContext<'_>, args: &Args<'_>, end: End) -> Outcome {
 
 fn zmpop(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     let (keys, end, count) = many(args, 1)?;
+    take_and_tell(context, keys, end, count)
+}
+
+/// Takes so many out of the first of several keys that there is.
+pub(super) fn take_and_tell(
+    context: &mut WriteContext<'_>,
+    keys: &[&[u8]],
+    end: End,
+    count: usize,
+) -> Outcome {
     for key in keys {
         if let Some(popped) = pop(context, key, end, count)? {
-            let taken = popped.len().to_string();
-            context.propagate(&[end.event().to_ascii_uppercase().as_bytes(), key, taken.as_bytes()]);
+            context.propagate(&[end.command(), key, popped.len().to_string().as_bytes()]);
             return Ok(with_key(key, popped));
         }
     }
@@ -150,7 +169,10 @@ pub(super) fn pop(
     if count == 0 {
         return Ok(Some(Vec::new()));
     }
-    let ranks = if end == End::Min { 0..count } else { len - count..len };
+    let mut ranks = if end == End::Min { 0..count } else { len - count..len };
+    if mutant::is(Mutant::WrongLeast) && count < len {
+        ranks = 1..count + 1;
+    }
     let mut popped: Vec<_> =
         set.range(ranks.clone()).map(|(member, score)| (member.to_blob(), score)).collect();
     if end == End::Max {

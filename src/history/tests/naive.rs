@@ -98,6 +98,7 @@ impl Store {
                     Value::Nil
                 }
             }
+            What::Typed(_) => unreachable!("it judges strings"),
         }
     }
 

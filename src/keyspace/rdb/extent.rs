@@ -1,8 +1,9 @@
 //! Where a length, a string or a value of an RDB file ends, for a reader that has only the beginning
 //! of the file yet. Nothing here may copy, or believe a length before there are bytes for it.
 
+use super::layout::{Item, Layout};
 use super::reader::RdbError;
-use crate::limits::MAX_BULK_BYTES;
+use crate::limits::{LOADED_PIECE_BYTES, MAX_BULK_BYTES};
 
 /// What is known of an item: None: more bytes are needed to tell.
 pub(super) type Extent<T> = Result<Option<T>, RdbError>;
@@ -68,10 +69,17 @@ fn bounded(len: u64) -> Result<usize, RdbError> {
 /// How far the value under way was looked at, so that what arrives in many pieces is looked at once.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// Bytes of it that are known: whole elements, and before the first piece is cut off their count.
     at: usize,
-    /// Strings that are still to come; none: their count is.
-    strings: Option<u64>,
+    /// Those that the count takes.
+    count_bytes: usize,
+    /// Elements among them, and those that are still to come. None: their count is.
+    elements: Option<(u64, u64)>,
+    layout: Layout,
 }
+
+/// The bytes of one element, if all of them are there.
+type OfOne = fn(&[u8]) -> Extent<usize>;
 
 impl Progress {
     /// Bytes of the value that are known.
@@ -79,57 +87,76 @@ impl Progress {
         self.at
     }
 
-    /// A count, and so many strings for each.
-    fn strings(&mut self, bytes: &[u8], each: u64) -> Extent<usize> {
-        self.tailed(bytes, each, |_| Some(0))
+    /// What consists of these parts.
+    fn layout(&mut self, items: &'static [Item], bytes: &[u8]) -> Extent<usize> {
+        Ok(self.layout.go_on(items, bytes, &mut self.at)?.map(|()| self.at))
     }
 
-    /// The same; behind each string comes what has so many bytes as `tail` tells by its beginning.
-    fn tailed(&mut self, bytes: &[u8], each: u64, tail: fn(&[u8]) -> Option<usize>) -> Extent<usize> {
-        let mut left = match self.strings {
-            Some(left) => left,
+    /// A count, and so many elements.
+    fn elements(&mut self, bytes: &[u8], one: OfOne) -> Extent<usize> {
+        let (mut seen, mut left) = match self.elements {
+            Some(elements) => elements,
             None => {
                 let Some((count, size)) = len(bytes)? else { return Ok(None) };
-                self.at = size;
-                count.checked_mul(each).ok_or(RdbError::Malformed("length"))?
+                (self.at, self.count_bytes) = (size, size);
+                (0, count)
             }
         };
-        while left > 0 {
+        while left > 0 && self.at - self.count_bytes < LOADED_PIECE_BYTES {
             let Some(rest) = bytes.get(self.at..).filter(|rest| !rest.is_empty()) else { break };
-            let Some(size) = string(rest)?.filter(|size| *size <= rest.len()) else { break };
-            let Some(size) = tail(&rest[size..]).map(|more| size + more).filter(|size| *size <= rest.len())
-            else {
-                break;
-            };
+            let Some(size) = one(rest)? else { break };
             self.at += size;
-            left -= 1;
+            (seen, left) = (seen + 1, left - 1);
         }
-        self.strings = Some(left);
+        self.elements = Some((seen, left));
         Ok((left == 0).then_some(self.at))
+    }
+
+    /// If enough of the value is known that it should not wait for the rest: how many elements that are, and where
+    /// they lie. The next ones are looked for where these end.
+    pub(super) fn cut(&mut self) -> Option<(u64, std::ops::Range<usize>)> {
+        let (seen, left) = self.elements?;
+        let known = self.count_bytes..self.at;
+        if known.len() < LOADED_PIECE_BYTES || left == 0 {
+            return None;
+        }
+        *self = Self { elements: Some((0, left)), ..Self::default() };
+        Some((seen, known))
+    }
+
+    /// How many elements are known, and where they lie, once all are.
+    pub(super) fn rest(&self) -> Option<(u64, std::ops::Range<usize>)> {
+        self.elements.map(|(seen, _)| (seen, self.count_bytes..self.at))
     }
 }
 
-impl Progress {
-    /// A count, and so many strings with a number before each.
-    fn tagged(&mut self, bytes: &[u8]) -> Extent<usize> {
-        let mut left = match self.strings {
-            Some(left) => left,
-            None => {
-                let Some((count, size)) = len(bytes)? else { return Ok(None) };
-                self.at = size;
-                count
-            }
-        };
-        while left > 0 {
-            let Some(rest) = bytes.get(self.at..) else { break };
-            let Some((_, tag)) = len(rest)? else { break };
-            let Some(size) = string(&rest[tag..])?.filter(|size| *size <= rest.len() - tag) else { break };
-            self.at += tag + size;
-            left -= 1;
-        }
-        self.strings = Some(left);
-        Ok((left == 0).then_some(self.at))
-    }
+/// The bytes of a string, if all of them are there.
+pub(super) fn whole_string(bytes: &[u8]) -> Extent<usize> {
+    Ok(string(bytes)?.filter(|&size| size <= bytes.len()))
+}
+
+fn two_strings(bytes: &[u8]) -> Extent<usize> {
+    let Some(first) = whole_string(bytes)? else { return Ok(None) };
+    Ok(whole_string(&bytes[first..])?.map(|second| first + second))
+}
+
+fn tagged_string(bytes: &[u8]) -> Extent<usize> {
+    let Some((_, tag)) = len(bytes)? else { return Ok(None) };
+    Ok(whole_string(&bytes[tag..])?.map(|size| tag + size))
+}
+
+fn with_old_score(bytes: &[u8]) -> Extent<usize> {
+    with(bytes, super::sorted_set::old_score_bytes)
+}
+
+fn with_score(bytes: &[u8]) -> Extent<usize> {
+    with(bytes, |_| Some(size_of::<f64>()))
+}
+
+/// A string, and behind it so many bytes as `tail` tells by their beginning.
+fn with(bytes: &[u8], tail: fn(&[u8]) -> Option<usize>) -> Extent<usize> {
+    let Some(size) = whole_string(bytes)? else { return Ok(None) };
+    Ok(tail(&bytes[size..]).map(|more| size + more).filter(|size| *size <= bytes.len()))
 }
 
 /// The bytes that a value of this type takes after the type's byte; of a string, even if they are not all there
@@ -137,15 +164,14 @@ impl Progress {
 pub(super) fn value(kind: u8, bytes: &[u8], progress: &mut Progress) -> Extent<usize> {
     match kind {
         super::STRING | super::HASH_ZIPMAP | super::HASH_ZIPLIST | super::HASH_LISTPACK => string(bytes),
-        super::LIST_ZIPLIST => string(bytes),
-        super::LIST | super::LIST_QUICKLIST => progress.strings(bytes, 1),
-        super::LIST_QUICKLIST_2 => progress.tagged(bytes),
-        super::HASH => progress.strings(bytes, 2),
-        super::SET_INTSET => string(bytes),
-        super::SET => progress.strings(bytes, 1),
-        super::ZSET_ZIPLIST | super::ZSET_LISTPACK => string(bytes),
-        super::ZSET => progress.tailed(bytes, 1, super::sorted_set::old_score_bytes),
-        super::ZSET_2 => progress.tailed(bytes, 1, |_| Some(size_of::<f64>())),
+        super::LIST_ZIPLIST | super::SET_INTSET | super::ZSET_ZIPLIST | super::ZSET_LISTPACK => string(bytes),
+        super::LIST | super::LIST_QUICKLIST | super::SET => progress.elements(bytes, whole_string),
+        super::LIST_QUICKLIST_2 => progress.elements(bytes, tagged_string),
+        super::HASH => progress.elements(bytes, two_strings),
+        super::ZSET => progress.elements(bytes, with_old_score),
+        super::ZSET_2 => progress.elements(bytes, with_score),
+        super::STREAM_LISTPACKS => progress.layout(super::stream::LAYOUT, bytes),
+        super::STREAM_LISTPACKS_2 => progress.layout(super::stream::LAYOUT_2, bytes),
         _ => Err(RdbError::Lacking(type_name(kind))),
     }
 }
@@ -156,7 +182,7 @@ fn type_name(kind: u8) -> &'static str {
         20 => "a set in a form of Redis 7.2",
         22..=25 => "a hash with deadlines of fields",
         6 | 7 => "a module's value",
-        15 | 19 | 21 => "a stream",
+        21 => "a stream in a form of Redis 7.2",
         _ => "a value of an unknown type",
     }
 }

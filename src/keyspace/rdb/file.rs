@@ -1,6 +1,7 @@
 //! A whole RDB file, as a redis-server loads it, written piece by piece from the pieces of a
 //! snapshot. It must never hold more than the piece at hand, or one long value.
 
+use super::functions::put_function;
 use super::{VERSION, crc64, opcode, put_value, strings, type_of};
 use crate::keyspace::Forms;
 use crate::keyspace::codec::{self, Pieces, Row};
@@ -32,6 +33,11 @@ impl FileWriter {
             }
         });
         writer
+    }
+
+    /// A library of functions.
+    pub fn function(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        self.sum(out, |out, _| put_function(out, text));
     }
 
     /// The keys of a `snapshot.Keys`; how many there were.

@@ -53,6 +53,18 @@ fn read_pairs(reader: &mut Reader<'_>, forms: &Forms) -> Option<Hash> {
     Hash::of_pairs(pairs, forms)
 }
 
+/// Adds pairs whose fields are new.
+pub(super) fn extend(hash: &mut Hash, reader: &mut Reader<'_>, forms: &Forms) -> Option<()> {
+    for _ in 0..reader.len()? {
+        let (field, value) = (reader.string()?, reader.string()?);
+        hash.make_room([&*field, &*value].into_iter(), forms);
+        if !hash.insert(&field, &value, forms) {
+            return None;
+        }
+    }
+    Some(())
+}
+
 /// Lengths of one byte, or of four behind this one.
 const ZIPMAP_LONG: u8 = 254;
 const ZIPMAP_END: u8 = 255;

@@ -24,15 +24,23 @@ pub(super) fn put(out: &mut Vec<u8>, list: &List) {
 pub(super) fn read(kind: u8, reader: &mut Reader<'_>, forms: &Forms) -> Option<List> {
     let mut list = List::new(forms);
     match kind {
-        LIST => {
-            for _ in 0..reader.len()? {
-                list.push(End::Right, &reader.string()?);
-            }
-        }
         LIST_ZIPLIST => {
             let pack = ziplist::read(&reader.string()?)?;
             let mut room = IntBytes::default();
             pack.iter().for_each(|element| list.push(End::Right, element.bytes(&mut room)));
+        }
+        _ => extend(&mut list, kind, reader)?,
+    }
+    (!list.is_empty()).then_some(list)
+}
+
+/// Adds elements, or nodes.
+pub(super) fn extend(list: &mut List, kind: u8, reader: &mut Reader<'_>) -> Option<()> {
+    match kind {
+        LIST => {
+            for _ in 0..reader.len()? {
+                list.push(End::Right, &reader.string()?);
+            }
         }
         LIST_QUICKLIST | LIST_QUICKLIST_2 => {
             for _ in 0..reader.len()? {
@@ -41,7 +49,7 @@ pub(super) fn read(kind: u8, reader: &mut Reader<'_>, forms: &Forms) -> Option<L
         }
         _ => return None,
     }
-    (!list.is_empty()).then_some(list)
+    Some(())
 }
 
 fn read_node(kind: u8, reader: &mut Reader<'_>) -> Option<Pack> {

@@ -1,9 +1,10 @@
 //! [`RdbReader`]: takes the keys out of an RDB file that arrives in pieces. It holds nothing but the
 //! item under way, believes no length before there are bytes for it, and never panics: the file
 //! comes from another server, or from somebody who says that he is one. It must never hand out a
-//! key that could not be restored.
+//! key that could not be restored, nor wait for all of a long collection.
 
-use super::{Forms, crc64, extent, opcode};
+use super::extent::{self, whole_string};
+use super::{crc64, opcode, strings};
 use crate::limits::{DATABASES, MAX_BULK_BYTES};
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
@@ -41,9 +42,9 @@ pub enum RdbError {
     /// A string is longer than any may be.
     #[error("the upstream holds a string of {0} bytes, of at most {MAX_BULK_BYTES}")]
     TooLong(u64),
-    /// A value is longer than one entry of the log may be.
+    /// An element, or a stream, is longer than one entry of the log may be.
     #[error(
-        "the upstream holds a value of more than {MAX_BULK_BYTES} bytes: the key '{key}' of database {db}"
+        "the upstream holds more than {MAX_BULK_BYTES} bytes that cannot be taken up in pieces: the key '{key}' of database {db}"
     )]
     TooLongKey { key: String, db: u32 },
 }
@@ -51,8 +52,12 @@ pub enum RdbError {
 /// An item of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RdbItem {
-    /// A key; of its value the type's byte and what follows, which [`super::value_of`] reads.
-    Key { db: u32, key: Bytes, value: Bytes, deadline_ms: u64 },
+    /// A key; of its value the type's byte and what follows, which [`super::value_of`] reads. A value that is long
+    /// comes in pieces, each of which looks like a value: those that continue the one before, of the same key, are
+    /// for [`super::extend`].
+    Key { db: u32, key: Bytes, value: Bytes, deadline_ms: u64, continues: bool },
+    /// The text of a library of functions.
+    Function(Bytes),
     /// Something about the file.
     Aux { name: Bytes, value: Bytes },
     /// The file is complete, and as it was written.
@@ -70,8 +75,16 @@ pub struct RdbReader {
     crc: u64,
     read_bytes: u64,
     is_over: bool,
+    /// The key under way, if pieces of it were given.
+    open: Option<Open>,
     /// How far the value under way was looked at.
     progress: extent::Progress,
+}
+
+#[derive(Debug)]
+struct Open {
+    kind: u8,
+    key: Bytes,
 }
 
 /// What was taken off the input.
@@ -130,6 +143,9 @@ impl RdbReader {
     }
 
     fn item(&mut self, input: &mut BytesMut) -> Result<Taken, RdbError> {
+        if let Some(open) = &self.open {
+            return self.value(input, open.kind, 0);
+        }
         let Some(&kind) = input.first() else { return Ok(Taken::Nothing) };
         let rest = &input[1..];
         let taken_bytes = match kind {
@@ -162,7 +178,8 @@ impl RdbReader {
             },
             opcode::FREQ if rest.is_empty() => return Ok(Taken::Nothing),
             opcode::FREQ => 2,
-            opcode::FUNCTION | opcode::FUNCTION_EARLY => return Err(RdbError::Lacking("functions")),
+            opcode::FUNCTION => return self.function(input),
+            opcode::FUNCTION_EARLY => return Err(RdbError::Lacking("functions of an early form")),
             opcode::MODULE_AUX => return Err(RdbError::Lacking("what a module has stored")),
             _ => return self.key(input, kind),
         };
@@ -178,33 +195,68 @@ impl RdbReader {
         Ok(Taken::Item(RdbItem::Aux { name: string_of(name)?, value: string_of(value)? }))
     }
 
+    fn function(&mut self, input: &mut BytesMut) -> Result<Taken, RdbError> {
+        let Some(bytes) = whole_string(&input[1..])? else { return Ok(Taken::Nothing) };
+        let taken = self.take(input, 1 + bytes);
+        Ok(Taken::Item(RdbItem::Function(string_of(&taken[1..])?)))
+    }
+
     fn key(&mut self, input: &mut BytesMut, kind: u8) -> Result<Taken, RdbError> {
         let Some(key_bytes) = whole_string(&input[1..])? else { return Ok(Taken::Nothing) };
-        let key = || string_of(&input[1..1 + key_bytes]);
-        let shown = || key().map(|key| key[..key.len().min(SHOWN_BYTES)].escape_ascii().to_string());
-        let value_bytes = match extent::value(kind, &input[1 + key_bytes..], &mut self.progress) {
+        self.value(input, kind, 1 + key_bytes)
+    }
+
+    /// A value, or the next piece of one. Before it lie so many bytes of its type and its key, but if there was a
+    /// piece before.
+    fn value(&mut self, input: &mut BytesMut, kind: u8, head_bytes: usize) -> Result<Taken, RdbError> {
+        let key = match &self.open {
+            Some(open) => open.key.clone(),
+            None => string_of(&input[1..head_bytes])?,
+        };
+        let shown = || key[..key.len().min(SHOWN_BYTES)].escape_ascii().to_string();
+        let value_bytes = match extent::value(kind, &input[head_bytes..], &mut self.progress) {
             Err(RdbError::Lacking(what)) => {
-                return Err(RdbError::LackingKey { what, key: shown()?, db: self.db });
+                return Err(RdbError::LackingKey { what, key: shown(), db: self.db });
             }
-            extent => extent?,
+            extent => extent?.filter(|size| *size <= input.len() - head_bytes),
         };
         if self.progress.bytes() > MAX_BULK_BYTES {
-            return Err(RdbError::TooLongKey { key: shown()?, db: self.db });
+            return Err(RdbError::TooLongKey { key: shown(), db: self.db });
         }
-        let Some(value_bytes) = value_bytes else { return Ok(Taken::Nothing) };
-        let whole_bytes = 1 + key_bytes + value_bytes;
-        if input.len() < whole_bytes {
-            return Ok(Taken::Nothing);
+        let known = match value_bytes {
+            Some(size) => self.progress.rest().unwrap_or((0, 0..size)),
+            None => match self.progress.cut() {
+                Some(known) => known,
+                None => return Ok(Taken::Nothing),
+            },
+        };
+        let (elements, place) = known;
+        let taken = self.take(input, head_bytes + place.end);
+        let mut value = vec![kind];
+        let continues = match (&self.open, value_bytes) {
+            (None, Some(_)) => {
+                value.extend_from_slice(&taken[head_bytes..]);
+                false
+            }
+            (open, _) => {
+                strings::put_len(&mut value, elements as usize);
+                value.extend_from_slice(&taken[head_bytes + place.start..]);
+                open.is_some()
+            }
+        };
+        let is_sound = if continues { super::is_piece(&value) } else { super::is_value(&value) };
+        if !is_sound {
+            return Err(RdbError::Malformed("a value"));
         }
-        let key = key()?;
-        self.progress = extent::Progress::default();
-        let taken = self.take(input, whole_bytes);
-        let mut value = Vec::with_capacity(1 + value_bytes);
-        value.push(kind);
-        value.extend_from_slice(&taken[1 + key_bytes..]);
-        super::value_of(&value, &Forms::default()).map_err(|_| RdbError::Malformed("a value"))?;
         let deadline_ms = std::mem::take(&mut self.deadline_ms);
-        Ok(Taken::Item(RdbItem::Key { db: self.db, key, value: value.into(), deadline_ms }))
+        self.open = match value_bytes {
+            Some(_) => {
+                self.progress = extent::Progress::default();
+                None
+            }
+            None => Some(Open { kind, key: key.clone() }),
+        };
+        Ok(Taken::Item(RdbItem::Key { db: self.db, key, value: value.into(), deadline_ms, continues }))
     }
 
     fn end(&mut self, input: &mut BytesMut) -> Result<Taken, RdbError> {
@@ -229,11 +281,6 @@ impl RdbReader {
 /// What a key without one has is 0, and no deadline was ever before 1970: it has passed anyway.
 fn deadline(at_ms: i64) -> u64 {
     u64::try_from(at_ms).unwrap_or(1).max(1)
-}
-
-/// The bytes of a string that is there as a whole.
-fn whole_string(bytes: &[u8]) -> Result<Option<usize>, RdbError> {
-    Ok(extent::string(bytes)?.filter(|&size| size <= bytes.len()))
 }
 
 fn string_of(bytes: &[u8]) -> Result<Bytes, RdbError> {

@@ -1,7 +1,11 @@
 //! Files against one of a real redis-server, and hostile ones.
 
 use super::*;
+use crate::keyspace::End;
+use crate::limits::LOADED_PIECE_BYTES;
 use bytes::BytesMut;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 
 /// What redis-server 7.0.15 saved: strings of every encoding, deadlines, three databases.
 const FROM_REDIS: &[u8] = include_bytes!("strings.rdb");
@@ -32,7 +36,7 @@ fn sealed(version: &str, body: &[u8]) -> Vec<u8> {
 fn key(key: &str) -> (u32, String, u64) {
     let items = whole(FROM_REDIS).unwrap();
     let found = items.into_iter().find_map(|item| match item {
-        RdbItem::Key { db, key: name, value, deadline_ms } if &*name == key.as_bytes() => {
+        RdbItem::Key { db, key: name, value, deadline_ms, .. } if &*name == key.as_bytes() => {
             let value = value_of(&value, &Forms::default()).unwrap();
             Some((db, value.as_string().unwrap().to_blob().escape_ascii().to_string(), deadline_ms))
         }
@@ -84,7 +88,7 @@ fn hashes_of_redis_are_read_however_they_are_cut() {
     }
     let mut found = Vec::new();
     for item in &expected {
-        let RdbItem::Key { db, key, value, deadline_ms } = item else { continue };
+        let RdbItem::Key { db, key, value, deadline_ms, .. } = item else { continue };
         let value = value_of(value, &Forms::default()).unwrap();
         let Some(hash) = value.collection() else { continue };
         found.push((*db, key.escape_ascii().to_string(), hash.len(), hash.encoding(), *deadline_ms));
@@ -132,9 +136,10 @@ fn a_file_says_what_it_has_that_is_not_here() {
         "the upstream holds a hash with deadlines of fields, which bowline lacks: the key 'hash' of database 0"
     );
     assert!(error(b"\xfe\x03\x14\x01z").ends_with("'z' of database 3"));
-    assert!(error(b"\x0f\x01s").contains("a stream"));
+    assert!(error(b"\x15\x01s").contains("a stream"));
     assert!(error(b"\x63\x01s").contains("an unknown type"));
-    assert!(error(b"\xf5\x01x").contains("functions"));
+    assert!(error(b"\xf6\x01x").contains("functions"));
+    assert!(error(b"\xf5\xc4").contains("malformed"), "a text that is no string");
     assert!(error(b"\xf7\x01").contains("module"));
     assert_eq!(error(b"\xfe\x10"), "the upstream has a database 16, and bowline has 16");
     assert!(error(b"\x00\x01a\x80\x40\x00\x00\x00").contains("string of 1073741824 bytes"));
@@ -165,4 +170,79 @@ fn older_files_and_files_without_a_checksum_are_read() {
     expected(whole(&[b"REDIS0009", &body[..], &[opcode::EOF, 0, 0, 0, 0, 0, 0, 0, 0]].concat()).unwrap());
     let wrong = [b"REDIS0009", &body[..], &[opcode::EOF, 1, 0, 0, 0, 0, 0, 0, 0]].concat();
     assert_eq!(whole(&wrong).unwrap_err(), RdbError::Checksum);
+}
+
+const LARGE: u32 = 24_000;
+
+/// Collections of some MiB, of every type.
+fn large() -> Vec<Value> {
+    let forms = Forms::default();
+    let text = |number: u32| {
+        let mut text = [0; 96];
+        SmallRng::seed_from_u64(u64::from(number)).fill(&mut text);
+        text
+    };
+    let (mut hash, mut set, mut list) = (Hash::default(), Set::default(), List::new(&forms));
+    let mut sorted_set = SortedSet::default();
+    for number in 0..LARGE {
+        let text = text(number);
+        hash.insert(&text, number.to_string().as_bytes(), &forms);
+        set.insert(&text[..], &forms);
+        sorted_set.insert(&text, f64::from(number % 1000), &forms);
+        list.push(End::Right, &text);
+    }
+    vec![hash.into(), set.into(), list.into(), sorted_set.into()]
+}
+
+#[test]
+fn long_collections_come_in_pieces() {
+    for value in large() {
+        let mut body = vec![opcode::EXPIRETIME_MS, 7, 0, 0, 0, 0, 0, 0, 0];
+        body.extend_from_slice(&[type_of(&value), 1, b'k']);
+        put_value(&mut body, &value);
+        body.extend_from_slice(b"\x00\x01z\x01z");
+        let file = sealed("0010", &body);
+        let expected = whole(&file).unwrap();
+        assert!(expected.len() > 3, "{} items", expected.len());
+        for len in [65_537, 3 << 20] {
+            assert_eq!(items(file.chunks(len).map(<[u8]>::to_vec)).unwrap(), expected, "read by {len}");
+        }
+        let mut all: Option<Value> = None;
+        for item in &expected[..expected.len() - 2] {
+            let RdbItem::Key { db: 0, key, value: piece, deadline_ms, continues } = item else {
+                panic!("{item:?}")
+            };
+            assert!(&**key == b"k" && piece.len() < LOADED_PIECE_BYTES + 9000, "{} bytes", piece.len());
+            assert_eq!((*continues, *deadline_ms), (all.is_some(), if all.is_some() { 0 } else { 7 }));
+            match &mut all {
+                None => all = Some(value_of(piece, &Forms::default()).unwrap()),
+                Some(all) => {
+                    extend(all, piece, &Forms::default()).unwrap();
+                    let other = b"\x0b\x01x";
+                    assert!(extend(all, other, &Forms::default()).is_err(), "of another type");
+                }
+            }
+        }
+        let all = all.unwrap();
+        assert_eq!(all.collection().unwrap().len(), LARGE as usize);
+        assert!(dump(&all) == dump(&value), "it is another value");
+    }
+}
+
+#[test]
+fn a_long_collection_is_not_held_while_it_comes() {
+    let (mut reader, mut input) =
+        (RdbReader::default(), BytesMut::from(&b"REDIS0010\x04\x01h\x80\x7f\xff\xff\xff"[..]));
+    let pair = [&[0x43, 0xe8][..], &[b'f'; 1000], &[0x43, 0xe8], &[b'v'; 1000]].concat();
+    for number in 0..5000u32 {
+        let mut pair = pair.clone();
+        pair[2..6].copy_from_slice(&number.to_be_bytes());
+        input.extend_from_slice(&pair);
+        while reader.next(&mut input).unwrap().is_some() {}
+        assert!(input.len() <= LOADED_PIECE_BYTES, "{} bytes wait", input.len());
+    }
+    let twice = [&pair[..], &pair[..]].concat();
+    input.extend_from_slice(&twice);
+    input.extend_from_slice(&pair.repeat(1000));
+    assert_eq!(reader.next(&mut input).unwrap_err(), RdbError::Malformed("a value"), "a field twice");
 }

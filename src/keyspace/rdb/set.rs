@@ -28,10 +28,16 @@ pub(super) fn read(kind: u8, reader: &mut Reader<'_>, forms: &Forms) -> Option<S
     let len = reader.len().filter(|len| *len > 0)?;
     let is_long = len > forms.compact.set_max_intset_entries.min(MAX_INTS);
     let mut set = if is_long { Set::of_strings() } else { Set::default() };
-    for _ in 0..len {
-        if !set.insert(&*reader.string()?, forms) {
-            return None;
-        }
-    }
+    add(&mut set, len, reader, forms)?;
     Some(set)
+}
+
+/// Adds members that are new.
+pub(super) fn extend(set: &mut Set, reader: &mut Reader<'_>, forms: &Forms) -> Option<()> {
+    let len = reader.len()?;
+    add(set, len, reader, forms)
+}
+
+fn add(set: &mut Set, len: usize, reader: &mut Reader<'_>, forms: &Forms) -> Option<()> {
+    (0..len).try_for_each(|_| set.insert(&*reader.string()?, forms).then_some(()))
 }

@@ -34,12 +34,7 @@ pub(super) fn read(kind: u8, reader: &mut Reader<'_>, forms: &Forms) -> Option<S
         ZSET | ZSET_2 => {
             let mut pairs = Vec::new();
             for _ in 0..reader.len()? {
-                let member = Blob::new(&reader.string()?);
-                let score = match kind {
-                    ZSET => old_score(reader)?,
-                    _ => f64::from_le_bytes(reader.array()?),
-                };
-                pairs.push((member, score));
+                pairs.push((Blob::new(&reader.string()?), score(kind, reader)?));
             }
             let mut members: Vec<&Blob> = pairs.iter().map(|(member, _)| member).collect();
             members.sort_unstable();
@@ -50,6 +45,25 @@ pub(super) fn read(kind: u8, reader: &mut Reader<'_>, forms: &Forms) -> Option<S
         ZSET_LISTPACK => SortedSet::of_pack(Pack::from_bytes(reader.string()?.into_owned())?, forms),
         _ => None,
     }
+}
+
+/// Adds members that are new.
+pub(super) fn extend(set: &mut SortedSet, kind: u8, reader: &mut Reader<'_>, forms: &Forms) -> Option<()> {
+    if !matches!(kind, ZSET | ZSET_2) {
+        return None;
+    }
+    for _ in 0..reader.len()? {
+        let (member, score) = (reader.string()?, score(kind, reader)?);
+        if score.is_nan() || set.score(&member).is_some() {
+            return None;
+        }
+        set.insert(&member, score, forms);
+    }
+    Some(())
+}
+
+fn score(kind: u8, reader: &mut Reader<'_>) -> Option<f64> {
+    if kind == ZSET { old_score(reader) } else { reader.array().map(f64::from_le_bytes) }
 }
 
 fn old_score(reader: &mut Reader<'_>) -> Option<f64> {

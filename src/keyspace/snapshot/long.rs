@@ -7,7 +7,6 @@ use crate::keyspace::partition::Entry;
 use crate::keyspace::types::{Frozen, Kind};
 use crate::keyspace::value::Form;
 use crate::keyspace::{Blob, StringValue, Value};
-use crate::limits::SNAPSHOT_LONG_BYTES;
 
 /// See the module.
 #[derive(Debug)]
@@ -28,11 +27,11 @@ enum Body {
 }
 
 impl Long {
-    /// None: the value is short.
-    pub(super) fn of(db: usize, entry: &Entry) -> Option<Self> {
+    /// None: the value is shorter than `least_bytes`.
+    pub(super) fn of(db: usize, entry: &Entry, least_bytes: usize) -> Option<Self> {
         let (body, heap_bytes) = match &entry.item.value {
             Value::String(StringValue::Int(_)) => return None,
-            Value::String(value) if value.len() < SNAPSHOT_LONG_BYTES => return None,
+            Value::String(value) if value.len() < least_bytes => return None,
             Value::String(value) => {
                 let string = value.to_blob();
                 let heap_bytes = string.heap_bytes();
@@ -41,7 +40,7 @@ impl Long {
             other => {
                 let collection = other.collection()?;
                 let heap_bytes = collection.heap_bytes();
-                if heap_bytes < SNAPSHOT_LONG_BYTES {
+                if heap_bytes < least_bytes {
                     return None;
                 }
                 (Body::Collection(collection.kind(), collection.freeze()), heap_bytes)

@@ -2,7 +2,7 @@
 //! the types. There is one place where a kind becomes a type: [`Kind::grow`]; the other way it is
 //! [`Value::collection`].
 
-use super::{Forms, Hash, List, Set, SortedSet};
+use super::{Forms, Hash, List, Set, SortedSet, Stream};
 use crate::keyspace::Value;
 use crate::wire::WireError;
 use std::fmt::Debug;
@@ -14,12 +14,14 @@ pub enum Kind {
     List = 2,
     Set = 3,
     SortedSet = 4,
+    Stream = 5,
 }
 
 impl Kind {
     /// The kind of that number.
     pub fn from_number(number: u64) -> Option<Self> {
-        [Self::Hash, Self::List, Self::Set, Self::SortedSet].into_iter().find(|kind| *kind as u64 == number)
+        let all = [Self::Hash, Self::List, Self::Set, Self::SortedSet, Self::Stream];
+        all.into_iter().find(|kind| *kind as u64 == number)
     }
 
     /// As `TYPE` names it.
@@ -29,6 +31,7 @@ impl Kind {
             Self::List => "list",
             Self::Set => "set",
             Self::SortedSet => "zset",
+            Self::Stream => "stream",
         }
     }
 
@@ -39,6 +42,7 @@ impl Kind {
             Self::List => List::grow(),
             Self::Set => Set::grow(forms),
             Self::SortedSet => SortedSet::grow(forms),
+            Self::Stream => Stream::grow(),
         }
     }
 }
@@ -57,6 +61,11 @@ pub trait Collection {
     /// Whether it has none, as only a new one does: no key holds it.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What it has to free, as [`Collection::release`] counts it.
+    fn elements(&self) -> usize {
+        self.len()
     }
 
     /// Memory that it takes, without what is in a [`Value`] itself.

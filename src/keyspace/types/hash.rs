@@ -19,7 +19,8 @@ pub struct Hash(Repr);
 #[derive(Debug, Clone)]
 enum Repr {
     Pack(Pack),
-    Table(Dict<Blob>),
+    /// In a box, so that a small one takes no more than its pack's handle.
+    Table(Box<Dict<Blob>>),
 }
 
 impl Default for Hash {
@@ -30,14 +31,14 @@ impl Default for Hash {
 
 impl From<Hash> for Value {
     fn from(hash: Hash) -> Self {
-        Self::Hash(Box::new(hash))
+        Self::Hash(hash)
     }
 }
 
 impl Hash {
     /// One that is going to be large.
     pub fn large(forms: &Forms) -> Self {
-        Self(Repr::Table(Dict::new(HashSeed::new(forms.seed))))
+        Self(Repr::Table(Box::new(Dict::new(HashSeed::new(forms.seed)))))
     }
 
     /// What a pack of field, value, field, value holds. None: no pairs, or a field twice.
@@ -183,7 +184,7 @@ impl Hash {
         for (field, value) in Pairs(pack.iter()) {
             table.insert(field.to_blob(), value.to_blob());
         }
-        self.0 = Repr::Table(table);
+        self.0 = Repr::Table(Box::new(table));
     }
 }
 
@@ -225,11 +226,10 @@ impl Collection for Hash {
     }
 
     fn heap_bytes(&self) -> usize {
-        let inner = match &self.0 {
+        match &self.0 {
             Repr::Pack(pack) => pack.heap_bytes(),
-            Repr::Table(table) => table.heap_bytes(),
-        };
-        allocated(size_of::<Self>()) + inner
+            Repr::Table(table) => allocated(size_of::<Dict<Blob>>()) + table.heap_bytes(),
+        }
     }
 
     fn freeze(&self) -> Box<dyn Frozen> {

@@ -10,6 +10,7 @@ mod tests;
 use super::{Collection, Forms, Frozen, Growing, Kind, Typed};
 use crate::collections::{Blob, Element, Pack, Seq, allocated};
 use crate::keyspace::Value;
+use crate::mutant::{self, Mutant};
 use node::{Fill, Node};
 use std::ops::Range;
 
@@ -51,6 +52,11 @@ impl List {
         if !pack.is_empty() {
             self.nodes.push_back(Node::new(pack));
         }
+    }
+
+    /// The `list-max-listpack-size` that it was made with.
+    pub fn max_listpack_size(&self) -> i16 {
+        self.fill.number()
     }
 
     /// The nodes, as packs.
@@ -109,7 +115,7 @@ impl List {
             }
             fits
         });
-        if pushed == Some(true) {
+        if pushed == Some(true) || (pushed == Some(false) && mutant::is(Mutant::PushLost)) {
             return;
         }
         match end {

@@ -21,7 +21,8 @@ pub struct Set(Repr);
 enum Repr {
     Ints(Ints),
     Pack(Pack),
-    Table(Dict<()>),
+    /// In a box, so that a small one takes no more than the handle of its elements.
+    Table(Box<Dict<()>>),
 }
 
 impl Default for Set {
@@ -211,7 +212,7 @@ impl Set {
         for member in self.iter() {
             table.insert(member.to_blob(), ());
         }
-        self.0 = Repr::Table(table);
+        self.0 = Repr::Table(Box::new(table));
     }
 }
 
@@ -236,7 +237,7 @@ impl Collection for Set {
         let inner = match &self.0 {
             Repr::Ints(ints) => ints.heap_bytes(),
             Repr::Pack(pack) => pack.heap_bytes(),
-            Repr::Table(table) => table.heap_bytes(),
+            Repr::Table(table) => allocated(size_of::<Dict<()>>()) + table.heap_bytes(),
         };
         allocated(size_of::<Self>()) + inner
     }

@@ -22,7 +22,8 @@ pub struct SortedSet(Repr);
 #[derive(Debug, Clone)]
 enum Repr {
     Pack(Pack),
-    Table(Table),
+    /// In a box, so that a small one takes no more than its pack's handle.
+    Table(Box<Table>),
 }
 
 /// The order of the dictionary is that of insertions, and can be seen (`ZSCAN`); the other one follows from what is
@@ -80,7 +81,7 @@ impl Default for SortedSet {
 
 impl From<SortedSet> for Value {
     fn from(set: SortedSet) -> Self {
-        Self::SortedSet(Box::new(set))
+        Self::SortedSet(set)
     }
 }
 
@@ -122,7 +123,7 @@ impl SortedSet {
             }
         }
         table.order = sorted.into_iter().map(|(member, score)| Ranked { score, member }).collect();
-        Some(Self(Repr::Table(table)))
+        Some(Self(Repr::Table(Box::new(table))))
     }
 
     /// The small form.
@@ -253,7 +254,7 @@ impl SortedSet {
             table.order.push_back(Ranked { score, member: member.clone() });
             table.scores.insert(member, score);
         }
-        self.0 = Repr::Table(table);
+        self.0 = Repr::Table(Box::new(table));
     }
 }
 
@@ -291,11 +292,12 @@ impl Collection for SortedSet {
     }
 
     fn heap_bytes(&self) -> usize {
-        let inner = match &self.0 {
+        match &self.0 {
             Repr::Pack(pack) => pack.heap_bytes(),
-            Repr::Table(table) => table.scores.heap_bytes() + table.order.heap_bytes(),
-        };
-        allocated(size_of::<Self>()) + inner
+            Repr::Table(table) => {
+                allocated(size_of::<Table>()) + table.scores.heap_bytes() + table.order.heap_bytes()
+            }
+        }
     }
 
     fn freeze(&self) -> Box<dyn Frozen> {

@@ -31,7 +31,8 @@ fn a_number_is_applied_once_in_one_entry_or_in_several() {
 #[test]
 fn the_repetition_of_a_transaction_changes_nothing() {
     let mut machine = bootstrapped(1);
-    let command = |args: &[&'static [u8]]| units::Command { args: args.iter().copied().collect(), db: 0 };
+    let command =
+        |args: &[&'static [u8]]| units::Command { args: args.iter().copied().collect(), db: 0, caller: None };
     let commands = [
         command(&[b"ONCE", b"s", b"1", b"INCR", b"a"]),
         command(&[b"ONCE", b"s", b"2", b"INCR", b"b"]),

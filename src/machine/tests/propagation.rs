@@ -114,7 +114,11 @@ fn a_transaction_is_told_as_one_and_nothing_when_nobody_has_attached() {
     let transaction = |calls: &[&str]| {
         let commands: Vec<_> = calls
             .iter()
-            .map(|call| units::Command { args: call.split(' ').map(str::as_bytes).collect(), db: 0 })
+            .map(|call| units::Command {
+                args: call.split(' ').map(str::as_bytes).collect(),
+                db: 0,
+                caller: None,
+            })
             .collect();
         let mut body = Vec::new();
         units::put_transaction_unit(&mut body, &[], &commands);

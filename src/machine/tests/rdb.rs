@@ -14,7 +14,7 @@ fn read(file: &[u8]) -> (Contents, Vec<String>) {
     let (mut contents, mut fields) = (Contents::new(), Vec::new());
     loop {
         match reader.next(&mut input).expect("it is in order").expect("it is whole") {
-            RdbItem::Key { db, key, value, deadline_ms } => {
+            RdbItem::Key { db, key, value, deadline_ms, .. } => {
                 let value = rdb::value_of(&value, &Forms::default()).expect("a value");
                 let value = value.as_string().map(|value| value.to_blob().to_vec());
                 let value = (value.expect("a string"), deadline_ms);
@@ -23,13 +23,14 @@ fn read(file: &[u8]) -> (Contents, Vec<String>) {
             RdbItem::Aux { name, value } => {
                 fields.push(format!("{}={}", name.escape_ascii(), value.escape_ascii()));
             }
+            RdbItem::Function(text) => fields.push(text.escape_ascii().to_string()),
             RdbItem::End => return (contents, fields),
         }
     }
 }
 
 fn converted(chunks: &[Vec<u8>], with_keys: bool) -> Result<Vec<u8>, SnapshotError> {
-    let (mut writer, mut file) = (RdbWriter::new(with_keys), Vec::new());
+    let (mut writer, mut file) = (RdbWriter::new(with_keys, true), Vec::new());
     for chunk in chunks {
         writer.chunk(chunk, &mut file)?;
     }
@@ -73,6 +74,31 @@ fn a_file_holds_what_was_there_at_its_beginning() {
     assert!(contents == wanted, "{} keys of {}", contents.len(), wanted.len());
     assert_eq!(fields, ["redis-ver=7.0.15", "redis-bits=64", &format!("ctime={}", NOW_MS / 1000)]);
     assert!(read(&converted(&chunks, false).expect("a file")).0.is_empty());
+}
+
+#[test]
+fn a_file_holds_the_libraries_of_functions() {
+    let mut machine = bootstrapped(1);
+    let texts = [
+        "#!lua name=a\nredis.register_function('f', function() return 1 end)",
+        "#!lua name=b\n\nredis.register_function('g', redis.log)",
+    ];
+    let mut body = Vec::new();
+    for text in texts {
+        units::put_command_unit(&mut body, &[b"FUNCTION", b"LOAD", text.as_bytes()], 0);
+    }
+    units::put_command_unit(&mut body, &[b"EVAL", b"return 1", b"0"], 0);
+    units::put_command_unit(&mut body, &[b"SET", b"k", b"v"], 0);
+    apply_body(&mut machine, 9, NOW_MS, &body);
+    let chunks = snapshot(&mut machine, |_| {});
+    let (contents, fields) = read(&converted(&chunks, true).expect("a file"));
+    assert_eq!((contents.len(), fields.len()), (1, 5));
+    assert_eq!(fields[3..], texts.map(|text| text.escape_default().to_string()));
+    let mut file = Vec::new();
+    let mut without = RdbWriter::new(true, false);
+    chunks.iter().for_each(|chunk| without.chunk(chunk, &mut file).expect("a chunk"));
+    without.finish(&mut file).expect("a file");
+    assert_eq!(read(&file).1.len(), 3);
 }
 
 #[test]

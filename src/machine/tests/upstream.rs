@@ -40,6 +40,7 @@ fn load(machine: &mut Machine, session: u64, from: u64, keys: &[(&str, &str, u64
         value,
         deadline_ms: *deadline_ms,
         db: 0,
+        continues: false,
     });
     tell(machine, &Upstream { from, keys: keys.collect(), ..Upstream::new(session, Step::KEYS) })
 }
@@ -51,7 +52,7 @@ fn loaded(machine: &mut Machine, session: u64, from: u64, to: u64) -> Reply {
 fn obey(machine: &mut Machine, session: u64, from: u64, to: u64, commands: &[&str]) -> Reply {
     let args = |line: &&'static str| line.split(' ').map(str::as_bytes).collect();
     let lines: Vec<&'static str> = commands.iter().map(|line| &*line.to_string().leak()).collect();
-    let commands = lines.iter().map(|line| Command { args: args(line), db: 0 }).collect();
+    let commands = lines.iter().map(|line| Command { args: args(line), db: 0, caller: None }).collect();
     tell(machine, &Upstream { from, to, commands, ..Upstream::new(session, Step::COMMANDS) })
 }
 
@@ -91,6 +92,44 @@ fn nothing_counts_twice_or_out_of_its_place() {
     assert!(is_over(&obey(&mut machine, newer, 130, 140, &["INCR n"])), "tokens are never used again");
     assert!(followed(&machine).replid.is_empty(), "what was written here is not of that history");
     assert_eq!(get(&machine, "n"), Reply::bulk("0"));
+}
+
+#[test]
+fn libraries_of_functions_come_with_a_copy_and_go_with_the_next() {
+    let mut machine = bootstrapped(1);
+    let library = |name: &str| {
+        format!("#!lua name={name}\nredis.register_function('{name}', function() return '{name}' end)")
+    };
+    let mut body = Vec::new();
+    units::put_command_unit(&mut body, &[b"FUNCTION", b"LOAD", library("own").as_bytes()], 0);
+    apply_body(&mut machine, 2, NOW_MS, &body);
+    apply(&mut machine, 3, NOW_MS, &["REPLICAOF up 6379"]);
+    let session = take_over(&mut machine);
+    let copy = |machine: &mut Machine, from: u64, texts: &[String]| {
+        let args = |text: &'static str| [&b"FUNCTION"[..], b"LOAD", text.as_bytes()].into_iter().collect();
+        let commands =
+            texts.iter().map(|text| Command { args: args(text.clone().leak()), ..Command::default() });
+        tell(machine, &Upstream { from, commands: commands.collect(), ..Upstream::new(session, Step::KEYS) })
+    };
+    let call = |machine: &Machine, name: &str| {
+        machine.read(&[&b"FCALL_RO"[..], name.as_bytes(), b"0"].into_iter().collect(), 0, NOW_MS, 1).0
+    };
+    tell(&mut machine, &Upstream::new(session, Step::LOAD));
+    let read_only = "#!lua name=b\nredis.register_function{function_name='b', flags={'no-writes'}, callback=function() return 'b' end}";
+    assert_eq!(copy(&mut machine, 0, &[library("a"), read_only.to_owned()]), Reply::Ok);
+    assert_eq!(load(&mut machine, session, 2, &[("k", "v", 0)]), Reply::Ok);
+    assert_eq!(loaded(&mut machine, session, 3, 100), Reply::Ok);
+    assert_eq!(call(&machine, "b"), Reply::bulk("b"));
+    assert!(matches!(call(&machine, "own"), Reply::Error(text) if text == "ERR Function not found"));
+    // What does not run here ends the copy.
+    tell(&mut machine, &Upstream::new(session, Step::LOAD));
+    let reply = copy(&mut machine, 0, &["#!lua name=c\nerror('no')".to_owned()]);
+    assert!(
+        matches!(&reply, Reply::Error(text) if text.starts_with("UPSTREAM a FUNCTION|LOAD")),
+        "{reply:?}"
+    );
+    apply(&mut machine, 4, NOW_MS, &["REPLICAOF NO ONE"]);
+    assert!(call(&machine, "b").is_error());
 }
 
 #[test]
@@ -218,4 +257,71 @@ fn who_replicates_this_node_hears_what_the_upstream_says() {
     obey(&mut machine, session, 120, 140, &["DEL n", "FLUSHDB"]);
     follower.hear(&machine.take_events());
     follower.check(&machine, 0, "empty");
+}
+
+/// A piece of a collection, as an RDB file has values.
+fn piece(kind: u8, strings: &[&str], elements: usize) -> Vec<u8> {
+    let strings = strings.iter().flat_map(|text| [&[text.len() as u8], text.as_bytes()].concat());
+    [kind, elements as u8].into_iter().chain(strings).collect()
+}
+
+#[test]
+fn pieces_of_a_collection_come_to_what_there_is() {
+    const SCORE: &str = "\0\0\0\0\0\0\0\0";
+    let mut machine = bootstrapped(1);
+    machine.set_propagates(true);
+    let mut follower = Follower::new();
+    apply(&mut machine, 2, NOW_MS, &["REPLICAOF up 6379"]);
+    let session = take_over(&mut machine);
+    tell(&mut machine, &Upstream::new(session, Step::LOAD));
+    let scored = |members: [&str; 2]| {
+        let [first, second] = members.map(|member| format!("\u{1}{member}{SCORE}").into_bytes());
+        [vec![5, 2], first, second].concat()
+    };
+    let values = [
+        ("h", piece(4, &["f", "v", "g", "w"], 2), piece(4, &["i", "x", "j", "1"], 2)),
+        ("s", piece(2, &["1", "2"], 2), piece(2, &["3", "x"], 2)),
+        ("l", piece(1, &["1", "2"], 2), piece(1, &["2", "x"], 2)),
+        ("z", scored(["a", "b"]), scored(["c", "d"])),
+    ];
+    let put = |machine: &mut Machine, from: u64, continues: bool| {
+        let keys = values.iter().map(|(key, first, next)| LoadedKey {
+            key: key.as_bytes(),
+            value: if continues { next } else { first },
+            deadline_ms: if *key == "h" && !continues { NOW_MS + 5 } else { 0 },
+            db: 0,
+            continues,
+        });
+        tell(machine, &Upstream { from, keys: keys.collect(), ..Upstream::new(session, Step::KEYS) })
+    };
+    assert_eq!(put(&mut machine, 0, false), Reply::Ok);
+    // One of them has expired meanwhile, by this clock.
+    apply(&mut machine, 5, NOW_MS + 100, &[]);
+    assert_eq!(put(&mut machine, 4, true), Reply::Ok);
+    assert!(is_over(&put(&mut machine, 4, true)), "the same pieces again");
+    assert_eq!(loaded(&mut machine, session, 8, 100), Reply::Ok);
+    follower.hear(&machine.take_events());
+    follower.check(&machine, NOW_MS, "all pieces");
+    obey(&mut machine, session, 100, 120, &["PERSIST h"]);
+    let bulks = |all: &[&str]| Reply::Array(all.iter().copied().map(Reply::bulk).collect());
+    assert_eq!(
+        apply(
+            &mut machine,
+            6,
+            NOW_MS + 100,
+            &["HLEN h", "HGET h j", "SMEMBERS s", "LRANGE l 0 -1", "ZRANGE z 0 -1"]
+        ),
+        [
+            Reply::Int(4),
+            Reply::bulk("1"),
+            Reply::Set(["1", "2", "3", "x"].map(Reply::bulk).into()),
+            bulks(&["1", "2", "2", "x"]),
+            bulks(&["a", "b", "c", "d"]),
+        ]
+    );
+    let session = take_over(&mut machine);
+    tell(&mut machine, &Upstream::new(session, Step::LOAD));
+    let wrong = LoadedKey { key: b"missing", value: &values[1].2, deadline_ms: 0, db: 0, continues: true };
+    let unit = Upstream { keys: vec![wrong], ..Upstream::new(session, Step::KEYS) };
+    assert_eq!(tell(&mut machine, &unit), Reply::error("UPSTREAM a value of the copy is malformed"));
 }

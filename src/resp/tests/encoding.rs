@@ -94,6 +94,7 @@ fn random_reply(rng: &mut SmallRng, depth: usize) -> Reply {
         9 => Reply::Set(vec![Reply::Int(rng.random())]),
         10 => Reply::Push(vec![Reply::Ok]),
         12 => Reply::Pairs(vec![(Reply::Int(rng.random()), random_reply(rng, depth - 1)); 2]),
+        13 => Reply::Streams(vec![(Reply::Int(rng.random()), random_reply(rng, depth - 1)); 2]),
         11 => Reply::Map(vec![(Reply::Int(rng.random()), random_reply(rng, depth - 1))]),
         _ => Reply::Array(items(rng)),
     }
@@ -114,6 +115,9 @@ fn as_resp2(reply: &Reply) -> Resp2 {
         Reply::Map(pairs) | Reply::Pairs(pairs) => {
             Resp2::Array(pairs.iter().flat_map(|(k, v)| [as_resp2(k), as_resp2(v)]).collect())
         }
+        Reply::Streams(pairs) => {
+            Resp2::Array(pairs.iter().map(|(k, v)| Resp2::Array(vec![as_resp2(k), as_resp2(v)])).collect())
+        }
         Reply::Receivers => Resp2::Integer(0),
         Reply::VerbatimAs(_, data) => Resp2::BulkString(data.to_vec()),
         Reply::BigNumber(digits) => Resp2::BulkString(digits.as_bytes().to_vec()),
@@ -127,7 +131,9 @@ fn has_double(reply: &Reply) -> bool {
     match reply {
         Reply::Double(_) => true,
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => items.iter().any(has_double),
-        Reply::Map(pairs) | Reply::Pairs(pairs) => pairs.iter().any(|(k, v)| has_double(k) || has_double(v)),
+        Reply::Map(pairs) | Reply::Pairs(pairs) | Reply::Streams(pairs) => {
+            pairs.iter().any(|(k, v)| has_double(k) || has_double(v))
+        }
         _ => false,
     }
 }

@@ -122,7 +122,8 @@ impl Connection {
     fn begin_transfer(&self, replica: &Replica, transfer: &mut Option<Transfer>) {
         let Stage::Stored(index) = replica.stage.get() else { return };
         let mark = replica.wishes.eof.then(mark).flatten();
-        let request = RdbRequest { index, with_keys: !replica.wishes.without_keys, sized: mark.is_none() };
+        let (with_keys, with_functions) = (!replica.wishes.without_keys, !replica.wishes.without_functions);
+        let request = RdbRequest { index, with_keys, with_functions, sized: mark.is_none() };
         let parts = self.shared.backend.rdb(request);
         replica.stage.set(Stage::Sending);
         *transfer = Some(Transfer { parts, mark, is_fresh: true });

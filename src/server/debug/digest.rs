@@ -2,7 +2,7 @@
 //! never depend on the order of the keys.
 
 use crate::command::Reply;
-use crate::keyspace::{End, Item, Value, format_double};
+use crate::keyspace::{End, Id, Item, Value, format_double};
 use crate::limits::DATABASES;
 use crate::machine::Machine;
 use sha1::{Digest, Sha1};
@@ -15,6 +15,7 @@ const LIST: u32 = 1;
 const SET: u32 = 2;
 const SORTED_SET: u32 = 3;
 const HASH: u32 = 4;
+const STREAM: u32 = 6;
 
 /// Adds what may come in any order.
 fn add(sum: &mut Sum, bytes: &[u8]) {
@@ -58,6 +59,16 @@ fn add_value(sum: &mut Sum, item: &Item) {
                 mix(&mut pair, &field.to_blob());
                 mix(&mut pair, &value.to_blob());
                 add(sum, &pair);
+            }
+        }
+        Value::Stream(stream) => {
+            mix(sum, &STREAM.to_be_bytes());
+            for entry in stream.range(Id::MIN, Id::MAX) {
+                mix(sum, format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for (field, value) in entry.fields() {
+                    mix(sum, &field.to_blob());
+                    mix(sum, &value.to_blob());
+                }
             }
         }
     }

@@ -2,9 +2,10 @@
 //! of this counts as a use.
 
 use super::NO_SUCH_KEY;
+use super::values::nodes;
 use crate::command::Reply;
-use crate::keyspace::StringValue;
 use crate::keyspace::rdb::dump;
+use crate::keyspace::{List, StringValue, Typed};
 use crate::machine::Machine;
 use crate::wire::units::Args;
 use std::fmt::Write;
@@ -14,20 +15,27 @@ const FRAME_BYTES: usize = 11;
 /// Redis counts the uses of an object in 24 bits of seconds.
 const LRU_CLOCK_SECONDS: u64 = 1 << 24;
 
-const HELP: [(&str, &str); 16] = [
+const HELP: [(&str, &str); 20] = [
     ("DIGEST", "A digest of all keys, the same that Redis has of the same keys."),
     ("DIGEST-VALUE key [key ...]", "Digests of the values of keys."),
     ("ERROR string", "An error with this text."),
     ("HTSTATS dbid", "Sizes of the tables of a database."),
+    ("LISTPACK key", "Writes to the log of the node how long the listpack of a value is."),
     ("LOADAOF", "The same as RELOAD: the log and the snapshots are one state."),
     ("LOG message", "Writes the message to the log of the node."),
     ("OBJECT key", "How the value is kept."),
     ("PAUSE-CRON 0|1", "Accepted: nothing that clients see is done by a timer of the server."),
     ("POPULATE count [prefix [size]]", "Makes keys <prefix>:<number> that are not there."),
     ("PROTOCOL type", "A reply of that type."),
-    ("RELOAD", "Makes this node's state anew from a snapshot of it, in memory."),
+    ("QUICKLIST key [0|1]", "The same of a list, with the number of its nodes."),
+    ("QUICKLIST-PACKED-THRESHOLD size", "Accepted: all nodes of lists are listpacks here."),
+    ("RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "Makes this node's state anew from a snapshot of it, in memory."),
     ("SDSLEN key", "Lengths of a key and of its value."),
     ("SET-ACTIVE-EXPIRE 0|1", "Whether keys are removed when they are due, in the whole cluster."),
+    (
+        "SET-DISABLE-DENY-SCRIPTS 0|1",
+        "Whether scripts may call DEBUG PROTOCOL and SLEEP, in the whole cluster.",
+    ),
     ("SLEEP seconds", "Lets this connection wait; the node and other connections go on."),
     ("STRINGMATCH-LEN pattern string", "Whether the pattern matches."),
     ("HELP", "Prints this help."),
@@ -44,18 +52,14 @@ const WITHOUT_USE: &[&[u8]] = &[
     b"DROP-CLUSTER-PACKET-FILTER",
     b"HTSTATS-KEY",
     b"LEAK",
-    b"LISTPACK",
     b"MALLCTL",
     b"MALLCTL-STR",
     b"OOM",
     b"PANIC",
-    b"QUICKLIST",
-    b"QUICKLIST-PACKED-THRESHOLD",
     b"REPLICATE",
     b"REPLYBUFFER",
     b"RESTART",
     b"SEGFAULT",
-    b"SET-DISABLE-DENY-SCRIPTS",
     b"SET-SKIP-CHECKSUM-VALIDATION",
     b"STRINGMATCH-TEST",
     b"STRUCTSIZE",
@@ -98,10 +102,11 @@ pub fn object(machine: &Machine, db: usize, key: &[u8]) -> Reply {
     };
     let length = dump(&item.value).len() - FRAME_BYTES;
     let (encoding, references) = (item.encoding(), item.references());
+    let nodes = List::of(&item.value).map(nodes).unwrap_or_default();
     Reply::Simple(
         format!(
             "Value at:{item:p} refcount:{references} encoding:{encoding} serializedlength:{length} lru:{used} \
-             lru_seconds_idle:{idle_s}"
+             lru_seconds_idle:{idle_s}{nodes}"
         )
         .into(),
     )

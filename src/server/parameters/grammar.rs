@@ -46,7 +46,8 @@ fn parse_f64(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|number| !number.is_nan() && !text.starts_with(char::is_whitespace))
 }
 
-fn parse_memory(text: &str) -> Option<u64> {
+/// Redis's `memtoull`.
+pub fn parse_memory(text: &str) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
@@ -103,12 +104,12 @@ impl Grammar {
                 if fits { Ok(number.to_string()) } else { Err(between(low, high)) }
             }
             Self::Memory(low, high) => {
-                let number = memory(&text)? as i64;
+                let number = memory(until_nul(&text))? as i64;
                 let fits = (low..=high).contains(&number);
                 if fits { Ok(number.to_string()) } else { Err(between(low, high)) }
             }
             Self::Size(low, high) => {
-                let number = memory(&text)?;
+                let number = memory(until_nul(&text))?;
                 let fits = (low..=high).contains(&number);
                 if fits { Ok(number.to_string()) } else { Err(between(low, high)) }
             }
@@ -123,6 +124,11 @@ impl Grammar {
             },
         }
     }
+}
+
+/// Redis reads sizes as strings of C's.
+fn until_nul(text: &str) -> &str {
+    text.split('\0').next().unwrap_or_default()
 }
 
 fn memory_or_percent(text: &str) -> Result<String, String> {

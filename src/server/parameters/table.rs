@@ -138,7 +138,7 @@ fn set_read_mode(shared: &Shared, value: &str) {
 pub static ROWS: &[Row] = &[
     row("acl-pubsub-default", Grammar::OneOf(&["allchannels", "resetchannels"]), Holder::Cluster),
     row("aclfile", Grammar::Text, Holder::Immutable(Source::Text(""))),
-    row("acllog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.parameters.acllog_max_len)),
+    row("acllog-max-len", Grammar::Int(0, i64::MAX), Holder::Number(|node| &node.clients.acl_log.max_len)),
     row("active-defrag-cycle-max", Grammar::Int(1, 99), Holder::Hint("25")),
     row("active-defrag-cycle-min", Grammar::Int(1, 99), Holder::Hint("1")),
     row("active-defrag-ignore-bytes", Grammar::Size(0, i64::MAX as u64), Holder::Hint("104857600")),

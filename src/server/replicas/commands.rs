@@ -29,6 +29,8 @@ pub struct Wishes {
     pub rdb_only: bool,
     /// It wants no keys in the file.
     pub without_keys: bool,
+    /// Nor libraries of functions.
+    pub without_functions: bool,
     /// Where it listens itself.
     pub port: i64,
     pub address: String,
@@ -74,6 +76,7 @@ impl Wishes {
                 b"rdb-filter-only" => {
                     self.without_keys = true;
                     let mut wanted = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+                    self.without_functions = wanted.clone().next().is_none();
                     if let Some(other) = wanted.find(|word| !word.eq_ignore_ascii_case(b"functions")) {
                         let other = shown(other);
                         return Err(Reply::error_owned(format!(

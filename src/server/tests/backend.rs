@@ -32,6 +32,8 @@ pub struct FakeBackend {
     pub wall_ms: Cell<u64>,
     /// What changes is to be told.
     pub touches: Cell<bool>,
+    /// Nothing that happens is told.
+    pub is_deaf: Cell<bool>,
     /// Every job is refused.
     pub full: Cell<bool>,
     pub status: RefCell<NodeStatus>,
@@ -39,6 +41,8 @@ pub struct FakeBackend {
     pub asked: RefCell<Vec<String>>,
     /// Steps of each job, and how new its reads have to be.
     pub seen: RefCell<Vec<(usize, Consistency)>>,
+    /// Bytes for the log, of all jobs.
+    pub logged_bytes: Cell<usize>,
 }
 
 impl FakeBackend {
@@ -95,13 +99,15 @@ impl FakeBackend {
 
     fn carry_out(&self, job: Job, clients: &ClientTable) {
         self.seen.borrow_mut().push((job.steps.len(), job.consistency));
+        self.machine.borrow().set_shows_scripts(clients.observer().shows_scripts.get());
+        self.logged_bytes.update(|bytes| bytes + job.body.len());
         let mut units = Units::new(&job.body);
         for step in job.steps {
             let reply = match step {
                 Step::Ready(reply) => reply,
                 Step::Purge => panic!("only the group makes it"),
                 step if self.has_machine.get() => self.by_machine(&step, &mut units),
-                Step::Read(request) => self.run(&request.args()),
+                Step::Read(request) | Step::ReadAgain(request) => self.run(&request.args()),
                 Step::Watch(request) => self.watch(&request.args()[1..]),
                 Step::ReadTransaction(reads) => {
                     let watches =
@@ -109,7 +115,7 @@ impl FakeBackend {
                     let commands: Vec<_> = reads.commands.iter().map(|command| command.args()).collect();
                     self.transaction(watches, &commands)
                 }
-                Step::Write => match units.next().unwrap().unwrap() {
+                Step::Write | Step::Again => match units.next().unwrap().unwrap() {
                     Unit::Command(command) => self.run(&command.args),
                     Unit::Transaction(transaction) => {
                         let watches = transaction.watches.iter().map(|watch| (watch.key, watch.revision));
@@ -140,8 +146,8 @@ impl FakeBackend {
     fn by_machine(&self, step: &Step, units: &mut Units<'_>) -> Reply {
         let mut machine = self.machine.borrow_mut();
         match step {
-            Step::Write => machine.execute(&units.next().unwrap().unwrap()),
-            Step::Read(request) => self.read(&machine, request),
+            Step::Write | Step::Again => machine.execute(&units.next().unwrap().unwrap()),
+            Step::Read(request) | Step::ReadAgain(request) => self.read(&machine, request),
             Step::Watch(request) => machine.watch(request.db, &request.args()[1..], self.wall_ms.get()).0,
             Step::ReadTransaction(reads) => {
                 Reply::Array(reads.commands.iter().map(|request| self.read(&machine, request)).collect())
@@ -151,8 +157,7 @@ impl FakeBackend {
     }
 
     fn read(&self, machine: &Machine, request: &Request) -> Reply {
-        let (db, wall_ms, touches) = (request.db, self.wall_ms.get(), !request.no_touch);
-        machine.read_seen(&request.args(), db, wall_ms, 1, touches, &mut |_, _, _| {}).0
+        machine.read_request(request, self.wall_ms.get(), 1, &mut |_, _, _| {}).0
     }
 
     /// The first entry of the log arrives, with a password of `default` (empty: none).
@@ -166,7 +171,7 @@ impl FakeBackend {
 
     /// What the machine has to tell.
     fn tell(&self, ticket: u64, clients: &ClientTable) {
-        for event in self.machine.borrow_mut().take_events() {
+        for event in self.machine.borrow_mut().take_events().into_iter().filter(|_| !self.is_deaf.get()) {
             clients.notice(Notice { before: 0, ticket, event });
         }
     }
@@ -231,7 +236,7 @@ impl FakeBackend {
                 Reply::Int(old + 1)
             }
             b"acl" | b"once" | b"publish" | b"replicaof" | b"spublish" => {
-                let command = Command { args: args.clone(), db: 0 };
+                let command = Command { args: args.clone(), db: 0, caller: None };
                 self.machine.borrow_mut().execute(&Unit::Command(command))
             }
             name => panic!("{}", name.escape_ascii()),
@@ -272,7 +277,7 @@ impl Backend for FakeBackend {
     /// Of the machine as it is now, whatever snapshot is asked for.
     fn rdb(&self, request: RdbRequest) -> RdbParts {
         let (mut machine, mut bytes) = (self.machine.borrow_mut(), Vec::new());
-        let mut writer = RdbWriter::new(request.with_keys);
+        let mut writer = RdbWriter::new(request.with_keys, request.with_functions);
         writer.chunk(&machine.snapshot_begin(), &mut bytes).unwrap();
         while let Some(chunk) = machine.snapshot_next(100) {
             writer.chunk(&chunk, &mut bytes).unwrap();

@@ -4,7 +4,7 @@ use super::*;
 use crate::wire::units::{Args, Command, Unit};
 
 /// On a machine that has keys.
-fn with_machine<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F) {
+pub fn with_machine<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F) {
     serve(config(), |harness| {
         harness.backend.has_machine.set(true);
         test(harness)
@@ -13,19 +13,21 @@ fn with_machine<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F) {
 
 impl Harness {
     /// A command of another node's client.
-    fn apply(&self, command: &str) {
+    pub fn apply(&self, command: &str) {
         self.apply_in(0, command);
     }
 
-    fn apply_in(&self, db: u32, command: &str) {
+    pub fn apply_in(&self, db: u32, command: &str) {
         let args: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
-        let reply =
-            self.backend.apply(&Unit::Command(Command { args: Args::from_slice(&args), db }), &self.clients);
+        let reply = self.backend.apply(
+            &Unit::Command(Command { args: Args::from_slice(&args), db, caller: None }),
+            &self.clients,
+        );
         assert!(!reply.is_error(), "{command}: {reply:?}");
     }
 
     /// So many clients wait, and the log has nothing more to do for them.
-    async fn waiting(&self, count: usize) {
+    pub async fn waiting(&self, count: usize) {
         let blocked = || self.clients.all().iter().filter(|client| client.blocked.get()).count();
         let is_quiet =
             || self.backend.waiting() == 0 && self.clients.all().iter().all(|client| client.awaiting() == 0);
@@ -33,7 +35,7 @@ impl Harness {
     }
 
     /// A client that waits.
-    async fn waiter(&self, command: &str) -> Peer {
+    pub async fn waiter(&self, command: &str) -> Peer {
         let before = self.clients.all().iter().filter(|client| client.blocked.get()).count();
         let mut peer = self.connect().await;
         peer.send(format!("{command}\r\n")).await;
@@ -43,7 +45,7 @@ impl Harness {
 }
 
 impl Peer {
-    async fn gets(&mut self, expected: &str) {
+    pub async fn gets(&mut self, expected: &str) {
         self.expect(expected.replace(' ', "\r\n")).await;
     }
 }
@@ -75,6 +77,144 @@ fn an_element_is_moved_and_wakes_who_waits_for_it_there() {
         one.gets("$1 a ").await;
         two.gets("$1 a ").await;
         one.ask("LRANGE n 0 -1", "*1 $1 a ").await;
+    });
+}
+
+#[test]
+fn types_have_queues_of_their_own() {
+    with_machine(|harness| async move {
+        let mut list = harness.waiter("BLPOP k 0").await;
+        let mut highest = harness.waiter("BZPOPMAX other k 0").await;
+        let mut many = harness.waiter("BZMPOP 0 2 k other MIN COUNT 5").await;
+        harness.apply("ZADD k 1 a 2.5 b 3 c");
+        highest.gets("*3 $1 k $1 c $1 3 ").await;
+        many.gets("*2 $1 k *2 *2 $1 a $1 1 *2 $1 b $3 2.5 ").await;
+        harness.waiting(1).await;
+        harness.apply("LPUSH k x");
+        list.gets("*2 $1 k $1 x ").await;
+    });
+}
+
+/// In Redis those who wait have it before anybody's next command.
+#[test]
+fn what_a_push_brings_is_taken_before_the_next_command_of_this_node() {
+    with_machine(|harness| async move {
+        let mut own = harness.connect().await;
+        let mut chain = [
+            harness.waiter("BLMOVE one two RIGHT LEFT 0").await,
+            harness.waiter("BRPOPLPUSH two three 0").await,
+            harness.waiter("BRPOPLPUSH three three 0").await,
+        ];
+        own.send("RPUSH one a\r\nLRANGE one 0 -1\r\nLRANGE two 0 -1\r\nLRANGE three 0 -1\r\n").await;
+        own.gets(":1 *0 *0 *1 $1 a ").await;
+        for peer in &mut chain {
+            peer.gets("$1 a ").await;
+        }
+        let mut circle =
+            [harness.waiter("BRPOPLPUSH one two 0").await, harness.waiter("BRPOPLPUSH two one 0").await];
+        own.send("RPUSH one b\r\nLRANGE one 0 -1\r\nLRANGE two 0 -1\r\n").await;
+        own.gets(":1 *1 $1 b *0 ").await;
+        for peer in &mut circle {
+            peer.gets("$1 b ").await;
+        }
+        // Of one command as many get something as it brings.
+        let mut three = Vec::new();
+        for _ in 0..3 {
+            three.push(harness.waiter("BLPOP l 0").await);
+        }
+        own.send("RPUSH l 1 2 3 4\r\nLRANGE l 0 -1\r\n").await;
+        own.gets(":4 *1 $1 4 ").await;
+        for (i, peer) in three.iter_mut().enumerate() {
+            peer.gets(&format!("*2 $1 l $1 {} ", i + 1)).await;
+        }
+        // A transaction, and a script, are one.
+        own.ask("DEL l", ":1 ").await;
+        let mut two = [harness.waiter("BLPOP l 0").await, harness.waiter("BZPOPMIN z 0").await];
+        own.send("MULTI\r\nRPUSH l a\r\nLPUSH l b\r\nLRANGE l 0 -1\r\nEXEC\r\nLRANGE l 0 -1\r\n").await;
+        own.gets("+OK +QUEUED +QUEUED +QUEUED *3 :1 :2 *2 $1 b $1 a *1 $1 a ").await;
+        two[0].gets("*2 $1 l $1 b ").await;
+        own.send("EVAL \"return redis.call('ZADD', KEYS[1], 1, 'm')\" 1 z\r\nEXISTS z\r\n").await;
+        own.gets(":1 :0 ").await;
+        two[1].gets("*3 $1 z $1 m $1 1 ").await;
+    });
+}
+
+#[test]
+fn of_several_keys_the_first_that_has_something_counts() {
+    with_machine(|harness| async move {
+        let mut own = harness.connect().await;
+        let mut one = harness.waiter("BLPOP a b c 0").await;
+        own.send("MULTI\r\nRPUSH c 1\r\nRPUSH a 2\r\nEXEC\r\n").await;
+        one.gets("*2 $1 c $1 1 ").await;
+        own.gets("+OK +QUEUED +QUEUED *2 :1 :1 ").await;
+        own.ask("DEL a", ":1 ").await;
+        let mut one = harness.waiter("BLMPOP 0 3 a b c LEFT COUNT 2").await;
+        harness.backend.paused.set(true);
+        harness.apply("RPUSH b 3");
+        harness.apply("RPUSH a 4");
+        harness.backend.go_on();
+        one.gets("*2 $1 b *1 $1 3 ").await;
+        own.ask("DEL a", ":1 ").await;
+        // What cannot be for it is none of its business.
+        let mut one = harness.waiter("BRPOP a b 0").await;
+        own.ask("SET a text", "+OK ").await;
+        harness.waiting(1).await;
+        harness.apply("RPUSH b 5");
+        one.gets("*2 $1 b $1 5 ").await;
+        let mut one = harness.waiter("BLMOVE b a LEFT LEFT 0").await;
+        harness.apply("SET b text");
+        harness.waiting(1).await;
+        harness.apply("DEL b");
+        harness.apply("RPUSH b 6");
+        one.expect("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n").await;
+        own.ask("LLEN b", ":1 ").await;
+    });
+}
+
+#[test]
+fn a_wait_lasts_until_the_log_says_so() {
+    with_machine(|harness| async move {
+        harness.backend.set_clock(5_000);
+        let mut own = harness.connect().await;
+        let began = std::time::Instant::now();
+        let mut one = harness.waiter("BLPOP l 0.1").await;
+        // The node was held up; what has come meanwhile is not lost on who waits.
+        harness.backend.is_deaf.set(true);
+        harness.apply("RPUSH l a");
+        one.gets("*2 $1 l $1 a ").await;
+        assert!(began.elapsed() >= Duration::from_millis(100));
+        harness.backend.is_deaf.set(false);
+        // The log's clock stands: it is given as long again.
+        let began = std::time::Instant::now();
+        own.ask("BLPOP l 0.1", "*-1 ").await;
+        assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
+        let mut one = harness.waiter("BLPOP l 0.2").await;
+        let began = std::time::Instant::now();
+        harness.backend.set_clock(60_000);
+        one.gets("*-1 ").await;
+        assert!(began.elapsed() < Duration::from_millis(390), "{:?}", began.elapsed());
+        assert!(began.elapsed() >= Duration::from_millis(150), "a clock that jumps ends nothing");
+    });
+}
+
+#[test]
+fn one_push_makes_one_of_many_try() {
+    const MANY: usize = 90;
+    with_machine(|harness| async move {
+        let mut peers = Vec::new();
+        for _ in 0..MANY {
+            peers.push(harness.waiter("BLPOP l 0").await);
+        }
+        let mut own = harness.connect().await;
+        let tries = harness.backend.seen.borrow().len();
+        harness.apply("RPUSH l a");
+        peers[0].gets("*2 $1 l $1 a ").await;
+        harness.waiting(MANY - 1).await;
+        assert_eq!(harness.backend.seen.borrow().len() - tries, 1);
+        own.ask("RPUSH l b", ":1 ").await;
+        peers[1].gets("*2 $1 l $1 b ").await;
+        harness.waiting(MANY - 2).await;
+        assert_eq!(harness.backend.seen.borrow().len() - tries, 3, "the push, and one");
     });
 }
 

@@ -44,6 +44,37 @@ fn writes_wait_for_the_end_of_a_pause_and_reads_do_not() {
 }
 
 #[test]
+fn scripts_that_say_that_they_write_nothing_do_not_wait() {
+    serve(config(), |harness| async move {
+        harness.backend.has_machine.set(true);
+        let mut own = harness.connect().await;
+        let mut other = harness.connect().await;
+        let reads = "\"#!lua flags=no-writes\\nreturn 1\"";
+        own.send(format!("SCRIPT LOAD {reads}\r\n")).await;
+        let sha = own.text().await;
+        let function = "redis.register_function{function_name='f', callback=function() return 2 end, flags={'no-writes'}}";
+        own.send(format!("FUNCTION LOAD \"#!lua name=l\\n{function}\"\r\n")).await;
+        own.expect("$1\r\nl\r\n").await;
+        own.ask("CLIENT PAUSE 100000 WRITE", "+OK ").await;
+        other.send(format!("EVAL {reads} 0\r\nEVALSHA {sha} 0\r\nFCALL f 0\r\n")).await;
+        other.expect(":1\r\n:1\r\n:2\r\n").await;
+        other.send(format!("MULTI\r\nEVAL {reads} 0\r\nFCALL f 0\r\nEXEC\r\n")).await;
+        other.expect("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:2\r\n").await;
+        for (waits, reply) in [
+            ("EVAL \"return 3\" 0", ":3\r\n"),
+            ("EVAL \"#!lua\\nreturn 4\" 0", ":4\r\n"),
+            ("MULTI\r\nEVAL \"return 5\" 0\r\nEXEC", "+OK\r\n+QUEUED\r\n*1\r\n:5\r\n"),
+        ] {
+            other.send(format!("{waits}\r\n")).await;
+            blocked(&harness, 1).await;
+            own.ask("CLIENT UNPAUSE", "+OK ").await;
+            other.expect(reply).await;
+            own.ask("CLIENT PAUSE 100000 WRITE", "+OK ").await;
+        }
+    });
+}
+
+#[test]
 fn a_pause_of_all_ends_by_itself_and_a_new_one_takes_the_place_of_the_old() {
     serve(config(), |harness| async move {
         let mut own = harness.connect().await;

@@ -141,8 +141,15 @@ fn what_needs_no_keys() {
             ("DEBUG HTSTATS 16", "-ERR_Out_of_range_database "),
             ("DEBUG HTSTATS x", "-ERR_value_is_not_an_integer_or_out_of_range "),
             ("DEBUG OBJECT missing", "-ERR_no_such_key "),
+            ("DEBUG LISTPACK missing", "-ERR_no_such_key "),
+            ("DEBUG QUICKLIST-PACKED-THRESHOLD 1b", "+OK "),
+            (
+                "DEBUG QUICKLIST-PACKED-THRESHOLD 4gb",
+                "-ERR_argument_must_be_a_memory_value_bigger_than_1_and_smaller_than_4gb ",
+            ),
             ("DEBUG RELOAD SOON", "-ERR_DEBUG_RELOAD_only_supports_the_MERGE,_NOFLUSH_and_NOSAVE_options. "),
             ("DEBUG RELOAD", "+OK "),
+            ("DEBUG RELOAD NOFLUSH", "+OK "),
             ("DEBUG LOADAOF", "+OK "),
             ("DEBUG LOG hello", "+OK "),
             ("DEBUG", "-ERR_wrong_number_of_arguments_for_'debug'_command "),
@@ -151,5 +158,89 @@ fn what_needs_no_keys() {
         }
         peer.send("DEBUG HTSTATS 9\r\n").await;
         assert!(peer.text().await.contains("[Dictionary HT]"));
+    });
+}
+
+#[test]
+fn how_collections_are_kept() {
+    serve(with_debug(), |harness| async move {
+        harness.backend.has_machine.set(true);
+        let mut peer = harness.connect().await;
+        peer.send("RPUSH l 1 2 3\r\nHSET h f v\r\nDEBUG LISTPACK h\r\nDEBUG QUICKLIST l 1\r\n").await;
+        let printed = "structure printed on stdout\r\n";
+        peer.expect(format!(":3\r\n:1\r\n+Listpack {printed}+Quicklist {printed}")).await;
+        peer.send("DEBUG LISTPACK l\r\nDEBUG QUICKLIST h\r\nDEBUG OBJECT l\r\n").await;
+        peer.expect("-ERR Not a listpack encoded object.\r\n-ERR Not a quicklist encoded object.\r\n").await;
+        let nodes = " ql_nodes:1 ql_avg_node:3.00 ql_listpack_max:-2 ql_compressed:0 ql_uncompressed_size:13";
+        peer.skip_to(&format!("lru_seconds_idle:0{nodes}\r\n")).await;
+    });
+}
+
+#[test]
+fn what_is_reloaded_does_not_go_onto_what_is_there_unless_it_is_merged() {
+    serve(with_debug(), |harness| async move {
+        harness.backend.has_machine.set(true);
+        let mut peer = harness.connect().await;
+        let refusal = "-ERR_Error_trying_to_load_the_RDB_dump,_check_server_logs. ";
+        for (command, expected) in [
+            ("SET k v", "+OK "),
+            ("DEBUG RELOAD noflush", refusal),
+            ("DEBUG RELOAD noflush merge nosave", "+OK "),
+            ("DEBUG RELOAD nosave", "+OK "),
+            ("GET k", "$1 v "),
+            ("FLUSHALL", "+OK "),
+            ("DEBUG RELOAD noflush", "+OK "),
+        ] {
+            peer.ask(command, expected).await;
+        }
+        peer.send("FUNCTION LOAD \"#!lua name=l\\nredis.register_function('f', function() end)\"\r\n").await;
+        peer.expect("$1\r\nl\r\n").await;
+        peer.ask("DEBUG RELOAD noflush", refusal).await;
+    });
+}
+
+#[test]
+fn scripts_may_call_it_when_they_are_let() {
+    serve(with_debug(), |harness| async move {
+        harness.backend.has_machine.set(true);
+        let mut peer = harness.connect().await;
+        let refused = "-ERR This Redis command is not allowed from script";
+        let protocol = "EVAL \"redis.setresp(ARGV[2]) return redis.call('debug', 'protocol', ARGV[1])\" 0";
+        let asks = |kind: &str, resp: u8| format!("{protocol} {kind} {resp}\r\n");
+        peer.send(asks("true", 3)).await;
+        peer.skip_to("on @user_script:1.\r\n").await;
+        peer.ask("DEBUG SET-DISABLE-DENY-SCRIPTS 1", "+OK ").await;
+        let digits = "1234567999999999999999999999999999999";
+        for (kind, resp2, resp3) in [
+            ("true", ":1\r\n".to_owned(), "#t\r\n".to_owned()),
+            ("double", "$5\r\n3.141\r\n".to_owned(), ",3.141\r\n".to_owned()),
+            ("null", "$-1\r\n".to_owned(), "_\r\n".to_owned()),
+            ("bignum", format!("$37\r\n{digits}\r\n"), format!("({digits}\r\n")),
+        ] {
+            for script in [2, 3] {
+                peer.send(asks(kind, script)).await;
+                peer.expect(resp2.clone()).await;
+            }
+            peer.send("HELLO 3\r\n").await;
+            peer.skip_to("modules\r\n*0\r\n").await;
+            peer.send(asks(kind, 3)).await;
+            peer.expect(resp3).await;
+            peer.send("HELLO 2\r\n").await;
+            peer.skip_to("modules\r\n*0\r\n").await;
+        }
+        peer.send("EVAL \"return redis.call('debug', 'sleep', '3600')\" 0\r\n").await;
+        peer.expect("+OK\r\n").await;
+        for other in ["'reload'", "'sleep'", "'populate', '1'", "'set-disable-deny-scripts', '0'"] {
+            peer.send(format!("EVAL \"return redis.pcall('debug', {other})\" 0\r\n")).await;
+            peer.expect(format!("{refused}\r\n")).await;
+        }
+        peer.send("EVAL \"return redis.pcall('acl', 'list')\" 0\r\n").await;
+        peer.expect(format!("{refused}\r\n")).await;
+        let within = "DEBUG SET-DISABLE-DENY-SCRIPTS is not carried out within a transaction";
+        peer.send("MULTI\r\nDEBUG SET-DISABLE-DENY-SCRIPTS 0\r\nEXEC\r\n").await;
+        peer.expect(format!("+OK\r\n+QUEUED\r\n*1\r\n-ERR {within}\r\n")).await;
+        peer.ask("DEBUG SET-DISABLE-DENY-SCRIPTS 0", "+OK ").await;
+        peer.send(asks("true", 3)).await;
+        peer.skip_to("on @user_script:1.\r\n").await;
     });
 }

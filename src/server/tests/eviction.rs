@@ -114,7 +114,7 @@ fn a_lower_bound_takes_effect_without_a_command() {
         harness.bound(&mut peer, 1).await;
         for key in [&b"x"[..], b"y"] {
             let args = [&b"SET"[..], key, b"v"].into_iter().collect();
-            harness.backend.apply(&Unit::Command(Command { args, db: 3 }), &harness.clients);
+            harness.backend.apply(&Unit::Command(Command { args, db: 3, caller: None }), &harness.clients);
         }
         listener.expect("*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$22\r\n__keyevent@3__:evicted\r\n$1\r\n").await;
     });
@@ -148,7 +148,7 @@ fn a_key_that_changed_since_it_was_chosen_stays() {
         assert!(comes_true(|| harness.backend.waiting() == 1).await, "a batch was submitted");
         for key in [&b"a"[..], b"b"] {
             let args = [&b"SET"[..], key, b"2"].into_iter().collect();
-            harness.backend.apply(&Unit::Command(Command { args, db: 0 }), &harness.clients);
+            harness.backend.apply(&Unit::Command(Command { args, db: 0, caller: None }), &harness.clients);
         }
         assert!(!comes_true(|| harness.backend.waiting() > 1).await, "one batch at a time");
         harness.backend.paused.set(false);

@@ -8,7 +8,7 @@ use crate::wire::units::{Command, Unit};
 
 fn command<'a>(words: &[&'a str]) -> Unit<'a> {
     let args = words.iter().map(|word| word.as_bytes()).collect();
-    Unit::Command(Command { args, db: 0 })
+    Unit::Command(Command { args, db: 0, caller: None })
 }
 
 fn push(words: &[&str]) -> String {

@@ -59,6 +59,47 @@ fn calls_failures_and_refusals_are_counted_until_they_are_set_back() {
 }
 
 #[test]
+fn a_reset_within_a_transaction_leaves_what_the_transaction_has_woken() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.connect().await;
+        peer.ask("CONFIG SET slowlog-log-slower-than 0", "+OK ").await;
+        peer.send("CLIENT INFO\r\n").await;
+        let info = peer.text().await;
+        let id = info.strip_prefix("id=").and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap();
+        let record = |ticket, words: &[&'static str]| {
+            let row = crate::command::named(words[0].as_bytes()).unwrap();
+            let args = words.iter().map(|word| word.as_bytes()).collect();
+            harness.clients.observer().record(row, ticket, &args, false);
+        };
+        peer.ask("MULTI", "+OK ").await;
+        peer.ask("SLOWLOG RESET", "+QUEUED ").await;
+        // Of a transaction: what it was, its end, and whom it woke.
+        record(id, &["lpush", "l", "1"]);
+        harness.clients.observer().ends_exec(id);
+        record(999, &["blpop", "l", "0"]);
+        peer.ask("EXEC", "*1 +OK ").await;
+        peer.ask("CONFIG SET slowlog-log-slower-than -1", "+OK ").await;
+        peer.send("SLOWLOG GET\r\n").await;
+        peer.expect("*2\r\n").await;
+        peer.skip_to("*3\r\n$5\r\nblpop\r\n").await;
+        peer.skip_to("*2\r\n$7\r\nSLOWLOG\r\n$5\r\nRESET\r\n").await;
+        peer.skip_to("$0\r\n\r\n").await;
+        // Another connection's has nothing to do with it, and without one all goes.
+        let mut other = harness.connect().await;
+        other.ask("MULTI", "+OK ").await;
+        other.ask("SLOWLOG RESET", "+QUEUED ").await;
+        other.ask("EXEC", "*1 +OK ").await;
+        other.ask("SLOWLOG LEN", ":0 ").await;
+        peer.ask("CONFIG SET slowlog-log-slower-than 0", "+OK ").await;
+        record(id, &["lpush", "l", "1"]);
+        harness.clients.observer().ends_exec(id);
+        peer.ask("CONFIG SET slowlog-log-slower-than -1", "+OK ").await;
+        peer.ask("SLOWLOG RESET", "+OK ").await;
+        peer.ask("SLOWLOG LEN", ":0 ").await;
+    });
+}
+
+#[test]
 fn events_are_kept_from_the_threshold_on() {
     serve(config(), |harness| async move {
         let mut peer = harness.connect().await;

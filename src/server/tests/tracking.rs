@@ -18,7 +18,7 @@ impl Harness {
     /// Another node has taken the command.
     fn elsewhere(&self, words: &str) {
         let args = words.split(' ').map(str::as_bytes).collect();
-        self.backend.apply(&Unit::Command(Command { args, db: 0 }), &self.clients);
+        self.backend.apply(&Unit::Command(Command { args, db: 0, caller: None }), &self.clients);
     }
 }
 
@@ -290,5 +290,60 @@ fn whoever_meets_an_expired_key_that_nobody_removes_is_told_after_the_reply() {
         harness.elsewhere("SET a y");
         other.is_silent().await;
         peer.is_silent().await;
+    });
+}
+
+#[test]
+fn keys_whose_number_is_said_are_read_too() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.tracker("").await;
+        peer.send("SINTERCARD 2 a b\r\n").await;
+        peer.expect(":0\r\n").await;
+        harness.elsewhere("SADD b 1");
+        peer.expect_words(&invalidate(&["b"])).await;
+        peer.is_silent().await;
+    });
+}
+
+#[test]
+fn a_script_that_reads_has_the_keys_that_are_named_for_it() {
+    serve(config(), |harness| async move {
+        let mut peer = harness.tracker("").await;
+        let eval = |name: &str, code: &str| format!("{name} \"{code}\" 2 a b\r\n");
+        for (name, code, keeps) in [
+            ("EVAL", "redis.call('set', 'c', '1') return 1", false),
+            ("EVAL_RO", "redis.call('ping') return 1", false),
+            ("EVAL", "redis.call('get', 'c') return 1", true),
+            ("EVAL_RO", "redis.call('get', 'a') return 1", true),
+        ] {
+            peer.send(eval(name, code)).await;
+            peer.expect(":1\r\n").await;
+            harness.elsewhere("SET a 1");
+            harness.elsewhere("SET b 1");
+            if keeps {
+                peer.expect_words(&invalidate(&["a"])).await;
+                peer.expect_words(&invalidate(&["b"])).await;
+            }
+            peer.is_silent().await;
+        }
+        // What it changes itself it is told of, after the reply, and need not be told of again.
+        peer.send(eval("EVAL", "redis.call('get', 'a') redis.call('set', 'a', '2') return 1")).await;
+        peer.expect(":1\r\n").await;
+        peer.expect_words(&invalidate(&["a"])).await;
+        harness.elsewhere("SET a 3");
+        harness.elsewhere("SET b 3");
+        peer.expect_words(&invalidate(&["b"])).await;
+        peer.is_silent().await;
+        // In a transaction, too.
+        peer.send("MULTI\r\nEVAL_RO \"return redis.call('get', 'a')\" 1 a\r\nEXEC\r\n").await;
+        peer.expect_words("+OK +QUEUED *1 $1 3 ").await;
+        harness.elsewhere("SET a 4");
+        peer.expect_words(&invalidate(&["a"])).await;
+        let mut quiet = harness.tracker("NOLOOP").await;
+        quiet.send(eval("EVAL", "redis.call('get', 'a') redis.call('set', 'a', '2') return 1")).await;
+        quiet.expect(":1\r\n").await;
+        quiet.is_silent().await;
+        harness.elsewhere("SET a 5");
+        quiet.expect_words(&invalidate(&["a"])).await;
     });
 }

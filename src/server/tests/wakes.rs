@@ -131,7 +131,7 @@ fn one_who_removed_itself_is_closed_after_the_rest_of_its_job() {
         alice.send("GET a\r\n").await;
         assert!(comes_true(|| harness.backend.waiting() > 0).await);
         let args = ["ACL", "DELUSER", "alice"].iter().map(|word| word.as_bytes()).collect();
-        let removal = Unit::Command(Command { args, db: 0 });
+        let removal = Unit::Command(Command { args, db: 0, caller: None });
         harness.backend.apply_by(client.id, &removal, &harness.clients);
         for _ in 0..10 {
             yield_now().await; // its task is woken, while a read of the same job is not answered

@@ -3,6 +3,7 @@
 
 use super::super::connection::Connection;
 use super::super::session::Queued;
+use super::script::ScriptKeys;
 use crate::command::{ClientCommand as Sub, Command, ConnectionCommand as Do, Flags, Handler, Request};
 use crate::keyspace::Blob;
 use std::collections::BTreeSet;
@@ -17,14 +18,21 @@ pub struct StepKeys {
     pub last: BTreeSet<Blob>,
     /// The step changes something.
     pub writes: bool,
+    /// Those of a script, if the step is one.
+    pub(super) script: ScriptKeys,
 }
 
 fn keys<'a>(row: &Command, request: &'a Request) -> impl Iterator<Item = Blob> + use<'a> {
-    let positions = row.key_positions(request.len()).map(|(at, _)| at);
+    let positions = row.keys_of(&request.args()).map(|(at, _)| at);
     positions.collect::<Vec<_>>().into_iter().filter_map(|at| request.arg(at)).map(Blob::new)
 }
 
 impl StepKeys {
+    pub(super) fn of_script(row: &Command, request: &Request) -> Self {
+        let script = ScriptKeys { named: keys(row, request).collect(), changed: Vec::new() };
+        Self { script, writes: row.is_write(), ..Self::default() }
+    }
+
     fn read(&mut self, row: &Command, request: &Request) {
         self.last.extend(keys(row, request));
     }
@@ -42,7 +50,7 @@ impl StepKeys {
     }
 
     fn is_empty(&self) -> bool {
-        self.before_changes.is_empty() && self.last.is_empty()
+        self.before_changes.is_empty() && self.last.is_empty() && self.script.named.is_empty()
     }
 }
 
@@ -59,8 +67,14 @@ impl Connection {
     /// A client that tracks reads something in this step.
     pub(in super::super) fn track_read(&mut self, step: usize, row: &Command, request: &Request) {
         if self.client.tracker.remembers() {
-            let mut keys = StepKeys::default();
-            keys.read(row, request);
+            let keys = match row.runs_script() {
+                true => StepKeys::of_script(row, request),
+                false => {
+                    let mut keys = StepKeys::default();
+                    keys.read(row, request);
+                    keys
+                }
+            };
             self.note_keys(step, keys);
         }
     }
@@ -73,16 +87,19 @@ impl Connection {
         for Queued { request, row, .. } in commands {
             if matches!(row.handler, Handler::Connection(Do::Client(Sub::Caching))) {
                 remembers = tracker.remembers_when_told();
-            } else if row.flags.has(Flags::READONLY) && remembers {
+                continue;
+            }
+            if remembers && (row.flags.has(Flags::READONLY) || row.runs_script()) {
                 keys.read(row, request);
-            } else if row.is_write() {
+            }
+            if row.is_write() {
                 keys.write(row, request);
             }
         }
         self.note_keys(step, keys);
     }
 
-    fn note_keys(&mut self, step: usize, keys: StepKeys) {
+    pub(super) fn note_keys(&mut self, step: usize, keys: StepKeys) {
         if !keys.is_empty() {
             self.step_keys.push((step, keys));
         }

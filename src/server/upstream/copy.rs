@@ -5,7 +5,7 @@
 use super::link::{Failure, Link};
 use crate::keyspace::rdb::{RdbItem, RdbReader};
 use crate::limits::{DATABASES, UPSTREAM_BATCH_BYTES};
-use crate::wire::units::{LoadedKey, Step, Upstream};
+use crate::wire::units::{Args, Command, LoadedKey, Step, Upstream};
 use bytes::Bytes;
 
 const MARK_BYTES: usize = 40;
@@ -18,12 +18,21 @@ enum Frame {
     Mark(Vec<u8>),
 }
 
-/// Keys that are to be one unit.
+struct Loaded {
+    db: u32,
+    key: Bytes,
+    value: Bytes,
+    deadline_ms: u64,
+    continues: bool,
+}
+
+/// Keys and libraries of functions that are to be one unit.
 #[derive(Default)]
 struct Keys {
-    list: Vec<(u32, Bytes, Bytes, u64)>, // database, key, value, deadline_ms
+    list: Vec<Loaded>,
+    libraries: Vec<Bytes>,
     size_bytes: usize,
-    /// Keys of the units before; None: the copy was not begun.
+    /// Keys and libraries of the units before; None: the copy was not begun.
     loaded: Option<u64>,
 }
 
@@ -61,14 +70,18 @@ impl Link {
                     stream_db = db.filter(|&db: &u32| (db as usize) < DATABASES).unwrap_or(0);
                 }
                 Some(RdbItem::Aux { .. }) => {}
-                Some(RdbItem::Key { db, key, value, deadline_ms }) => {
+                Some(RdbItem::Key { db, key, value, deadline_ms, continues }) => {
                     keys.size_bytes += key.len() + value.len() + KEY_OVERHEAD_BYTES;
-                    keys.list.push((db, key, value, deadline_ms));
-                    if keys.size_bytes >= UPSTREAM_BATCH_BYTES {
-                        self.load(&mut keys).await?;
-                    }
+                    keys.list.push(Loaded { db, key, value, deadline_ms, continues });
+                }
+                Some(RdbItem::Function(text)) => {
+                    keys.size_bytes += text.len() + KEY_OVERHEAD_BYTES;
+                    keys.libraries.push(text);
                 }
                 Some(RdbItem::End) => break,
+            }
+            if keys.size_bytes >= UPSTREAM_BATCH_BYTES {
+                self.load(&mut keys).await?;
             }
         }
         self.end_of(&frame, reader.read_bytes()).await?;
@@ -77,7 +90,7 @@ impl Link {
         self.submit(&Upstream { text: replid, from, to: offset, db: stream_db, ..end }).await.map(|_| ())
     }
 
-    /// Puts the keys into the log; how many there are by now.
+    /// Puts the keys into the log; how many there are by now, pieces included.
     async fn load(&mut self, keys: &mut Keys) -> Result<u64, Failure> {
         let from = match keys.loaded {
             Some(loaded) => loaded,
@@ -86,19 +99,24 @@ impl Link {
                 0
             }
         };
-        let list = std::mem::take(&mut keys.list);
+        let (list, libraries) = (std::mem::take(&mut keys.list), std::mem::take(&mut keys.libraries));
         keys.size_bytes = 0;
-        let loaded = list.iter().map(|(db, key, value, deadline_ms)| LoadedKey {
-            key,
-            value,
-            deadline_ms: *deadline_ms,
-            db: *db,
+        let loaded = list.iter().map(|loaded| LoadedKey {
+            key: &loaded.key,
+            value: &loaded.value,
+            deadline_ms: loaded.deadline_ms,
+            db: loaded.db,
+            continues: loaded.continues,
         });
-        let unit = Upstream { from, keys: loaded.collect(), ..Upstream::new(self.session, Step::KEYS) };
-        if !unit.keys.is_empty() {
+        let library =
+            |text| Command { args: Args::from_slice(&[b"FUNCTION", b"LOAD", text]), ..Default::default() };
+        let commands = libraries.iter().map(|text| library(&text[..])).collect();
+        let step = Upstream::new(self.session, Step::KEYS);
+        let unit = Upstream { from, keys: loaded.collect(), commands, ..step };
+        let count = from + (list.len() + libraries.len()) as u64;
+        if count > from {
             self.submit(&unit).await?;
         }
-        let count = from + list.len() as u64;
         keys.loaded = Some(count);
         Ok(count)
     }

@@ -24,7 +24,10 @@ pub struct Batch {
 impl Batch {
     /// As they will stand in the log.
     pub fn commands(&self) -> Vec<Command<'_>> {
-        self.requests.iter().map(|request| Command { args: request.args(), db: request.db }).collect()
+        self.requests
+            .iter()
+            .map(|request| Command { args: request.args(), db: request.db, caller: None })
+            .collect()
     }
 }
 

@@ -2,7 +2,8 @@
 //! mostly, lengths of one byte, is written and read without the general way through a field.
 
 use super::{
-    COMMAND, Command, INLINE_ARGS, TRANSACTION, Transaction, UNIT, Watch, database, put_wrapped, sized,
+    COMMAND, Caller, Command, INLINE_ARGS, TRANSACTION, Transaction, UNIT, Watch, database, put_wrapped,
+    sized,
 };
 use crate::wire::WireError;
 use crate::wire::entry::{next_field, put_len_field, put_varint_field, varint_len};
@@ -60,6 +61,43 @@ pub fn put_call_unit<'a>(
     put_command(out, args, db);
 }
 
+/// Appends a command that is judged for its caller.
+pub fn put_caller_unit(out: &mut Vec<u8>, command: &Command<'_>) {
+    let mut inner = Vec::new();
+    put_whole(&mut inner, command);
+    put_wrapped(out, COMMAND, &[&inner]);
+}
+
+fn put_whole(out: &mut Vec<u8>, command: &Command<'_>) {
+    put_command(out, command.args.iter().copied(), command.db);
+    if let Some(caller) = command.caller {
+        put_len_field(out, 3, caller_len(&caller));
+        if caller.lacks_memory {
+            put_varint_field(out, 1, 1);
+        }
+        if let Some(user) = caller.user {
+            put_len_field(out, 2, user.len());
+            out.extend_from_slice(user);
+        }
+    }
+}
+
+fn caller_len(caller: &Caller<'_>) -> usize {
+    caller.user.map_or(0, |user| sized(user.len())) + if caller.lacks_memory { 2 } else { 0 }
+}
+
+fn read_caller(mut bytes: &[u8]) -> Result<Caller<'_>, WireError> {
+    let mut caller = Caller::default();
+    while !bytes.is_empty() {
+        match next_field(&mut bytes, "caller")? {
+            (1, value) => caller.lacks_memory = value.varint("caller")? != 0,
+            (2, value) => caller.user = Some(value.bytes("caller")?),
+            _ => return Err(WireError::new("caller")),
+        }
+    }
+    Ok(caller)
+}
+
 /// Appends a transaction to a body.
 pub fn put_transaction_unit(out: &mut Vec<u8>, watches: &[Watch<'_>], commands: &[Command<'_>]) {
     let mut inner = Vec::new();
@@ -76,8 +114,10 @@ pub fn put_transaction_unit(out: &mut Vec<u8>, watches: &[Watch<'_>], commands: 
         inner.extend_from_slice(&bytes);
     }
     for command in commands {
-        put_len_field(&mut inner, 2, command_len(command.args.iter().map(|arg| arg.len()), command.db));
-        put_command(&mut inner, command.args.iter().copied(), command.db);
+        let caller = command.caller.map_or(0, |caller| sized(caller_len(&caller)));
+        let len = command_len(command.args.iter().map(|arg| arg.len()), command.db) + caller;
+        put_len_field(&mut inner, 2, len);
+        put_whole(&mut inner, command);
     }
     put_wrapped(out, TRANSACTION, &[&inner]);
 }
@@ -106,17 +146,32 @@ pub(super) fn read_short(body: &[u8]) -> Option<(Command<'_>, &[u8])> {
     (inner.is_empty() && !command.args.is_empty()).then_some((command, rest))
 }
 
-/// The second argument of such a command; and what is behind the command. Whatever is not of this
-/// shape may be given as something else than it is.
+/// The second argument of such a command, or the first key of a script; and what is behind the command. Whatever is
+/// not of this shape may be given as something else than it is.
 #[inline]
 pub(super) fn peek_key(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let [TAG_OF_UNIT, unit_len @ ..ONE_BYTE_LEN, _, _, _, name_len @ ..ONE_BYTE_LEN, rest @ ..] = body else {
         return None;
     };
-    let [TAG_OF_ARG, key_len @ ..ONE_BYTE_LEN, rest @ ..] = rest.get(usize::from(*name_len)..)? else {
-        return None;
-    };
-    Some((rest.get(..usize::from(*key_len))?, body.get(2 + usize::from(*unit_len)..)?))
+    let (name, rest) = rest.split_at_checked(usize::from(*name_len))?;
+    let (key, rest) = peek_arg(rest)?;
+    let is_script = name.len() >= 4 && SCRIPTS.iter().any(|script| name.eq_ignore_ascii_case(script));
+    let behind = body.get(2 + usize::from(*unit_len)..)?;
+    if is_script {
+        let of_unit = rest.get(..rest.len().checked_sub(behind.len())?)?;
+        let key_of_script = peek_arg(of_unit).and_then(|(_, rest)| peek_arg(rest));
+        return Some((key_of_script.map_or(key, |(key, _)| key), behind));
+    }
+    Some((key, behind))
+}
+
+/// Commands whose first key stands behind a text and a number.
+const SCRIPTS: [&[u8]; 3] = [b"EVAL", b"EVALSHA", b"FCALL"];
+
+#[inline]
+fn peek_arg(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [TAG_OF_ARG, len @ ..ONE_BYTE_LEN, rest @ ..] = body else { return None };
+    rest.split_at_checked(usize::from(*len))
 }
 
 pub(super) fn read_command(mut bytes: &[u8]) -> Result<Command<'_>, WireError> {
@@ -127,6 +182,7 @@ pub(super) fn read_command(mut bytes: &[u8]) -> Result<Command<'_>, WireError> {
             (2, value) => {
                 command.db = database(value.varint("database")?)?;
             }
+            (3, value) => command.caller = Some(read_caller(value.bytes("caller")?)?),
             _ => return Err(WireError::new("command")),
         }
     }

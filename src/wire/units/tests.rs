@@ -8,9 +8,10 @@ const VICTIMS: [Victim<'static>; 2] =
     [Victim { key: b"old", revision: 900, db: 0 }, Victim { key: b"k", revision: 1, db: 15 }];
 const PART_OF_IT: Part<'static> = Part { offset: 1 << 20, total: 3 << 20, bytes: &[7; 200] };
 fn upstream<'a>() -> Upstream<'a> {
-    let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 2 };
-    let key = LoadedKey { key: b"k", value: &[0; 300], deadline_ms: 1 << 40, db: 15 };
-    let (commands, keys) = (vec![command], vec![key, LoadedKey { deadline_ms: 0, db: 0, ..key }]);
+    let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 2, caller: None };
+    let key = LoadedKey { key: b"k", value: &[0; 300], deadline_ms: 1 << 40, db: 15, continues: true };
+    let (commands, keys) =
+        (vec![command], vec![key, LoadedKey { deadline_ms: 0, db: 0, continues: false, ..key }]);
     Upstream { step: Step::COMMANDS, session: 7, text: "why", from: 300, to: 1 << 50, db: 3, commands, keys }
 }
 
@@ -19,7 +20,7 @@ fn sample() -> Vec<u8> {
     put_command_unit(&mut body, &[b"SET", b"k", b""], 0);
     put_command_unit(&mut body, &[b"DEL", &[b'x'; 300]], 3);
     let watch = Watch { key: b"w", revision: 7, seen_at: 900, db: 0 };
-    let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 0 };
+    let command = Command { args: Args::from_slice(&[b"INCR", b"n"]), db: 0, caller: None };
     put_transaction_unit(&mut body, &[watch], &[command]);
     let register =
         Register { node: 2, incarnation: &[9; 16], client_addr: "127.0.0.1:1", peer_addr: "127.0.0.1:2" };
@@ -78,11 +79,37 @@ fn calls_of_every_length_are_what_the_generated_code_reads_and_writes() {
             assert_eq!(parsed.get_units()[0].get_command().get_args(), args, "{count} {len}");
             assert_eq!(parsed.write_to_bytes().unwrap(), body, "{count} {len}");
             let read: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
-            let command = |args: &[&'static [u8]]| Command { args: Args::from_slice(args), db: 0 };
-            let expected = Command { args: Args::from_slice(&args), db };
+            let command =
+                |args: &[&'static [u8]]| Command { args: Args::from_slice(args), db: 0, caller: None };
+            let expected = Command { args: Args::from_slice(&args), db, caller: None };
             assert_eq!(read[..1], [Unit::Command(expected)], "{count} {len}");
             assert_eq!(read[1..], [Unit::Command(command(&[b"INCR", b"n"]))], "{count} {len}");
         }
+    }
+}
+
+#[test]
+fn who_calls_is_what_the_generated_code_reads_and_writes() {
+    for (user, lacks_memory) in [
+        (None, true),
+        (Some(&b""[..]), false),
+        (Some(b"u"), true),
+        (Some(&[b'u'; 300]), false),
+        (None, false),
+    ] {
+        let mut body = Vec::new();
+        let caller = Some(Caller { user, lacks_memory });
+        let command = Command { args: Args::from_slice(&[b"EVAL", b"x", b"0"]), db: 3, caller };
+        let commands = [command];
+        put_caller_unit(&mut body, &commands[0]);
+        put_transaction_unit(&mut body, &[], &commands);
+        let parsed: generated::Body = Message::parse_from_bytes(&body).unwrap();
+        let read = parsed.get_units()[0].get_command();
+        assert_eq!((read.get_caller().has_user(), read.get_db()), (user.is_some(), 3));
+        assert_eq!(parsed.write_to_bytes().unwrap(), body, "{caller:?}");
+        let read: Vec<_> = Units::new(&body).map(Result::unwrap).collect();
+        assert_eq!(read[0], Unit::Command(commands[0].clone()));
+        assert_eq!(read[1], Unit::Transaction(Transaction { watches: vec![], commands: commands.to_vec() }));
     }
 }
 
@@ -142,4 +169,11 @@ fn likely_keys_are_those_of_the_short_commands_at_the_front() {
     let mut behind = Units::new(&body);
     behind.by_ref().nth(5).unwrap().unwrap();
     assert_eq!(behind.likely_keys().collect::<Vec<_>>(), [b"key:6"]);
+    let mut scripts = Vec::new();
+    put_command_unit(&mut scripts, &[b"eval", b"return 1", b"1", b"key:7", b"x"], 0);
+    put_command_unit(&mut scripts, &[b"FCALL", b"f", b"2", b"key:8", b"key:9"], 0);
+    put_command_unit(&mut scripts, &[b"EVAL", b"return 2", b"0"], 0);
+    put_command_unit(&mut scripts, &[b"GET", b"key:6"], 0);
+    let keys: Vec<_> = Units::new(&scripts).likely_keys().collect();
+    assert_eq!(keys, [&b"key:7"[..], b"key:8", b"return 2", b"key:6"]);
 }

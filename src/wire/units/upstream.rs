@@ -23,7 +23,7 @@ pub struct Upstream<'a> {
     pub to: u64,
     /// The database that the stream works in afterwards.
     pub db: u32,
-    /// With [`Step::COMMANDS`].
+    /// With [`Step::COMMANDS`]; with [`Step::KEYS`] what brings the libraries of functions.
     pub commands: Vec<Command<'a>>,
     /// With [`Step::KEYS`].
     pub keys: Vec<LoadedKey<'a>>,
@@ -40,6 +40,8 @@ pub struct LoadedKey<'a> {
     pub deadline_ms: u64,
     /// Its database.
     pub db: u32,
+    /// The value is a piece: what it holds comes to what the key has.
+    pub continues: bool,
 }
 
 const UPSTREAM: u32 = 10; // Unit.upstream
@@ -97,6 +99,7 @@ impl<'a> LoadedKey<'a> {
             + sized(self.value.len())
             + number(self.deadline_ms)
             + number(u64::from(self.db))
+            + number(u64::from(self.continues))
     }
 
     fn put(&self, out: &mut Vec<u8>) {
@@ -105,17 +108,18 @@ impl<'a> LoadedKey<'a> {
             put_len_field(out, field, bytes.len());
             out.extend_from_slice(bytes);
         }
-        put_numbers(out, &[(3, self.deadline_ms), (4, u64::from(self.db))]);
+        put_numbers(out, &[(3, self.deadline_ms), (4, u64::from(self.db)), (5, u64::from(self.continues))]);
     }
 
     fn read(mut bytes: &'a [u8]) -> Result<Self, WireError> {
-        let mut read = Self { key: &[], value: &[], deadline_ms: 0, db: 0 };
+        let mut read = Self { key: &[], value: &[], deadline_ms: 0, db: 0, continues: false };
         while !bytes.is_empty() {
             match next_field(&mut bytes, WHAT)? {
                 (1, value) => read.key = value.bytes(WHAT)?,
                 (2, value) => read.value = value.bytes(WHAT)?,
                 (3, value) => read.deadline_ms = value.varint(WHAT)?,
                 (4, value) => read.db = database(value.varint(WHAT)?)?,
+                (5, value) => read.continues = value.varint(WHAT)? != 0,
                 _ => return Err(WireError::new(WHAT)),
             }
         }

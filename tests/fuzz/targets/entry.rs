@@ -92,7 +92,7 @@ fn check_transaction(source: &mut Source<'_>) {
     }
     for _ in 0..source.up_to(5) {
         let args = (0..1 + source.up_to(4)).map(|_| source.some_bytes()).collect();
-        transaction.commands.push(units::Command { args, db: database(source) });
+        transaction.commands.push(units::Command { args, db: database(source), caller: None });
     }
     put_transaction_unit(&mut body, &transaction.watches, &transaction.commands);
     check_body(&body);

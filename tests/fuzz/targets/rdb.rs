@@ -49,7 +49,13 @@ fn check_made(source: &mut Source<'_>) {
         put_string(&mut file, key);
         file.extend_from_slice(&written[1..]);
         let key = key.to_vec().into();
-        expected.push(RdbItem::Key { db: u32::from(db), key, value: written.into(), deadline_ms });
+        expected.push(RdbItem::Key {
+            db: u32::from(db),
+            key,
+            value: written.into(),
+            deadline_ms,
+            continues: false,
+        });
     }
     file.extend_from_slice(&[255, 0, 0, 0, 0, 0, 0, 0, 0]);
     expected.push(RdbItem::End);
@@ -73,7 +79,7 @@ pub fn run(input: &[u8]) {
     assert_eq!(whole, read(bytes.chunks(1)), "byte by byte");
     assert_eq!(whole, read(pieces(bytes, seed)), "in pieces");
     for item in &whole.0 {
-        if let RdbItem::Key { value, .. } = item {
+        if let RdbItem::Key { value, continues: false, .. } = item {
             assert!(value_of(value, &Forms::default()).is_ok(), "a key that cannot be restored");
         }
     }

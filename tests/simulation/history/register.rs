@@ -1,8 +1,8 @@
 //! Registers: set, deleted, compared and set, by the general checker.
 
+use super::typed::value;
 use super::{Action, Check, Operation, Outcome};
-use bowline::command::Reply;
-use bowline::history::{self, Bounds, Call, Value, What};
+use bowline::history::{self, Bounds, Call, What};
 
 /// More work than that is not worth its while: other seeds see the same.
 const BOUNDS: Bounds = Bounds { memory_bytes: 32 << 20, steps: 1_000_000 };
@@ -38,17 +38,4 @@ fn judged(operation: &Operation) -> Option<history::Operation> {
     let action = history::Action::One(Call { key: key.as_str().into(), what });
     let (start_ns, end_ns) = (operation.began_us * 1000, operation.ended_us * 1000);
     Some(history::Operation { client: operation.client as u64, action, outcome, start_ns, end_ns })
-}
-
-fn value(reply: &Reply) -> Value {
-    let text = |bytes: &[u8]| Value::Text(String::from_utf8_lossy(bytes).into());
-    match reply {
-        Reply::Ok => Value::Ok,
-        Reply::Int(number) => Value::Int(*number),
-        Reply::Bulk(bytes) => text(bytes),
-        Reply::Nil | Reply::NilArray => Value::Nil,
-        Reply::Array(parts) => Value::Array(parts.iter().map(value).collect()),
-        Reply::Error(error) => Value::Error(error.to_string().into()),
-        other => Value::Error(format!("{other:?}").into()),
-    }
 }

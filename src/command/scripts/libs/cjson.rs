@@ -4,10 +4,13 @@
 mod decode;
 mod encode;
 
+use super::super::arguments::function;
 use super::super::number;
 use super::{bad_argument, kind, number as number_arg};
-use mlua::{Lua, MultiValue, Result, Table, Value};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::command::conversion::signed;
+use mlua::{Lua, Result, Table, Value};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// What scripts may choose.
 #[derive(Debug, Clone, Copy)]
@@ -44,41 +47,48 @@ impl Default for Settings {
 const MOST_DEPTH: i32 = 2000;
 
 /// Settings that several functions share.
-pub(in crate::command::scripts) type Shared = Arc<Mutex<Settings>>;
+pub(in crate::command::scripts) type Shared = Rc<Cell<Settings>>;
 
-fn look(shared: &Shared) -> MutexGuard<'_, Settings> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+/// What was changed before an error stays.
+fn change<R>(shared: &Shared, f: impl FnOnce(&mut Settings) -> R) -> R {
+    let mut settings = shared.get();
+    let outcome = f(&mut settings);
+    shared.set(settings);
+    outcome
 }
 
 /// Settings are those of a new script again.
 pub(in crate::command::scripts) fn reset(shared: &Shared) {
-    *look(shared) = Settings::default();
+    shared.set(Settings::default());
 }
 
 pub(super) fn library(lua: &Lua, settings: &Shared) -> Result<Table> {
     let cjson = lua.create_table()?;
-    let shared = Arc::clone(settings);
-    let encode = move |lua: &Lua, args: MultiValue| {
+    let shared = Rc::clone(settings);
+    let encode = move |lua: &Lua, args: &[Value]| {
         if args.len() != 1 {
             return bad_argument(lua, 1, "encode", "expected 1 argument");
         }
-        let settings = *look(&shared);
-        encode::encode(lua, &settings, &args[0])
+        let settings = shared.get();
+        let text = encode::encode(lua, &settings, &args[0])?;
+        super::pay(lua, text.as_bytes().len())?;
+        Ok(text)
     };
-    cjson.raw_set("encode", lua.create_function(encode)?)?;
-    let shared = Arc::clone(settings);
-    let decode = move |lua: &Lua, args: MultiValue| {
+    cjson.raw_set("encode", function(lua, encode)?)?;
+    let shared = Rc::clone(settings);
+    let decode = move |lua: &Lua, args: &[Value]| {
         if args.len() != 1 {
             return bad_argument(lua, 1, "decode", "expected 1 argument");
         }
-        let text = super::string(lua, &args, 0, "decode")?;
-        let settings = *look(&shared);
+        let text = super::string(lua, args, 0, "decode")?;
+        let settings = shared.get();
+        super::pay(lua, text.as_bytes().len())?;
         decode::decode(lua, &settings, &text.as_bytes())
     };
-    cjson.raw_set("decode", lua.create_function(decode)?)?;
+    cjson.raw_set("decode", function(lua, decode)?)?;
     add_settings(lua, &cjson, settings)?;
-    let new = |lua: &Lua, _: MultiValue| library(lua, &Shared::default());
-    cjson.raw_set("new", lua.create_function(new)?)?;
+    let new = |lua: &Lua, _: &[Value]| library(lua, &Shared::default());
+    cjson.raw_set("new", function(lua, new)?)?;
     cjson.raw_set("null", Value::NULL)?;
     cjson.raw_set("_NAME", "cjson")?;
     cjson.raw_set("_VERSION", "2.1.0")?;
@@ -87,68 +97,70 @@ pub(super) fn library(lua: &Lua, settings: &Shared) -> Result<Table> {
 
 fn add_settings(lua: &Lua, cjson: &Table, settings: &Shared) -> Result<()> {
     let number_setting = |name: &'static str, least: i32, most: i32, of: fn(&mut Settings) -> &mut i32| {
-        let shared = Arc::clone(settings);
-        let set = move |lua: &Lua, args: MultiValue| {
-            few(lua, &args, 1, name)?;
-            integer(lua, &args, 0, name, (least, most), of(&mut look(&shared)))
+        let shared = Rc::clone(settings);
+        let set = move |lua: &Lua, args: &[Value]| {
+            few(lua, args, 1, name)?;
+            change(&shared, |settings| integer(lua, args, 0, name, (least, most), of(settings)))
         };
-        cjson.raw_set(name, lua.create_function(set)?)
+        cjson.raw_set(name, function(lua, set)?)
     };
     number_setting("encode_max_depth", 1, i32::MAX, |it| &mut it.encode_depth)?;
     number_setting("decode_max_depth", 1, i32::MAX, |it| &mut it.decode_depth)?;
     number_setting("encode_number_precision", 1, 14, |it| &mut it.precision)?;
     let bool_setting = |name: &'static str, of: fn(&mut Settings) -> &mut bool| {
-        let shared = Arc::clone(settings);
-        let set = move |lua: &Lua, args: MultiValue| {
-            few(lua, &args, 1, name)?;
-            truth(lua, &args, name, of(&mut look(&shared)))
+        let shared = Rc::clone(settings);
+        let set = move |lua: &Lua, args: &[Value]| {
+            few(lua, args, 1, name)?;
+            change(&shared, |settings| truth(lua, args, name, of(settings)))
         };
-        cjson.raw_set(name, lua.create_function(set)?)
+        cjson.raw_set(name, function(lua, set)?)
     };
     bool_setting("encode_keep_buffer", |it| &mut it.keeps_buffer)?;
     bool_setting("decode_invalid_numbers", |it| &mut it.invalid_decoded)?;
-    let shared = Arc::clone(settings);
-    let sparse = move |lua: &Lua, args: MultiValue| {
+    let shared = Rc::clone(settings);
+    let sparse = move |lua: &Lua, args: &[Value]| {
         let name = "encode_sparse_array";
-        few(lua, &args, 3, name)?;
-        let mut settings = look(&shared);
-        let converts = truth(lua, &args, name, &mut settings.sparse_converts)?;
-        let ratio = integer(lua, &args, 1, name, (0, i32::MAX), &mut settings.sparse_ratio)?;
-        Ok((converts, ratio, integer(lua, &args, 2, name, (0, i32::MAX), &mut settings.sparse_safe)?))
+        few(lua, args, 3, name)?;
+        change(&shared, |settings| {
+            let converts = truth(lua, args, name, &mut settings.sparse_converts)?;
+            let ratio = integer(lua, args, 1, name, (0, i32::MAX), &mut settings.sparse_ratio)?;
+            Ok((converts, ratio, integer(lua, args, 2, name, (0, i32::MAX), &mut settings.sparse_safe)?))
+        })
     };
-    cjson.raw_set("encode_sparse_array", lua.create_function(sparse)?)?;
-    let shared = Arc::clone(settings);
-    let invalid = move |lua: &Lua, args: MultiValue| {
+    cjson.raw_set("encode_sparse_array", function(lua, sparse)?)?;
+    let shared = Rc::clone(settings);
+    let invalid = move |lua: &Lua, args: &[Value]| {
         let name = "encode_invalid_numbers";
-        few(lua, &args, 1, name)?;
-        let mut settings = look(&shared);
-        match args.front() {
+        few(lua, args, 1, name)?;
+        let mut settings = shared.get();
+        match args.first() {
             None | Some(Value::Nil) => {}
             Some(Value::Boolean(on)) => settings.invalid_encoded = u8::from(*on),
-            _ => settings.invalid_encoded = option(lua, &args, name, &["off", "on", "null"])?,
+            _ => settings.invalid_encoded = option(lua, args, name, &["off", "on", "null"])?,
         }
+        shared.set(settings);
         Ok(match settings.invalid_encoded {
             2 => Value::String(lua.create_string("null")?),
             on => Value::Boolean(on == 1),
         })
     };
-    cjson.raw_set("encode_invalid_numbers", lua.create_function(invalid)?)
+    cjson.raw_set("encode_invalid_numbers", function(lua, invalid)?)
 }
 
-fn few(lua: &Lua, args: &MultiValue, most: usize, name: &str) -> Result<()> {
+fn few(lua: &Lua, args: &[Value], most: usize, name: &str) -> Result<()> {
     if args.len() > most { bad_argument(lua, most + 1, name, "found too many arguments") } else { Ok(()) }
 }
 
 fn integer(
     lua: &Lua,
-    args: &MultiValue,
+    args: &[Value],
     at: usize,
     name: &str,
     (least, most): (i32, i32),
     setting: &mut i32,
 ) -> Result<Value> {
     if !matches!(args.get(at), None | Some(Value::Nil)) {
-        let value = number_arg(lua, args, at, name)? as i64;
+        let value = signed(number_arg(lua, args, at, name)?);
         match i32::try_from(value).ok().filter(|value| (least..=most).contains(value)) {
             Some(value) => *setting = value,
             None => {
@@ -159,8 +171,8 @@ fn integer(
     Ok(Value::Number(f64::from(*setting)))
 }
 
-fn truth(lua: &Lua, args: &MultiValue, name: &str, setting: &mut bool) -> Result<Value> {
-    match args.front() {
+fn truth(lua: &Lua, args: &[Value], name: &str, setting: &mut bool) -> Result<Value> {
+    match args.first() {
         None | Some(Value::Nil) => {}
         Some(Value::Boolean(on)) => *setting = *on,
         _ => *setting = option(lua, args, name, &["off", "on"])? == 1,
@@ -168,9 +180,9 @@ fn truth(lua: &Lua, args: &MultiValue, name: &str, setting: &mut bool) -> Result
     Ok(Value::Boolean(*setting))
 }
 
-fn option(lua: &Lua, args: &MultiValue, name: &str, options: &[&str]) -> Result<u8> {
-    let Some(Value::String(text)) = args.front() else {
-        return bad_argument(lua, 1, name, &format!("string expected, got {}", kind(args.front())));
+fn option(lua: &Lua, args: &[Value], name: &str, options: &[&str]) -> Result<u8> {
+    let Some(Value::String(text)) = args.first() else {
+        return bad_argument(lua, 1, name, &format!("string expected, got {}", kind(args.first())));
     };
     let text = text.to_string_lossy();
     match options.iter().position(|option| *option == text) {

@@ -1,32 +1,34 @@
 //! `cmsgpack`: MessagePack (<https://msgpack.org>), with the choices and errors of lua-cmsgpack 0.4.0.
 
+use super::super::arguments::function;
 use super::super::raised::raise;
-use super::{bad_argument, number, string};
+use super::{bad_argument, number, pay, string, too_much};
+use crate::command::conversion::signed;
+use crate::limits::{SCRIPT_ARGUMENTS, SCRIPT_MEMORY_BYTES};
 use mlua::{Lua, MultiValue, Result, Table, Value};
 
 /// Tables within tables that are written; deeper ones are nil.
 const MOST_NESTING: usize = 16;
 /// The same of what is read: deeper is an error.
 const MOST_READ_NESTING: usize = 2000;
+/// A table, and a key and a value of it.
+const HELD_BY_TABLE: usize = 3;
 
 pub(super) fn library(lua: &Lua) -> Result<Table> {
     let library = lua.create_table()?;
-    library.raw_set("pack", lua.create_function(|lua, args: MultiValue| pack(lua, &args))?)?;
-    library.raw_set(
-        "unpack",
-        lua.create_function(|lua, args: MultiValue| unpack(lua, &args, "unpack", None))?,
-    )?;
-    let one = |lua: &Lua, args: MultiValue| {
-        let offset = optional(lua, &args, 1, "unpack_one")?;
-        unpack(lua, &args, "unpack_one", Some((1, offset)))
+    library.raw_set("pack", function(lua, pack)?)?;
+    library.raw_set("unpack", function(lua, |lua, args| unpack(lua, args, "unpack", None))?)?;
+    let one = |lua: &Lua, args: &[Value]| {
+        let offset = optional(lua, args, 1, "unpack_one")?;
+        unpack(lua, args, "unpack_one", Some((1, offset)))
     };
-    library.raw_set("unpack_one", lua.create_function(one)?)?;
-    let limit = |lua: &Lua, args: MultiValue| {
-        let limit = number(lua, &args, 1, "unpack_limit")? as i64;
-        let offset = optional(lua, &args, 2, "unpack_limit")?;
-        unpack(lua, &args, "unpack_limit", Some((limit, offset)))
+    library.raw_set("unpack_one", function(lua, one)?)?;
+    let limit = |lua: &Lua, args: &[Value]| {
+        let limit = signed(number(lua, args, 1, "unpack_limit")?);
+        let offset = optional(lua, args, 2, "unpack_limit")?;
+        unpack(lua, args, "unpack_limit", Some((limit, offset)))
     };
-    library.raw_set("unpack_limit", lua.create_function(limit)?)?;
+    library.raw_set("unpack_limit", function(lua, limit)?)?;
     library.raw_set("_NAME", "cmsgpack")?;
     library.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
     library.raw_set("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo")?;
@@ -34,14 +36,14 @@ pub(super) fn library(lua: &Lua) -> Result<Table> {
     Ok(library)
 }
 
-fn optional(lua: &Lua, args: &MultiValue, at: usize, function: &str) -> Result<i64> {
+fn optional(lua: &Lua, args: &[Value], at: usize, function: &str) -> Result<i64> {
     match args.get(at) {
         None | Some(Value::Nil) => Ok(0),
-        Some(_) => Ok(number(lua, args, at, function)? as i64),
+        Some(_) => Ok(signed(number(lua, args, at, function)?)),
     }
 }
 
-fn pack(lua: &Lua, args: &MultiValue) -> Result<mlua::String> {
+fn pack(lua: &Lua, args: &[Value]) -> Result<mlua::String> {
     if args.is_empty() {
         return bad_argument(lua, 0, "pack", "MessagePack pack needs input.");
     }
@@ -49,10 +51,14 @@ fn pack(lua: &Lua, args: &MultiValue) -> Result<mlua::String> {
     for value in args {
         put(lua, &mut out, value, 0)?;
     }
+    pay(lua, out.len())?;
     lua.create_string(out)
 }
 
 fn put(lua: &Lua, out: &mut Vec<u8>, value: &Value, level: usize) -> Result<()> {
+    if out.len() > SCRIPT_MEMORY_BYTES {
+        return Err(too_much());
+    }
     match value {
         Value::String(text) => put_string(out, &text.as_bytes()),
         Value::Boolean(truth) => out.push(if *truth { 0xc3 } else { 0xc2 }),
@@ -131,36 +137,45 @@ fn put_integer(out: &mut Vec<u8>, number: i64) {
 }
 
 fn put_table(lua: &Lua, out: &mut Vec<u8>, table: &Table, level: usize) -> Result<()> {
-    let pairs: Vec<(Value, Value)> = table.pairs().collect::<Result<_>>()?;
     let index = |key: &Value| match key {
         Value::Integer(index) if *index > 0 => Some(*index as usize),
         _ => None,
     };
-    let most = pairs.iter().try_fold(0, |most, (key, _)| index(key).map(|index| most.max(index)));
-    if most == Some(pairs.len()) {
-        match pairs.len() {
+    // Twice, and never all at once: Lua's machine has room for some thousand values in the hands of Rust.
+    let (mut count, mut most) = (0, Some(0));
+    for pair in table.pairs::<Value, Value>() {
+        let key = pair?.0;
+        count += 1;
+        most = most.and_then(|most| index(&key).map(|index| index.max(most)));
+    }
+    if most == Some(count) {
+        match count {
             len @ 0..=15 => out.push(0x90 | len as u8),
             len => put_len(out, len, [None, Some(0xdc), Some(0xdd)]),
         }
-        for at in 1..=pairs.len() {
+        for at in 1..=count {
             put(lua, out, &table.raw_get(at)?, level + 1)?;
         }
         return Ok(());
     }
-    match pairs.len() {
+    match count {
         len @ 0..=15 => out.push(0x80 | len as u8),
         len => put_len(out, len, [None, Some(0xde), Some(0xdf)]),
     }
-    for (key, value) in &pairs {
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
         if matches!(key, Value::Table(_) | Value::Function(_) | Value::Thread(_)) {
             let text = format!("a table with a {} as key has no order", key.type_name());
             return Err(raise(lua, text));
         }
-        put(lua, out, key, level + 1)?;
-        put(lua, out, value, level + 1)?;
+        put(lua, out, &key, level + 1)?;
+        put(lua, out, &value, level + 1)?;
     }
     Ok(())
 }
+
+const TOO_MANY_VALUES: &str =
+    "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
 
 enum Wrong {
     Missing,
@@ -179,27 +194,33 @@ struct Reader<'a> {
     lua: &'a Lua,
     rest: &'a [u8],
     depth: usize,
+    /// Values that may still be held.
+    room: usize,
 }
 
-fn unpack(lua: &Lua, args: &MultiValue, function: &str, part: Option<(i64, i64)>) -> Result<MultiValue> {
+fn unpack(lua: &Lua, args: &[Value], function: &str, part: Option<(i64, i64)>) -> Result<MultiValue> {
     let text = string(lua, args, 0, function)?;
     let text = text.as_bytes();
+    pay(lua, text.len())?;
     let part = part.filter(|part| *part != (0, 0));
     let (limit, offset) = part.unwrap_or((i64::MAX, 0));
     if limit < 0 || offset < 0 {
-        let len = text.len();
+        // Both are told as C's `int`.
+        let (offset, len) = (offset as i32, text.len());
         return Err(raise(
             lua,
             format!("Invalid request to unpack with offset of {offset} and limit of {len}."),
         ));
     }
     let Some(rest) = text.get(offset as usize..) else {
-        let len = text.len();
+        let (offset, len) = (offset as i32, text.len());
         return Err(raise(lua, format!("Start offset {offset} greater than input length {len}.")));
     };
-    let mut reader = Reader { lua, rest, depth: 0 };
+    let mut reader = Reader { lua, rest, depth: 0, room: SCRIPT_ARGUMENTS - args.len() };
     let mut values = Vec::new();
     while !reader.rest.is_empty() && (values.len() as i64) < limit {
+        let overflow = || raise(lua, TOO_MANY_VALUES);
+        reader.room = reader.room.checked_sub(1).ok_or_else(overflow)?;
         values.push(reader.value().map_err(|wrong| match wrong {
             Wrong::Missing => raise(lua, "Missing bytes in input."),
             Wrong::Format => raise(lua, "Bad data format in input."),
@@ -269,7 +290,7 @@ impl Reader<'_> {
 
     fn descend(&mut self) -> std::result::Result<Table, Wrong> {
         self.depth += 1;
-        if self.depth > MOST_READ_NESTING {
+        if self.depth > MOST_READ_NESTING.min(self.room / HELD_BY_TABLE) {
             return Err(Wrong::Deep);
         }
         Ok(self.lua.create_table()?)

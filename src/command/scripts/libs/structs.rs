@@ -1,8 +1,11 @@
 //! `struct`: values to bytes and back by a format, as Roberto Ierusalimschy's library of that name: sizes are those
 //! of x86-64, the byte order is little-endian unless the format says otherwise.
 
+use super::super::arguments::function;
 use super::super::raised::raise;
-use super::{bad_argument, number, string};
+use super::{bad_argument, number, pay, string, too_much};
+use crate::command::conversion::{signed, unsigned};
+use crate::limits::{SCRIPT_ARGUMENTS, SCRIPT_MEMORY_BYTES};
 use mlua::{Lua, MultiValue, Result, Table, Value};
 
 const MOST_INTEGER_BYTES: usize = 32;
@@ -10,9 +13,9 @@ const MOST_ALIGNMENT: usize = 8;
 
 pub(super) fn library(lua: &Lua) -> Result<Table> {
     let library = lua.create_table()?;
-    library.raw_set("pack", lua.create_function(|lua, args: MultiValue| pack(lua, &args))?)?;
-    library.raw_set("unpack", lua.create_function(|lua, args: MultiValue| unpack(lua, &args))?)?;
-    library.raw_set("size", lua.create_function(|lua, args: MultiValue| size(lua, &args))?)?;
+    library.raw_set("pack", function(lua, pack)?)?;
+    library.raw_set("unpack", function(lua, unpack)?)?;
+    library.raw_set("size", function(lua, size)?)?;
     Ok(library)
 }
 
@@ -27,7 +30,7 @@ struct Format<'a> {
 }
 
 impl<'a> Format<'a> {
-    fn new(lua: &'a Lua, args: &MultiValue, function: &'static str) -> Result<Self> {
+    fn new(lua: &'a Lua, args: &[Value], function: &'static str) -> Result<Self> {
         let text = string(lua, args, 0, function)?.as_bytes().to_vec();
         let end = text.iter().position(|&b| b == 0).unwrap_or(text.len());
         Ok(Self { lua, function, text: text[..end].to_vec(), at: 0, is_big: false, align: 1 })
@@ -102,26 +105,24 @@ fn is_integer(option: u8) -> bool {
     matches!(option, b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I')
 }
 
-/// As C converts on x86-64.
-fn integer_of(number: f64) -> u64 {
-    if number < 0.0 { number as i64 as u64 } else { number as u64 }
-}
-
-fn pack(lua: &Lua, args: &MultiValue) -> Result<mlua::String> {
+fn pack(lua: &Lua, args: &[Value]) -> Result<mlua::String> {
     const NAME: &str = "pack";
     let mut format = Format::new(lua, args, NAME)?;
-    let mut args = args.clone();
-    args.push_back(Value::Nil); // what is missing is nil, as errors say it
+    let mut args = args.to_vec();
+    args.push(Value::Nil); // what is missing is nil, as errors say it
     let args = &args;
     let (mut out, mut arg) = (Vec::new(), 1);
     let mut total = 0;
     while let Some((option, mut size)) = format.next()? {
+        if out.len() > SCRIPT_MEMORY_BYTES {
+            return Err(too_much());
+        }
         let padding = format.padding(total, option, size);
         total += padding;
         out.resize(out.len() + padding, 0);
         match option {
             _ if is_integer(option) => {
-                let value = integer_of(number(lua, args, arg, NAME)?);
+                let value = unsigned(number(lua, args, arg, NAME)?);
                 arg += 1;
                 let byte = |at: usize| if at < 8 { (value >> (8 * at)) as u8 } else { 0 };
                 match format.is_big {
@@ -162,6 +163,7 @@ fn pack(lua: &Lua, args: &MultiValue) -> Result<mlua::String> {
         }
         total += size;
     }
+    pay(lua, out.len())?;
     lua.create_string(out)
 }
 
@@ -176,14 +178,15 @@ fn signed_or_not(bytes: &[u8], is_big: bool, is_signed: bool) -> f64 {
     ((value << shift) as i64 >> shift) as f64
 }
 
-fn unpack(lua: &Lua, args: &MultiValue) -> Result<MultiValue> {
+fn unpack(lua: &Lua, args: &[Value]) -> Result<MultiValue> {
     const NAME: &str = "unpack";
     let mut format = Format::new(lua, args, NAME)?;
     let data = string(lua, args, 1, NAME)?;
     let data = data.as_bytes();
+    pay(lua, format.text.len())?;
     let mut at = match args.get(2) {
         None | Some(Value::Nil) => 1,
-        Some(_) => number(lua, args, 2, NAME)? as i64,
+        Some(_) => signed(number(lua, args, 2, NAME)?),
     } as u64 as usize;
     if at == 0 {
         return bad_argument(lua, 3, NAME, "offset must be 1 or greater");
@@ -195,6 +198,9 @@ fn unpack(lua: &Lua, args: &MultiValue) -> Result<MultiValue> {
         false => bad_argument(lua, 2, NAME, "data string too short"),
     };
     while let Some((option, mut size)) = format.next()? {
+        if args.len() + results.len() >= SCRIPT_ARGUMENTS {
+            return Err(raise(lua, "stack overflow (too many results)"));
+        }
         at = at.wrapping_add(format.padding(at, option, size));
         check(size, at)?;
         match option {
@@ -218,7 +224,7 @@ fn unpack(lua: &Lua, args: &MultiValue) -> Result<MultiValue> {
                     let Some(last) = last else {
                         return Err(raise(lua, "format 'c0' needs a previous size"));
                     };
-                    size = integer_of(last) as usize;
+                    size = unsigned(last) as usize;
                     check(size, at)?;
                 }
                 results.push(Value::String(lua.create_string(&data[at..at + size])?));
@@ -238,7 +244,7 @@ fn unpack(lua: &Lua, args: &MultiValue) -> Result<MultiValue> {
     Ok(MultiValue::from_vec(results))
 }
 
-fn size(lua: &Lua, args: &MultiValue) -> Result<f64> {
+fn size(lua: &Lua, args: &[Value]) -> Result<f64> {
     const NAME: &str = "size";
     let mut format = Format::new(lua, args, NAME)?;
     let mut at = 0usize;

@@ -12,14 +12,16 @@ impl Cluster {
         for words in words.split(|word| *word == ";") {
             // As with CLIENT NO-TOUCH.
             let no_touch = words[0] == "quietly";
-            let words = &words[usize::from(no_touch)..];
+            // As a client that has waited tries once more.
+            let again = words[0] == "again";
+            let words = &words[usize::from(no_touch || again)..];
             let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
             let resolved = command::resolve(&args.iter().copied().collect());
             let step = match resolved.map(|command| &command.handler) {
                 _ if words[0] == "WATCH" => Step::Watch(Request::from_args(words)),
                 Ok(Handler::Write(_)) => {
                     units::put_command_unit(&mut job.body, &args, 0);
-                    Step::Write
+                    if again { Step::Again } else { Step::Write }
                 }
                 Ok(_) => {
                     let mut request = Request::from_args(words);
@@ -67,7 +69,11 @@ impl Cluster {
                 .collect();
             let commands: Vec<_> = commands
                 .iter()
-                .map(|words| Command { args: words.iter().map(|word| word.as_bytes()).collect(), db: 0 })
+                .map(|words| Command {
+                    args: words.iter().map(|word| word.as_bytes()).collect(),
+                    db: 0,
+                    caller: None,
+                })
                 .collect();
             units::put_transaction_unit(&mut job.body, &watches, &commands);
             job.steps.push(Step::Write);

@@ -127,7 +127,7 @@ impl Growing for GrowingHash {
                 let is_whole = pack.len().is_multiple_of(2) && !pack.is_empty();
                 Repr::Pack(Some(pack).filter(|_| is_whole).ok_or(WRONG)?)
             }
-            SoFar::Table(table) if !table.is_empty() => Repr::Table(table),
+            SoFar::Table(table) if !table.is_empty() => Repr::Table(Box::new(table)),
             _ => return Err(WRONG),
         };
         Ok(Hash(repr).into())

@@ -3,14 +3,40 @@
 use super::{End, List};
 use crate::keyspace::types::Collection;
 use crate::keyspace::types::list::Node;
+use crate::limits::MAX_PACK_BYTES;
 use std::ops::Range;
 
 impl List {
     /// Puts an element in the place of another. Whether there is that place.
     pub fn replace(&mut self, index: i64, element: &[u8]) -> bool {
+        self.replace_within(index, element, MAX_PACK_BYTES)
+    }
+
+    /// The same with nodes of at most `most_bytes`: one that would grow beyond is divided, for `Fill` is not asked here, as in
+    /// Redis.
+    pub(super) fn replace_within(&mut self, index: i64, element: &[u8], most_bytes: usize) -> bool {
         let found = self.place(index).and_then(|place| self.nodes.find(place));
-        let Some((node, within)) = found else { return false };
-        self.nodes.update(node, |node| node.replace(within, element));
+        let Some((at, within)) = found else { return false };
+        let has_room =
+            |node: &Node| node.len() == 1 || node.pack().size_bytes() + element.len() <= most_bytes;
+        if self.nodes.get(at).is_some_and(has_room) {
+            self.nodes.update(at, |node| node.replace(within, element));
+            return true;
+        }
+        let divided = self.nodes.update(at, |node| {
+            let behind = (within + 1 < node.len()).then(|| node.split_off(within + 1));
+            node.remove(within, 1);
+            (behind, node.len() == 0)
+        });
+        let Some((behind, is_empty)) = divided else { return false };
+        if is_empty {
+            self.nodes.remove(at);
+        }
+        let at = at + usize::from(!is_empty);
+        self.nodes.insert(at, Node::of_one(element));
+        if let Some(behind) = behind {
+            self.nodes.insert(at + 1, behind);
+        }
         true
     }
 

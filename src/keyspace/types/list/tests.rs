@@ -178,3 +178,24 @@ fn what_is_no_list_is_refused() {
     growing.take(&whole).unwrap();
     assert!(growing.take(&[1, 0]).is_err(), "another fill");
 }
+
+/// `LSET` does not ask whether a node is full: again and again, it would let one grow beyond what a pack may hold.
+#[test]
+fn a_node_that_would_grow_too_long_is_divided() {
+    const MOST_BYTES: usize = 100;
+    let long = [b'x'; 60];
+    for len in 1..6 {
+        for first in 0..len {
+            let mut list = List::new(&Forms::default());
+            let mut model: Vec<Vec<u8>> = (0..len).map(|n| vec![b'a' + n as u8]).collect();
+            model.iter().for_each(|element| list.push(End::Right, element));
+            // From one place on around all of them.
+            for at in (first..len).chain(0..first) {
+                assert!(list.replace_within(at as i64, &long, MOST_BYTES));
+                model[at] = long.to_vec();
+                assert_eq!((texts(&list), list.len()), (model.clone(), len));
+                assert!(list.packs().all(|pack| !pack.is_empty() && pack.size_bytes() <= MOST_BYTES));
+            }
+        }
+    }
+}

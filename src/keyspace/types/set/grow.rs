@@ -5,6 +5,7 @@ use super::{Repr, Set};
 use crate::collections::{self, Blob, Dict, HashSeed, Ints, Pack};
 use crate::keyspace::Value;
 use crate::keyspace::types::{Frozen, Growing};
+use crate::mutant::{self, Mutant};
 use crate::wire::WireError;
 use crate::wire::entry::{put_varint, take_varint};
 
@@ -106,6 +107,11 @@ impl Growing for GrowingSet {
         match &mut self.so_far {
             SoFar::Bytes(before, bytes) if *before == form => bytes.extend_from_slice(piece),
             SoFar::Table(table) if form == TABLE => {
+                if mutant::is(Mutant::OrderLost)
+                    && let Some((first, ())) = table.remove_at(0)
+                {
+                    table.insert(first, ());
+                }
                 while !piece.is_empty() {
                     if table.insert(take_member(&mut piece)?, ()).is_some() {
                         return Err(WireError::new("a member of a set twice"));
@@ -124,7 +130,7 @@ impl Growing for GrowingSet {
                 let pack = Pack::from_bytes(bytes).filter(|pack| !pack.is_empty());
                 Repr::Pack(pack.ok_or(WRONG)?)
             }
-            SoFar::Table(table) if !table.is_empty() => Repr::Table(table),
+            SoFar::Table(table) if !table.is_empty() => Repr::Table(Box::new(table)),
             SoFar::Table(_) | SoFar::Nothing => return Err(WRONG),
         };
         Ok(Set(repr).into())

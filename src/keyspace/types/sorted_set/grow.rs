@@ -83,7 +83,7 @@ impl Growing for GrowingSet {
     fn finish(self: Box<Self>) -> Result<Value, WireError> {
         let repr = match self.so_far {
             SoFar::Pack(bytes) => Repr::Pack(Pack::from_bytes(bytes).filter(score::is_sound).ok_or(WRONG)?),
-            SoFar::Table(table) if !table.scores.is_empty() => Repr::Table(table),
+            SoFar::Table(table) if !table.scores.is_empty() => Repr::Table(Box::new(table)),
             _ => return Err(WRONG),
         };
         Ok(SortedSet(repr).into())

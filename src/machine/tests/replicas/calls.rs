@@ -51,6 +51,13 @@ const HASHES: &[&str] = &["h0", "h1", "h2"];
 const SETS: &[&str] = &["t0", "t1", "t2"];
 const LISTS: &[&str] = &["l0", "l1"];
 const SORTED_SETS: &[&str] = &["z0", "z1", "z2"];
+const STREAMS: &[&str] = &["x0", "x1"];
+const IDS: &[&str] =
+    &["0", "1", "1-1", "2-5", "7-*", "99999999999999-*", "1700000000000-0", "$", ">", "-", "+", "(1-1"];
+/// Of a group: what is new comes often.
+const GROUP_IDS: &[&str] = &[">", ">", ">", "0", "1", "2-5"];
+const GROUPS: &[&str] = &["g0", "g0", "g0", "g1"];
+const CONSUMERS: &[&str] = &["c0", "c1", "c2"];
 const FIELDS: &[&str] = &["f0", "f1", "f2", "f3", "f4", "7", ""];
 const STRINGS: &[&str] = &["s0", "s1", "s2", "n0", "n1", "w_a", "w_1"];
 /// The slot of keys with the tag `{a}`.
@@ -66,6 +73,8 @@ pub struct Calls {
     /// The clock that deadlines are drawn around.
     pub now_ms: u64,
     rows: Vec<&'static Command>,
+    /// Those that are drawn more often: no earlier call of theirs was answered.
+    pub wanted: Vec<&'static Command>,
     seq: u64,
     /// Texts that were called.
     scripts: Vec<Vec<u8>>,
@@ -92,6 +101,7 @@ impl Calls {
             neighbours,
             now_ms: 0,
             rows: rows().collect(),
+            wanted: Vec::new(),
             seq: 0,
             scripts: Vec::new(),
             in_script: false,
@@ -112,7 +122,12 @@ impl Calls {
                 self.any()
             }
             // Writes are refused while one is followed.
-            "replicaof" | "slaveof" if self.rng.random_bool(0.9) => self.any(),
+            "replicaof" if self.rng.random_bool(0.9) => self.any(),
+            "slaveof" if self.rng.random_bool(0.7) => self.any(),
+            _ if !self.wanted.is_empty() && self.rng.random_bool(0.1) => {
+                let row = *self.wanted.choose(&mut self.rng).expect("it was looked at");
+                self.call(row)
+            }
             _ if self.rng.random_bool(0.1) => self.call_named("set"),
             _ if self.rng.random_bool(0.06) => {
                 let name = self.one_of(&["lpush", "lset", "pfadd", "pfdebug"]);
@@ -120,6 +135,11 @@ impl Calls {
             }
             _ if self.rng.random_bool(0.1) => self.call_named("once"),
             _ if self.rng.random_bool(0.04) => self.call_named("rpush"),
+            _ if self.rng.random_bool(0.06) => {
+                let name = self.one_of(&["xadd", "xgroup|create", "xreadgroup", "xclaim", "xautoclaim"]);
+                let name = String::from_utf8_lossy(&name);
+                self.call(self.rows.iter().find(|row| row.full_name == name).expect("a name of the table"))
+            }
             _ => self.call(row),
         }
     }
@@ -204,6 +224,7 @@ impl Calls {
             (_, "function") => self.one_of(&["f0", "f1", "f2", "none"]),
             (_, "sha1") => self.known_sha(),
             (_, "numkeys") if row.group == "scripting" => self.one_of(&["0", "0", "0", "1", "2"]),
+            (_, "numkeys") => self.one_of(&["1", "1", "2", "3", "0", "x"]),
             (_, "library-name" | "library-name-pattern") => self.one_of(&["l0", "l1", "l*"]),
             (_, "mode") => b"NO".to_vec(),
             (_, "host") => self.one_of(&["up", "down"]),
@@ -222,9 +243,16 @@ impl Calls {
             (_, "encoding") => self.one_of(ENCODINGS),
             (_, "operation") => self.one_of(&["AND", "OR", "XOR", "NOT"]),
             (_, "subcommand") => self.one_of(&["GETREG", "ENCODING", "DECODE", "TODENSE"]),
-            (_, "min" | "max") => self.one_of(&["-", "+", "[a", "(f2", "[m", "0", "x"]),
+            (_, "threshold") => self.one_of(NUMBERS),
+            (_, "last-id") => self.one_of(&["99999999999999-99999999", "1", "$"]),
+            (_, "ID" | "id") if row.full_name == "xreadgroup" => self.one_of(GROUP_IDS),
+            (_, "group" | "groupname") => self.one_of(GROUPS),
+            (_, "consumer" | "consumername") => self.one_of(CONSUMERS),
+            (_, "min-idle-time") => self.one_of(MILLISECONDS),
+            (_, "ID" | "id" | "start" | "end" | "max_deleted_entry_id") => self.one_of(IDS),
+            (_, "min" | "max") => self.one_of(&["-", "+", "[a", "(f2", "[m", "0", "0", "-1", "x"]),
             (_, "field") => self.one_of(FIELDS),
-            (_, "type") => self.one_of(&["string", "hash"]),
+            (_, "type") => self.one_of(&["string", "hash", "stream"]),
             (_, "session") => self.one_of(SESSIONS),
             (_, "username") => self.one_of(USERS),
             (_, "rule") => self.one_of(RULES),
@@ -305,6 +333,7 @@ impl Calls {
             _ if row.group == "hash" => self.one_of(HASHES),
             _ if row.group == "list" => self.one_of(LISTS),
             _ if row.group == "set" => self.one_of(SETS),
+            _ if row.group == "stream" => self.one_of(STREAMS),
             _ if matches!(row.group, "sorted-set" | "geo") => self.one_of(SORTED_SETS),
             4 => self.one_of(HASHES),
             5 => self.one_of(LISTS),

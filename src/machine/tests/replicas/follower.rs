@@ -2,7 +2,7 @@
 //! the same keys is what Redis's replication needs of every command.
 
 use super::{DATABASES_USED, Machine};
-use crate::keyspace::{Event, Hash, Set, SortedSet, Typed, Value, rdb::dump};
+use crate::keyspace::{Blob, Event, Group, Hash, Id, Set, SortedSet, Stream, Typed, Value, rdb::dump};
 use crate::wire::units::{self, Units};
 use std::collections::BTreeMap;
 
@@ -40,15 +40,35 @@ fn shown(value: &Value) -> Vec<u8> {
         members.sort();
         return format!("{members:?}").into_bytes();
     }
+    if let Some(stream) = Stream::of(value) {
+        let fields = |entry: crate::keyspace::Entry<'_>| {
+            (entry.id, entry.fields().map(|(a, b)| (a.to_blob(), b.to_blob())).collect())
+        };
+        let entries: Vec<(_, Vec<_>)> = stream.range(Id::MIN, Id::MAX).map(fields).collect();
+        return format!("{entries:?} {:?} {}", stream.ids(), groups(stream)).into_bytes();
+    }
     let Some(hash) = Hash::of(value) else { return dump(value) };
     let mut pairs: Vec<_> = hash.iter().map(|(field, value)| (field.to_blob(), value.to_blob())).collect();
     pairs.sort();
     format!("{pairs:?}").into_bytes()
 }
 
+/// Of groups what Redis tells replicas: not when and how often something was delivered, nor how much was read.
+fn groups(stream: &Stream) -> String {
+    let shown = |(name, group): (&Blob, &Group)| {
+        let pending =
+            group.pending_from(Id::MIN).map(|(pending, consumer)| (pending.id, consumer.name.clone()));
+        format!("{name:?} {:?} {:?}", group.last_id, pending.collect::<Vec<_>>())
+    };
+    stream.groups().iter().map(shown).collect()
+}
+
 impl Follower {
     pub fn new() -> Self {
-        Self { machine: Machine::new(), told: 0, told_together: 0 }
+        let mut machine = Machine::new();
+        // As what an upstream says is carried out: it says what has ended, and how far it has trimmed.
+        machine.state.keyspace.keep_expired(true);
+        Self { machine, told: 0, told_together: 0 }
     }
 
     /// Carries out what there is among these events.

@@ -2,8 +2,9 @@
 //! bytes; keys that have no such order are refused.
 
 use super::super::super::raised::raise;
-use super::super::kind;
+use super::super::{kind, too_much};
 use super::{MOST_DEPTH, Settings, put_number};
+use crate::limits::SCRIPT_MEMORY_BYTES;
 use mlua::{Lua, Result, Table, Value};
 
 pub(super) fn encode(lua: &Lua, settings: &Settings, value: &Value) -> Result<mlua::String> {
@@ -24,6 +25,9 @@ impl Encoder<'_> {
     }
 
     fn value(&mut self, value: &Value, depth: i32) -> Result<()> {
+        if self.out.len() > SCRIPT_MEMORY_BYTES {
+            return Err(too_much());
+        }
         match value {
             Value::String(text) => put_string(&mut self.out, &text.as_bytes()),
             Value::Integer(number) => self.number(value, *number as f64)?,

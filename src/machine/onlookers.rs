@@ -1,0 +1,48 @@
+//! What is told of a machine's work, and to whom. Who looks on is not part of the state: nothing here may have an
+//! influence on it, or on a reply.
+
+use super::Machine;
+use crate::command::Scripts;
+use crate::keyspace::{Blob, Event};
+
+impl Machine {
+    /// Whether [`Machine::take_events`] has something.
+    pub fn has_events(&mut self) -> bool {
+        self.state.keyspace.has_events()
+    }
+
+    /// What has happened since the last call, for whoever listens; not part of the state.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.state.keyspace.take_events()
+    }
+
+    /// Expired keys that reads have met, which nothing but a write of them removes: database and key.
+    pub fn take_met_expired(&mut self) -> Vec<(u32, Blob)> {
+        self.state.keyspace.take_met_expired()
+    }
+
+    /// Whether each key that changes is among the events.
+    pub fn set_touches(&mut self, wanted: bool) {
+        self.state.keyspace.set_touches(wanted);
+    }
+
+    /// Whether what replicas of Redis's protocol have to carry out is among the events.
+    pub fn set_propagates(&mut self, wanted: bool) {
+        self.state.keyspace.set_propagates(wanted);
+    }
+
+    /// Texts and libraries.
+    pub fn scripts(&self) -> &Scripts {
+        &self.state.scripts
+    }
+
+    /// What is called again and again while a script runs.
+    pub fn set_breath(&self, breath: fn()) {
+        self.state.scripts.set_breath(breath);
+    }
+
+    /// Whether the commands of scripts are among the events, word by word.
+    pub fn set_shows_scripts(&self, wanted: bool) {
+        self.state.scripts.set_shows(wanted);
+    }
+}
