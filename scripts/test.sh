@@ -23,7 +23,8 @@ Runs, each with the seconds that it took:
   nemesis     half a minute of faults on three nodes, the history judged; so too
   power       tests/powercut: power cuts under the release binary
   simulation  tests/simulation, optimized, because it counts how much it gets through, and
-              whether it sees what is broken deliberately; whether the nemesis does
+              whether it sees what is broken deliberately; whether the nemesis and `bowline stress` do
+  stress      scripts/stress.sh --short: clusters under loss and leader kills, verdict ok
   costs       instructions of the hot paths, beside what is recorded
   redis       redis-tests/run.sh, on a cluster of three nodes
   upstream    some units of Redis's own Tcl suite, connected to a follower
@@ -101,11 +102,15 @@ power() {
     BOWLINE_BIN=$TARGET/release/bowline cargo test --test powercut
 }
 
-# Apart from the release build, which must not have the feature. Who waits is
+# Apart from the release build, which must not have the feature. Who waits, and what `bowline stress` says, is
 # shown by real processes only.
 simulation() {
     cargo test --profile mutants --features mutants --test simulation -- --nocapture &&
-        cargo test --profile mutants --features mutants --test nemesis mutants -- --nocapture
+        cargo test --profile mutants --features mutants --test nemesis --test stress mutants -- --nocapture
+}
+
+stress() {
+    BOWLINE_BIN=$TARGET/release/bowline scripts/stress.sh --short
 }
 
 costs() {
@@ -136,6 +141,7 @@ stage 'bad days' bad_days
 stage nemesis nemesis
 stage power power
 stage simulation simulation
+stage stress stress
 stage costs costs
 stage redis redis
 stage upstream upstream

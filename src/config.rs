@@ -9,6 +9,7 @@ mod cli;
 mod debug_command;
 mod place;
 mod read_mode;
+mod stress;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -17,6 +18,7 @@ pub use address::{Address, AddressError, MemberAddress};
 pub use cli::{Cli, Command, Settings};
 pub use debug_command::DebugCommand;
 pub use read_mode::ReadMode;
+pub use stress::StressArgs;
 
 pub use crate::storage::StorageKind;
 use crate::wire::NodeId;

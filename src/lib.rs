@@ -16,5 +16,6 @@ pub mod node;
 pub mod resp;
 pub mod server;
 pub mod storage;
+pub mod stress;
 pub mod transport;
 pub mod wire;

@@ -5,12 +5,14 @@ mod io;
 mod long;
 mod migrate;
 mod scripts;
+mod stress;
 mod values;
 
 pub use io::*;
 pub use long::*;
 pub use migrate::*;
 pub use scripts::*;
+pub use stress::*;
 pub use values::*;
 
 use std::time::Duration;

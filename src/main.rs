@@ -2,7 +2,7 @@
 //! decided here that a test of the library could not reach.
 
 use bowline::command::hash_password;
-use bowline::config::{Cli, Command, Config, ReadMode, StorageKind};
+use bowline::config::{Cli, Command, Config, ReadMode, StorageKind, StressArgs};
 use bowline::group::Consistency;
 use bowline::history::{self, Operation};
 use bowline::limits;
@@ -10,6 +10,7 @@ use bowline::logging;
 use bowline::node::{self, JoinRequest, Node, NodeConfig, NodeError};
 use bowline::server::{self, ClientTable, Server, ServerConfig};
 use bowline::storage::{self, FirstMember};
+use bowline::stress;
 use clap::Parser as _;
 use slog::{Logger, crit, info, warn};
 use std::io::{BufRead, ErrorKind};
@@ -38,6 +39,10 @@ fn main() -> ExitCode {
             };
         }
         Some(Command::Check { file }) => return check(file),
+        Some(Command::Stress(args)) => return stress(args),
+        Some(Command::StressNode { parent, flags }) => {
+            return failure(&stress::become_node(*parent, flags).to_string(), 1);
+        }
         None => {}
     }
     let config = match Config::load(cli) {
@@ -79,6 +84,15 @@ fn advice(config: &Config, error: &NodeError) -> &'static str {
 fn failure(text: &str, status: u8) -> ExitCode {
     eprintln!("bowline: {text}");
     ExitCode::from(status)
+}
+
+/// Sets clients on a cluster, and judges what they saw.
+fn stress(args: &StressArgs) -> ExitCode {
+    match stress::run(args) {
+        Ok(verdict) if verdict.is_ok() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => failure(&error.to_string(), error.status()),
+    }
 }
 
 /// Judges the history in a file.

@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &[]),
     ("config", &["storage"]), // the kinds of storage
     ("logging", &["config"]),
+    ("stress", &["config", "history"]), // a client like any other
     ("node", &["group", "machine", "command", "keyspace", "storage", "transport", "config", "logging"]),
     (
         "server",

@@ -1,7 +1,10 @@
 //! The command line, and the same settings as fields of the configuration file: one struct
 //! for both, so that neither can have what the other lacks.
 
-use super::{Address, DebugCommand, LogFormat, MemberAddress, Pace, ReadMode, Redirect, Secret, StorageKind};
+use super::{
+    Address, DebugCommand, LogFormat, MemberAddress, Pace, ReadMode, Redirect, Secret, StorageKind,
+    StressArgs,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -51,6 +54,18 @@ pub enum Command {
     Check {
         /// The history, or - for standard input.
         file: PathBuf,
+    },
+    /// Set clients on a cluster, lose some of what they say and hear, and judge what they saw: 0 when nothing is
+    /// wrong, 1 when something is or could not be decided.
+    Stress(Box<StressArgs>),
+    /// Become a node that ends with the process that started it: what `stress --spawn` runs.
+    #[command(hide = true)]
+    StressNode {
+        /// That process.
+        parent: u32,
+        /// The node's flags.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
     },
 }
 
