@@ -6,6 +6,8 @@ mod harness;
 
 #[path = "cluster/blocked.rs"]
 mod blocked;
+#[path = "cluster/calls.rs"]
+mod calls;
 #[path = "cluster/command_line.rs"]
 mod command_line;
 #[path = "cluster/disk.rs"]
@@ -30,6 +32,8 @@ mod pubsub;
 mod reads;
 #[path = "cluster/restart.rs"]
 mod restart;
+#[path = "cluster/rows.rs"]
+mod rows;
 #[path = "cluster/scripts.rs"]
 mod scripts;
 #[path = "cluster/snapshots.rs"]

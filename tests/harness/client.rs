@@ -129,6 +129,12 @@ impl Client {
         Ok(value.map(|value| value.trim_end().to_owned()))
     }
 
+    /// What kind of reply is next, which stays to be read.
+    pub fn next_kind(&mut self) -> io::Result<u8> {
+        let arrived = self.reader.fill_buf()?;
+        arrived.first().copied().ok_or(io::ErrorKind::UnexpectedEof.into())
+    }
+
     /// The next reply.
     pub fn read(&mut self) -> io::Result<Value> {
         let mut line = String::new();
