@@ -27,6 +27,7 @@ mod tracking;
 mod transactions;
 mod upstream;
 mod users;
+mod waiters;
 mod wakes;
 
 use super::{ClientTable, Server, ServerConfig};

@@ -1,6 +1,7 @@
 //! XREAD and XREADGROUP with BLOCK: who gets what. What they answer at once is in redis-tests/golden/stream*.golden.
 
-use super::blocked::with_machine;
+use super::waiters::with_machine;
+use std::time::Duration;
 
 /// An entry with the field f, as part of a reply.
 fn entry(id: &str, value: &str) -> String {
@@ -144,13 +145,17 @@ fn a_group_that_is_gone_ends_the_wait() {
 fn a_wait_for_entries_ends_with_a_last_look() {
     with_machine(|harness| async move {
         harness.apply("XGROUP CREATE s g $ MKSTREAM");
-        let mut reader = harness.waiter("XREAD BLOCK 100 STREAMS t s $ $").await;
-        let mut consumer = harness.waiter("XREADGROUP GROUP g one BLOCK 100 STREAMS s >").await;
         harness.backend.is_deaf.set(true);
+        let waits = |ms| {
+            let reads = format!("XREAD BLOCK {ms} STREAMS t s $ $");
+            vec![reads, format!("XREADGROUP GROUP g one BLOCK {ms} STREAMS s >")]
+        };
+        let (mut peers, began, ms) = harness.wait_still(100, waits).await;
         harness.apply("XADD s 1-1 f x");
-        let expected = stream("s", &[entry("1-1", "x")]);
-        reader.gets(&expected).await;
-        consumer.gets(&expected).await;
+        for peer in &mut peers {
+            peer.gets(&stream("s", &[entry("1-1", "x")])).await;
+            assert!(began.elapsed() >= Duration::from_millis(ms));
+        }
         let mut own = harness.connect().await;
         own.ask("XREAD BLOCK 20 STREAMS s $", "*-1 ").await;
         let mut reader = harness.waiter("XREAD BLOCK 0 STREAMS s $").await;
