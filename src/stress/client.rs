@@ -123,35 +123,28 @@ impl Client {
     pub async fn ask(&mut self, kind: Kind, call: &Call, once: Option<u64>) -> Told {
         let shared = self.shared.clone();
         let since_ns = self.now_ns();
-        let Some(told) = shared.unless(Phase::Cancelled, self.exchange(call, once)).await else {
+        let Some(outcome) = shared.unless(Phase::Cancelled, self.exchange(call, once)).await else {
             self.connection = None;
             return Told::Cancelled;
         };
-        let mut recorder = shared.recorder.borrow_mut();
-        let (text, is_heard) = match &told {
-            Ok(Reply::Of(value)) => {
-                recorder.hear();
-                return Told::Reply(recorded(value, values::shorten));
-            }
-            Ok(Reply::Conflict(text)) => {
-                recorder.hear();
-                return Told::Reply(Value::Error(text.as_str().into()));
-            }
-            Ok(Reply::Refused(text) | Reply::Unknown(text)) => (text, true),
-            Err(Broken::NotSent(text) | Broken::Lost(text)) => (text, false),
+        let is_heard = outcome.is_ok();
+        let told = match outcome {
+            Ok(Reply::Of(value)) => Told::Reply(recorded(&value, values::shorten)),
+            Ok(Reply::Conflict(text)) => Told::Reply(Value::Error(text.as_str().into())),
+            Ok(Reply::Refused(text)) => Told::Refused(text),
+            Err(Broken::NotSent(text)) => Told::Unreached(text),
+            Ok(Reply::Unknown(text)) | Err(Broken::Lost(text)) => Told::Lost(text),
         };
-        recorder.count_error(self.id, kind, text);
+        let mut recorder = shared.recorder.borrow_mut();
+        if let Told::Refused(text) | Told::Unreached(text) | Told::Lost(text) = &told {
+            recorder.count_error(self.id, kind, text);
+        }
         if is_heard {
             recorder.hear();
         } else {
             recorder.count_silence(since_ns);
         }
-        match told {
-            Ok(Reply::Unknown(text)) | Err(Broken::Lost(text)) => Told::Lost(text),
-            Ok(Reply::Of(_) | Reply::Conflict(_)) => unreachable!("they have been returned"),
-            Ok(Reply::Refused(text)) => Told::Refused(text),
-            Err(Broken::NotSent(text)) => Told::Unreached(text),
-        }
+        told
     }
 
     async fn exchange(&mut self, call: &Call, once: Option<u64>) -> Result<Reply, Broken> {
