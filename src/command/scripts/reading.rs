@@ -3,7 +3,7 @@
 //! entry. What a text says does not change, so it does not matter how old the state is that is asked.
 
 use super::rows::{BY_SHA, BY_TEXT, EVAL_ROW, EVALSHA_ROW};
-use super::shebang::{self, ScriptFlags};
+use super::shebang;
 use super::{Scripts, eval, sha_of, unhex};
 use crate::command::context::reply;
 use crate::command::row::{Command, Handler};
@@ -23,27 +23,29 @@ static EVALSHA: Command = Command {
 pub static READINGS: [&Command; 2] = [&EVAL, &EVALSHA];
 
 impl Scripts {
-    /// The row by which a call of a row that stands in the log may be a read instead.
-    pub fn reading(&self, row: &Command, call: &Args<'_>) -> Option<&'static Command> {
-        let (sha, reading) = match row.full_name {
-            "eval" if call[1].starts_with(b"#!") => (sha_of(call[1]), &EVAL),
-            "evalsha" => (unhex(call[1])?, &EVALSHA),
+    /// What is called says that it writes nothing, as far as the state knows it; then the row by which it may be read, if
+    /// there is one.
+    fn without_writes(&self, row: &Command, call: &[&[u8]]) -> Option<Option<&'static Command>> {
+        let what = *call.get(1)?;
+        let (flags, reading) = match row.full_name {
+            "eval" if what.starts_with(b"#!") => match self.cache.get(&sha_of(what)) {
+                Some(script) => (script.flags, Some(&EVAL)),
+                None => (shebang::of_script(what).ok()?.0, None),
+            },
+            "evalsha" => (self.cache.get(&unhex(what)?)?.flags, Some(&EVALSHA)),
+            "fcall" => (self.libraries.function(what)?.1.flags, None),
             _ => return None,
         };
-        self.cache.get(&sha).filter(|script| script.flags.writes_not()).map(|_| reading)
+        flags.writes_not().then_some(reading)
     }
 
-    /// Whether what this calls, as far as the state knows it, says that it writes nothing: whoever holds back writes lets
-    /// it pass.
+    /// The row by which a call of a row that stands in the log may be a read instead.
+    pub fn reading(&self, row: &Command, call: &Args<'_>) -> Option<&'static Command> {
+        self.without_writes(row, call)?
+    }
+
+    /// Whether what this calls says that it writes nothing: whoever holds back writes lets it pass.
     pub fn says_it_writes_nothing(&self, row: &Command, call: &[&[u8]]) -> bool {
-        let flags = match (row.full_name, call.get(1)) {
-            ("eval", Some(text)) => shebang::of_script(text).ok().map(|(flags, _)| flags),
-            ("evalsha", Some(sha)) => {
-                unhex(sha).and_then(|sha| self.cache.get(&sha)).map(|script| script.flags)
-            }
-            ("fcall", Some(name)) => self.libraries.function(name).map(|(_, function, _)| function.flags),
-            _ => None,
-        };
-        flags.is_some_and(ScriptFlags::writes_not)
+        self.without_writes(row, call).is_some()
     }
 }
