@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{allocated, room};
+use super::{Near, allocated, room};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -17,6 +17,12 @@ const HEADER_BYTES: usize = 8;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ints {
     bytes: Vec<u8>,
+}
+
+impl Near for Ints {
+    fn bring(&self, pointers: usize) -> bool {
+        self.bytes.bring(pointers)
+    }
 }
 
 impl Ints {

@@ -15,7 +15,7 @@ mod tests;
 
 pub use element::Element;
 
-use super::{allocated, room};
+use super::{Near, allocated, room};
 use crate::limits::MAX_PACK_BYTES;
 use encode::{END, Entry, HEADER_BYTES, Needle, UNCOUNTED};
 use std::fmt;
@@ -31,6 +31,12 @@ pub struct Pack {
 /// The place of an element, until the next change of its pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At(usize);
+
+impl Near for Pack {
+    fn bring(&self, pointers: usize) -> bool {
+        self.bytes.bring(pointers)
+    }
+}
 
 impl Pack {
     pub fn new() -> Self {

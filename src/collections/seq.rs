@@ -3,6 +3,7 @@
 //! step, unless its name says so.
 
 mod iter;
+mod near;
 mod node;
 mod room;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use super::types::{Collection, Hash, List, Set, SortedSet, Stream};
 use super::{Blob, Item};
-use crate::collections::{IntBytes, format_int, parse_i64};
+use crate::collections::{IntBytes, Near, format_int, parse_i64};
 use bytes::Bytes;
 
 /// A key's value. One variant a Redis type.
@@ -116,6 +116,20 @@ impl Value {
     /// As `TYPE` names it.
     pub fn type_name(&self) -> &'static str {
         self.collection().map_or("string", |collection| collection.kind().name())
+    }
+}
+
+impl Near for Value {
+    fn bring(&self, pointers: usize) -> bool {
+        match self {
+            // Mostly it is replaced, or so long that its beginning does not matter.
+            Self::String(_) => false,
+            Self::Hash(hash) => hash.bring(pointers),
+            Self::List(list) => list.bring(pointers),
+            Self::Set(set) => set.bring(pointers),
+            Self::SortedSet(set) => set.bring(pointers),
+            Self::Stream(stream) => stream.bring(pointers),
+        }
     }
 }
 

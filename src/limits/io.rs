@@ -16,3 +16,6 @@ pub const MAX_IO_THREADS: usize = 128;
 
 /// Keys of the commands that come next, looked up together before they are carried out.
 pub const LOOK_AHEAD: usize = 32;
+
+/// Pointers that are followed in each of their values: to the elements at both ends of a list of a million.
+pub const LOOK_AHEAD_POINTERS: usize = 8;

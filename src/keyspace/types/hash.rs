@@ -8,8 +8,9 @@ pub(super) mod grow;
 pub use field::Field;
 
 use super::{Collection, Forms, Frozen, Growing, Kind, Typed};
-use crate::collections::{Blob, Dict, Element, HashSeed, Pack, allocated};
+use crate::collections::{Blob, Dict, Element, HashSeed, Near, Pack, allocated};
 use crate::keyspace::Value;
+use std::hint::black_box;
 use std::ops::Range;
 
 /// See the module.
@@ -26,6 +27,15 @@ enum Repr {
 impl Default for Hash {
     fn default() -> Self {
         Self(Repr::Pack(Pack::new()))
+    }
+}
+
+impl Near for Hash {
+    fn bring(&self, pointers: usize) -> bool {
+        match &self.0 {
+            Repr::Pack(pack) => pack.bring(pointers),
+            Repr::Table(table) => pointers <= 1 && black_box(table.len()) > 0,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod node;
 mod tests;
 
 use super::{Collection, Forms, Frozen, Growing, Kind, Typed};
-use crate::collections::{Blob, Element, Pack, Seq, allocated};
+use crate::collections::{Blob, Element, Near, Pack, Seq, allocated};
 use crate::keyspace::Value;
 use crate::mutant::{self, Mutant};
 use node::{Fill, Node};
@@ -32,6 +32,12 @@ pub struct List {
 impl From<List> for Value {
     fn from(list: List) -> Self {
         Self::List(Box::new(list))
+    }
+}
+
+impl Near for List {
+    fn bring(&self, pointers: usize) -> bool {
+        self.nodes.bring(pointers)
     }
 }
 

@@ -8,9 +8,10 @@ mod grow;
 mod tests;
 
 use super::{Collection, Field, Forms, Frozen, Growing, Kind, Typed};
-use crate::collections::{Blob, Dict, Element, HashSeed, IntBytes, Ints, Pack, allocated, parse_i64};
+use crate::collections::{Blob, Dict, Element, HashSeed, IntBytes, Ints, Near, Pack, allocated, parse_i64};
 use crate::keyspace::Value;
 use crate::limits::{MAX_INTS, SET_PACK_MAX_MEMBER_BYTES, SET_PACK_MAX_MEMBERS};
+use std::hint::black_box;
 use std::ops::{Deref, Range};
 
 /// See the module.
@@ -28,6 +29,16 @@ enum Repr {
 impl Default for Set {
     fn default() -> Self {
         Self(Repr::Ints(Ints::new()))
+    }
+}
+
+impl Near for Set {
+    fn bring(&self, pointers: usize) -> bool {
+        match &self.0 {
+            Repr::Ints(ints) => ints.bring(pointers),
+            Repr::Pack(pack) => pack.bring(pointers),
+            Repr::Table(table) => pointers <= 1 && black_box(table.len()) > 0,
+        }
     }
 }
 

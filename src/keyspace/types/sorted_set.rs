@@ -10,9 +10,10 @@ pub use range::Range;
 
 use super::hash::grow::{FrozenPack, put_pack};
 use super::{Collection, Field, Forms, Frozen, Growing, Kind, Typed};
-use crate::collections::{At, Blob, Dict, Element, HashSeed, IntBytes, Pack, Seq, Weigh, allocated};
+use crate::collections::{At, Blob, Dict, Element, HashSeed, IntBytes, Near, Pack, Seq, Weigh, allocated};
 use crate::keyspace::Value;
 use std::cmp::Ordering;
+use std::hint::black_box;
 use std::ops;
 
 /// See the module.
@@ -76,6 +77,15 @@ impl Table {
 impl Default for SortedSet {
     fn default() -> Self {
         Self(Repr::Pack(Pack::new()))
+    }
+}
+
+impl Near for SortedSet {
+    fn bring(&self, pointers: usize) -> bool {
+        match &self.0 {
+            Repr::Pack(pack) => pack.bring(pointers),
+            Repr::Table(table) => pointers <= 1 && black_box(table.scores.len()) > 0,
+        }
     }
 }
 

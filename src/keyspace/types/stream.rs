@@ -12,7 +12,7 @@ mod range;
 mod tests;
 
 use super::{Collection, Frozen, Growing, Kind, Typed};
-use crate::collections::{Pack, Seq, allocated};
+use crate::collections::{Near, Pack, Seq, allocated};
 use crate::keyspace::Value;
 pub use change::Trim;
 pub use groups::{Consumer, Group, Groups, Pending};
@@ -41,6 +41,12 @@ pub struct Ids {
     pub max_deleted: Id,
     /// Entries that were ever added.
     pub entries_added: u64,
+}
+
+impl Near for Stream {
+    fn bring(&self, pointers: usize) -> bool {
+        self.log.bring(pointers)
+    }
 }
 
 impl From<Stream> for Value {

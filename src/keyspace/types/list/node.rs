@@ -2,7 +2,8 @@
 //! judged as Redis's quicklist does, by the same estimate: `DUMP` shows where nodes end.
 
 use super::End;
-use crate::collections::{Element, Pack, Weigh, allocated};
+use crate::collections::{Element, Near, Pack, Weigh, allocated};
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// Bytes that a node may have at most, for -1 to -5.
@@ -56,6 +57,15 @@ pub(super) struct Node {
     pack: Arc<Pack>,
     len: u32,
     heap_bytes: u32,
+}
+
+impl Near for Node {
+    fn bring(&self, pointers: usize) -> bool {
+        match pointers {
+            0 => black_box(self.len) > 0,
+            _ => self.pack.bring(pointers),
+        }
+    }
 }
 
 impl Weigh for Node {

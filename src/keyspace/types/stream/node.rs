@@ -2,7 +2,8 @@
 //! has the counts and the names of fields, then each entry with what differs. Which entries share a node is state.
 
 use super::Id;
-use crate::collections::{At, Element, Pack, PackIter, Weigh, allocated};
+use crate::collections::{At, Element, Near, Pack, PackIter, Weigh, allocated};
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// An entry is marked that was removed; ...
@@ -25,6 +26,15 @@ pub(super) struct Node {
     /// Entries that are not removed.
     live: u32,
     heap_bytes: u32,
+}
+
+impl Near for Node {
+    fn bring(&self, pointers: usize) -> bool {
+        match pointers {
+            0 => black_box(self.live) > 0,
+            _ => self.pack.bring(pointers),
+        }
+    }
 }
 
 impl Weigh for Node {
