@@ -25,7 +25,11 @@ struct Runner {
 
 impl Runner {
     fn new() -> Self {
-        let mut state = State::new([7; 16]);
+        Self::with_tables_of([7; 16])
+    }
+
+    fn with_tables_of(hash_key: [u8; 16]) -> Self {
+        let mut state = State::new(hash_key);
         state.set("lua-time-limit", b"20").expect("it is a setting");
         Self { state, db: 0, now_ms: 1_000_000, wall_ms: 0 }
     }
@@ -233,7 +237,7 @@ fn a_string_never_grows_beyond_what_a_client_can_read() {
 #[test]
 fn the_same_commands_leave_the_same_state_in_every_order_of_tables() {
     let run = |hash_key: [u8; 16]| {
-        let mut runner = Runner { state: State::new(hash_key), ..Runner::new() };
+        let mut runner = Runner::with_tables_of(hash_key);
         let mut replies = Vec::new();
         for (_, script) in SCRIPTS {
             for command in script.lines().filter_map(|line| line.strip_prefix("> ")) {
