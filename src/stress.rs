@@ -22,6 +22,7 @@ mod faults;
 mod keys;
 mod leader;
 mod once;
+mod own_dir;
 mod progress;
 mod recorder;
 mod relay;

@@ -2,6 +2,7 @@
 //! would give. They must not outlive the tool, however it ends: each asks the kernel to be killed with
 //! its parent. Signals go to them alone, by their ids.
 
+use super::own_dir::OwnDir;
 use crate::config::{Address, Pace, Secret, StorageKind, StressArgs};
 use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
 use std::collections::VecDeque;
@@ -42,8 +43,8 @@ pub struct Cluster {
     nodes: Vec<Node>,
     storage: StorageKind,
     password: Option<Secret>,
-    dir: PathBuf,
-    is_temporary: bool,
+    /// Goes when the nodes have ended.
+    _own_dir: Option<OwnDir>,
 }
 
 impl Cluster {
@@ -51,11 +52,19 @@ impl Cluster {
     pub fn start(count: u64, args: &StressArgs, token: u64) -> Result<Self, String> {
         let program =
             std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-        let (dir, is_temporary) = match &args.data_dir {
-            Some(dir) => (dir.clone(), false),
-            None => (std::env::temp_dir().join(format!("bowline-stress-{token:016x}")), true),
+        let unusable =
+            |dir: &Path, error: io::Error| format!("cannot use the directory {}: {error}", dir.display());
+        let (dir, own_dir) = match &args.data_dir {
+            Some(dir) => {
+                prepare(dir).map_err(|error| unusable(dir, error))?;
+                (dir.clone(), None)
+            }
+            None => {
+                let base = std::env::temp_dir();
+                let own_dir = OwnDir::create(&base, token).map_err(|error| unusable(&base, error))?;
+                (own_dir.path().to_owned(), Some(own_dir))
+            }
         };
-        prepare(&dir).map_err(|error| format!("cannot use the directory {}: {error}", dir.display()))?;
         let ports = free_ports(2 * count as usize, token)?;
         let (ports, peer_ports) = ports.split_at(count as usize);
         let addresses: Vec<Address> =
@@ -75,8 +84,7 @@ impl Cluster {
         };
         let nodes = (1..=count).map(node).collect();
         let password = args.password.clone();
-        let mut cluster =
-            Self { program, addresses, nodes, storage, password, dir: dir.clone(), is_temporary };
+        let mut cluster = Self { program, addresses, nodes, storage, password, _own_dir: own_dir };
         for id in 1..=count {
             cluster.start_node(id)?;
         }
@@ -166,10 +174,6 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         for id in 1..=self.nodes.len() as u64 {
             self.kill(id);
-        }
-        if self.is_temporary {
-            // It is ours, and in nobody's way if it stays.
-            let _ = fs::remove_dir_all(&self.dir);
         }
     }
 }
