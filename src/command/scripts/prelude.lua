@@ -116,10 +116,11 @@ end
 for name, f in next, host.string do string[name] = f end
 local gsub, texts_of_gsub, next_piece, sub = string.gsub, string.walk, string.next_piece, string.sub
 string.walk, string.next_piece = nil, nil
-function string.gsub(text, pattern, replacement, most)
+function string.gsub(...)
+    local text, pattern, replacement, most = ...
     local kind = type(replacement)
     if kind ~= 'function' and kind ~= 'table' then
-        local outcome, count = gsub(text, pattern, replacement, most)
+        local outcome, count = gsub(...)
         return outcome, count
     end
     local gsub = texts_of_gsub -- as errors call it
