@@ -5,7 +5,7 @@ use super::client_list::{self, Kind};
 use super::connection::Connection;
 use super::control::{Paused, ReplyMode, Unblock};
 use super::tracking::Tracking;
-use crate::command::{Command, ConnectionCommand, Handler, Reply, Request, parse_i64};
+use crate::command::{Command, ConnectionCommand, Flags, Handler, Reply, Request, parse_i64};
 use crate::wire::units::Args;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -189,10 +189,10 @@ impl Connection {
         waits
     }
 
-    /// What Redis would replicate: counting a HyperLogLog may rewrite it.
+    /// What Redis would replicate. Of what only bowline does (users, texts of scripts) no client's data depends.
     fn may_write(&self, row: &Command, request: &Request) -> bool {
         let writes = |row: &Command, request: &Request| {
-            (row.changes_keys() || row.name == "pfcount") && !self.says_it_writes_nothing(row, request)
+            (row.flags.has(Flags::WRITE) || row.may_replicate()) && !self.says_it_writes_nothing(row, request)
         };
         let queued = || self.session.multi.iter().flat_map(|multi| &multi.commands);
         let is_exec = matches!(row.handler, Handler::Connection(ConnectionCommand::Exec));

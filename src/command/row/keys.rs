@@ -126,6 +126,13 @@ impl Command {
         at_places.into_iter().flatten().chain(found.filter_map(move |at| Some((at, spec?))))
     }
 
+    /// What Redis may have to tell its replicas of, although it is flagged as no write: messages and scripts; and to count a
+    /// HyperLogLog may rewrite it.
+    pub fn may_replicate(&self) -> bool {
+        const ALL: [&str; 6] = ["eval", "evalsha", "fcall", "pfcount", "publish", "spublish"];
+        ALL.contains(&self.full_name)
+    }
+
     /// Whether it may change keys, whoever carries it out.
     pub fn changes_keys(&self) -> bool {
         self.is_write() || self.flags.has(Flags::WRITE)

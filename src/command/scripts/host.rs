@@ -52,9 +52,6 @@ impl<'c> Target<'_, 'c> {
     }
 }
 
-/// Commands that count as writes in a script that may not write, although they change no keys.
-const MAY_REPLICATE: [&str; 4] = ["publish", "spublish", "pfcount", "pfmerge"];
-
 /// Their answers rest on what a node has seen, or on the order of its tables.
 const ONLY_BY_ONE_NODE: [&str; 5] =
     ["cluster|getkeysinslot", "memory|usage", "object|freq", "object|idletime", "randomkey"];
@@ -277,7 +274,7 @@ impl<'a, 'c> Host<'a, 'c> {
             return Err(format!("The user executing the script {why}"));
         }
         let writes = row.flags.has(Flags::WRITE);
-        if self.read_only && (writes || MAY_REPLICATE.contains(&row.full_name)) {
+        if self.read_only && (writes || row.may_replicate()) {
             return Err("Write commands are not allowed from read-only scripts.".into());
         }
         if row.flags.has(Flags::DENYOOM)

@@ -58,10 +58,15 @@ fn scripts_that_say_that_they_write_nothing_do_not_wait() {
         own.ask("CLIENT PAUSE 100000 WRITE", "+OK ").await;
         other.send(format!("EVAL {reads} 0\r\nEVALSHA {sha} 0\r\nFCALL f 0\r\n")).await;
         other.expect(":1\r\n:1\r\n:2\r\n").await;
+        // Nor does what Redis keeps for itself.
+        other.send("SCRIPT LOAD \"return 3\"\r\n").await;
+        assert_eq!(other.text().await.len(), 40);
+        other.ask("ACL SETUSER somebody", "+OK ").await;
         other.send(format!("MULTI\r\nEVAL {reads} 0\r\nFCALL f 0\r\nEXEC\r\n")).await;
         other.expect("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:2\r\n").await;
         for (waits, reply) in [
             ("EVAL \"return 3\" 0", ":3\r\n"),
+            ("PUBLISH channel message", ":0\r\n"),
             ("EVAL \"#!lua\\nreturn 4\" 0", ":4\r\n"),
             ("MULTI\r\nEVAL \"return 5\" 0\r\nEXEC", "+OK\r\n+QUEUED\r\n*1\r\n:5\r\n"),
         ] {
