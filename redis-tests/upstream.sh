@@ -14,7 +14,7 @@ ALL=(unit/type/string unit/type/incr unit/type/hash unit/type/list unit/type/lis
     unit/type/zset unit/type/stream-cgroups unit/geo unit/sort unit/expire unit/keyspace unit/scan unit/multi unit/bitops
     unit/bitfield unit/protocol unit/quit unit/info-command unit/pubsub unit/dump unit/hyperloglog
     unit/type/stream unit/slowlog unit/latency-monitor unit/tracking unit/introspection unit/introspection-2 unit/other
-    unit/scripting unit/functions)
+    unit/scripting unit/functions unit/pause unit/violations)
 SHORT=(unit/type/incr unit/quit unit/info-command unit/bitfield unit/protocol unit/pubsub unit/scan unit/keyspace
     unit/multi unit/slowlog unit/latency-monitor unit/introspection unit/introspection-2 unit/type/hash unit/type/list
     unit/geo unit/scripting unit/functions)
