@@ -93,9 +93,10 @@ def of_large(judge, records):
                        MOST_COLLECTION_MEMORY, mine["bytes"] / other["bytes"])
     for (what, kind, system), mine in found.items():
         if system == MAIN and what == "pauses":
-            for event, ms in mine["longest_ms"].items():
+            for event, longest_ms in mine["longest_ms"].items():
                 if event != "nothing":
-                    judge.most(f"longest SET beside a {kind} of {mine['elements']:,} and its {event}, ms", MOST_PAUSE_MS, ms)
+                    judge.most(f"longest PING beside a {kind} of {mine['elements']:,} and its {event}, ms", MOST_PAUSE_MS,
+                               longest_ms["PING"])
 
 
 def table(matrix, startup, connections, large):

@@ -89,16 +89,17 @@ def memory(system, place, kind, keys, elements):
         return (system.resident_bytes() - before) / (keys * elements)
 
 
-class Others:
-    """A client that writes small values while it is entered; how long each write took."""
+class Other:
+    """A client that sends a command again and again while it is entered; how long each took."""
 
-    def __init__(self, port):
+    def __init__(self, port, *command):
         self.client, self.over, self.took_s = resp.Client(port, 600), threading.Event(), []
+        self.command = command
 
     def work(self):
         while not self.over.is_set():
             began = time.monotonic()
-            self.client.ask("SET", "small", "value")
+            self.client.ask(*self.command)
             self.took_s.append(time.monotonic() - began)
 
     def __enter__(self):
@@ -116,13 +117,14 @@ class Others:
 
 
 def longest(port, work):
-    with Others(port) as others:
+    """Of writes, which wait for disks and other nodes too, and of PINGs, which wait for the loop alone."""
+    with Other(port, "SET", "small", "value") as writer, Other(port, "PING") as pinger:
         work()
-    return others.longest_ms()
+    return {"SET": writer.longest_ms(), "PING": pinger.longest_ms()}
 
 
 def pauses(system, place, kind, elements):
-    """The longest write of another client, by what happens meanwhile."""
+    """The longest command of other clients, by what happens meanwhile."""
     with system.running(place):
         leader = system.leader()
         port, key = system.port(leader), b"key:%012d" % 0

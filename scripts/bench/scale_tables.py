@@ -82,8 +82,8 @@ def large(records):
     for (what, kind, system), one in found.items():
         if what == "pauses":
             body.append([f"{kind} of {one['elements']:,}", LABELS[system],
-                         *(f"{ms:.1f}" for ms in one["longest_ms"].values())])
-            head = ["longest SET, ms", "", *(f"beside {event}" if event != "nothing" else "nothing"
+                         *(f"{ms['PING']:.1f} ({ms['SET']:.1f})" for ms in one["longest_ms"].values())])
+            head = ["longest PING (SET), ms", "", *(f"beside {event}" if event != "nothing" else "nothing"
                                               for event in one["longest_ms"])]
     if body:
         made["pauses"] = rows(head, body)
