@@ -77,7 +77,7 @@ pub use blocking::{Awaited, Found, Wanted, brings};
 pub use client::ClientCommand;
 pub use context::{ReadContext, State, WriteContext};
 pub use databases::database;
-pub use debug::{populate as debug_populate, protocol as debug_protocol};
+pub use debug::{populate as debug_populate, protocol as debug_protocol, sleep_of};
 pub use discovery::{ClusterCommand, SentinelCommand};
 pub use glob::matches as glob_matches;
 pub use hyperloglog::selftest as hyperloglog_selftest;

@@ -8,8 +8,9 @@ use super::propagate::Expires;
 use super::row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler};
 use super::{Reply, WriteContext};
 use crate::keyspace::Value;
-use crate::limits::{MAX_POPULATED_BYTES, MAX_POPULATED_KEYS};
+use crate::limits::{MAX_DEBUG_SLEEP, MAX_POPULATED_BYTES, MAX_POPULATED_KEYS};
 use crate::wire::units::Args;
+use std::time::Duration;
 
 const FLAGS: Flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE);
 
@@ -49,7 +50,17 @@ pub fn protocol(name: &[u8]) -> Reply {
     }
 }
 
-/// What a script may call of it, where that is allowed. Time stands still for a script: nothing sleeps.
+/// How long a `SLEEP` takes: seconds, as C's `strtod` would read them, up to a bound.
+pub fn sleep_of(args: &Args<'_>) -> Option<Duration> {
+    if !(args.len() == 3 && args[1].eq_ignore_ascii_case(b"SLEEP")) {
+        return None;
+    }
+    let seconds: f64 = std::str::from_utf8(args[2]).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or_default().min(MAX_DEBUG_SLEEP))
+}
+
+/// What a script may call of it, where that is allowed. Time stands still for a script: who has had it run sleeps
+/// when it has ended.
 pub(super) fn in_script(call: &Args<'_>) -> Reply {
     match (call[1].to_ascii_lowercase().as_slice(), &call[2..]) {
         (b"protocol", [name]) => protocol(name),

@@ -6,6 +6,7 @@ use super::{Blob, Call};
 use crate::limits;
 use std::cell::RefCell;
 use std::fmt;
+use std::time::Duration;
 
 /// One kind of keyspace event; a letter of `notify-keyspace-events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +139,8 @@ pub struct Scripted {
     pub denied: Vec<(&'static str, Blob)>,
     /// The errors that they answered, by their code, without the one that is the script's own answer.
     pub errors: Vec<(Box<str>, u64)>,
+    /// How long it was to sleep in all (`DEBUG SLEEP`).
+    pub slept: Duration,
 }
 
 /// Something happened.

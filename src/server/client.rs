@@ -20,7 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One connected client.
 pub struct Client {
@@ -42,6 +42,8 @@ pub struct Client {
     pub readonly: Cell<bool>,
     /// In `WAIT`, or in a pause.
     pub blocked: Cell<bool>,
+    /// How long its last script was to sleep.
+    pub slept: Cell<Duration>,
     pub control: Control,
     pub tracker: Tracker,
     /// Listens to channels; to which, if it does.
@@ -92,6 +94,7 @@ impl Client {
             no_touch: Cell::default(),
             readonly: Cell::default(),
             blocked: Cell::default(),
+            slept: Cell::default(),
             control: Control::default(),
             tracker: Tracker::default(),
             subscribed: Cell::default(),

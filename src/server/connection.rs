@@ -45,6 +45,8 @@ pub enum Capture {
     Watch(Vec<Vec<u8>>),
     /// The commands of an `EXEC` that the connection carries out, each with its place.
     Exec(Vec<(usize, Queued)>),
+    /// A script's reply, which waits for as long as the script was to sleep.
+    Script,
     /// The rules of an `ACL SETUSER` that removes passwords, as they went to the log and as given.
     Removals(Vec<(String, String)>),
     /// What is answered once this node has applied what was committed when it came: a login that it

@@ -16,7 +16,6 @@ use crate::group::{Job, Step};
 use crate::limits;
 use crate::machine::Machine;
 use crate::wire::units::{Args, put_command_unit, put_settings_unit};
-use std::time::Duration;
 
 const FORBIDDEN: Reply = Reply::error(
     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
@@ -51,7 +50,7 @@ impl Connection {
         began_ns: u64,
         job: &mut Job,
     ) -> Result<Flow, Reply> {
-        if let Some(patience) = sleep_of(args) {
+        if let Some(patience) = command::sleep_of(args) {
             let request = Request::from_args(args);
             self.wait_for(Goal::Sleep { request, began_ns, rest: None }, patience);
             return Ok(Flow::Submit);
@@ -178,15 +177,6 @@ fn reload(connection: &Connection) -> Reply {
         Ok(()) => Reply::Ok,
         Err(reason) => Reply::error_owned(format!("ERR Error trying to load the state: {reason}")),
     }
-}
-
-/// How long a `SLEEP` takes: seconds, as C's `strtod` would read them, up to a bound.
-pub fn sleep_of(args: &Args<'_>) -> Option<Duration> {
-    if !(args.len() == 3 && names(args, "SLEEP")) {
-        return None;
-    }
-    let seconds: f64 = std::str::from_utf8(args[2]).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-    Some(Duration::try_from_secs_f64(seconds).unwrap_or_default().min(limits::MAX_DEBUG_SLEEP))
 }
 
 /// As C's `atoi` would read it, as far as it is zero.

@@ -5,8 +5,7 @@
 use super::connection::{Capture, Connection};
 use super::eviction::Room;
 use super::exec::{Unfinished, aborted_by};
-use super::session::{Session, Transaction};
-use super::tracking::Tracking;
+use super::session::Transaction;
 use super::{access, acl_commands, config_command, control_command, databases, debug, local};
 use crate::command::{self, ClientCommand, Command, ConnectionCommand as Do, Flags, Handler, Reply, Request};
 use crate::group::{Job, Step};
@@ -81,6 +80,10 @@ impl Connection {
         if let Some(awaited) = row.blocks.and_then(|blocks| blocks(&request.args())) {
             return self.start_blocking(request, row, awaited, job);
         }
+        let may_sleep = self.may_sleep(row);
+        if may_sleep && !job.steps.is_empty() {
+            return Flow::Hold(request); // its reply comes alone
+        }
         self.show(&request);
         let row = self.as_read(row, &mut request);
         match row.handler {
@@ -103,6 +106,9 @@ impl Connection {
                 }
                 job.steps.push(Step::Read(request));
             }
+        }
+        if may_sleep {
+            return self.expect_script();
         }
         Flow::Next
     }
@@ -222,7 +228,7 @@ impl Connection {
                 self.quitting = true;
                 Reply::Ok
             }
-            Do::Reset => self.reset(),
+            Do::Reset => local::reset(self),
             Do::Client(ClientCommand::Reply) => match control_command::reply(self, &args[2..]) {
                 Some(reply) => reply,
                 None => return Flow::Next,
@@ -315,24 +321,6 @@ impl Connection {
         self.shared.clients.write_journal();
     }
 
-    fn reset(&mut self) -> Reply {
-        self.session = Session::default();
-        self.log_out();
-        self.client.control.db.set(0);
-        self.shared.clients.pubsub().forget(&self.client);
-        self.shared.clients.stop_monitor(&self.client);
-        self.client.queued.set(None);
-        self.client.protocol.set(Default::default());
-        self.client.name.borrow_mut().clear();
-        self.client.no_evict.set(false);
-        self.client.no_touch.set(false);
-        self.client.readonly.set(false);
-        self.client.control.reply.set(Default::default());
-        self.shared.clients.untrack(&self.client);
-        Tracking::settle(&self.shared);
-        Reply::simple("RESET")
-    }
-
     /// The reply of a job that was for the connection itself.
     pub(super) fn settle(&mut self, capture: Capture, reply: Reply) {
         let reply = match (capture, reply) {
@@ -345,6 +333,10 @@ impl Connection {
             (Capture::Migrate(moving), reply) => match self.migrate_on(moving, reply) {
                 Some(reply) => reply,
                 None => return, // keys are on their way
+            },
+            (Capture::Script, reply) => match self.slept(reply) {
+                Some(reply) => reply,
+                None => return, // it is answered when the sleep is over
             },
             (Capture::Removals(pairs), reply) => acl_commands::as_given(&pairs, reply),
             (Capture::Member(goal), reply) => match self.wish_taken(goal, reply) {

@@ -5,8 +5,8 @@ use super::connection::Connection;
 use super::dispatch::NOT_IN_MULTI;
 use super::session::Queued;
 use super::wait::Goal;
-use super::{debug, local, pubsub_commands};
-use crate::command::{ConnectionCommand as Do, Reply, SlowlogCommand};
+use super::{local, pubsub_commands};
+use crate::command::{self, ConnectionCommand as Do, Reply, SlowlogCommand};
 use std::vec::IntoIter;
 
 /// An `EXEC` whose group's part has taken place.
@@ -101,5 +101,5 @@ impl Connection {
 
 fn sleep_of(queued: &Queued) -> Option<std::time::Duration> {
     let sleeps = queued.refused.is_none() && queued.local() == Some(Do::Debug);
-    if sleeps { debug::sleep_of(&queued.request.args()) } else { None }
+    if sleeps { command::sleep_of(&queued.request.args()) } else { None }
 }

@@ -3,6 +3,8 @@
 
 use super::access::NO_USERS_YET;
 use super::connection::Connection;
+use super::session::Session;
+use super::tracking::Tracking;
 use super::{
     acl_commands, admin_commands, client_command, cluster_commands, config_command, consistency, databases,
     debug, info, latency_command, memory_command, operations, pubsub_commands, replicas, sentinel_commands,
@@ -183,4 +185,23 @@ fn hello(connection: &mut Connection, args: &Args<'_>) -> Reply {
         (Reply::bulk("role"), Reply::bulk(role)),
         (Reply::bulk("modules"), Reply::Array(vec![])),
     ])
+}
+
+/// `RESET`: as if it had come just now.
+pub fn reset(connection: &mut Connection) -> Reply {
+    connection.session = Session::default();
+    connection.log_out();
+    connection.client.control.db.set(0);
+    connection.shared.clients.pubsub().forget(&connection.client);
+    connection.shared.clients.stop_monitor(&connection.client);
+    connection.client.queued.set(None);
+    connection.client.protocol.set(Default::default());
+    connection.client.name.borrow_mut().clear();
+    connection.client.no_evict.set(false);
+    connection.client.no_touch.set(false);
+    connection.client.readonly.set(false);
+    connection.client.control.reply.set(Default::default());
+    connection.shared.clients.untrack(&connection.client);
+    Tracking::settle(&connection.shared);
+    Reply::simple("RESET")
 }

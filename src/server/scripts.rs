@@ -2,9 +2,12 @@
 //! commands when it has ended. This module must never run one.
 
 use super::clients::ClientTable;
-use super::connection::Connection;
-use crate::command::{self, Command, ConnectionCommand, Flags, Handler, Request, RequestCaller};
+use super::connection::{Capture, Connection};
+use super::dispatch::Flow;
+use super::wait::Goal;
+use crate::command::{self, Command, ConnectionCommand, Flags, Handler, Reply, Request, RequestCaller};
 use crate::keyspace::Scripted;
+use crate::limits;
 use crate::wire::units::Args;
 
 impl Connection {
@@ -20,6 +23,32 @@ impl Connection {
             let user = (!access.is_trusted()).then(|| access.name());
             request.caller = Some(Box::new(RequestCaller { user, lacks_memory }));
         }
+    }
+
+    /// Whether this is a script that may call `DEBUG SLEEP`.
+    pub(super) fn may_sleep(&self, row: &Command) -> bool {
+        let mut may = false;
+        if row.runs_script() {
+            self.shared.backend.look(&mut |machine| may = machine.settings().debug_in_scripts);
+        }
+        may
+    }
+
+    /// Its reply is for this connection, which then looks whether it slept.
+    pub(super) fn expect_script(&mut self) -> Flow {
+        self.client.slept.take(); // scripts of a transaction count for nothing
+        self.capture = Some(Capture::Script);
+        Flow::Submit
+    }
+
+    /// The reply of a script, unless it was to sleep, and the client has to wait for it.
+    pub(super) fn slept(&mut self, reply: Reply) -> Option<Reply> {
+        let duration = self.client.slept.take();
+        if duration.is_zero() {
+            return Some(reply);
+        }
+        self.wait_for(Goal::Script(reply), duration);
+        None
     }
 
     /// The row by which a command is carried out: a script that says that it writes nothing takes the way of reads.
@@ -70,6 +99,9 @@ impl ClientTable {
                     self.monitors().show_scripted(*db, row, &args, self);
                 }
             }
+        }
+        if let Some(client) = self.get(ticket).filter(|_| !scripted.slept.is_zero()) {
+            client.slept.set(scripted.slept.min(limits::MAX_DEBUG_SLEEP));
         }
         if let Some(client) = self.get(ticket).filter(|_| !scripted.denied.is_empty()) {
             let user = client.access.name();

@@ -47,6 +47,8 @@ pub enum Goal {
     Elements(Block),
     /// `MIGRATE`: another server has answered.
     Migrate(Transfer),
+    /// Time passes, which was a script's; then this is its reply.
+    Script(Reply),
     /// Time passes, which was a command's; `rest` is what its `EXEC` does then.
     Sleep { request: Request, began_ns: u64, rest: Option<Box<Unfinished>> },
 }
@@ -77,7 +79,7 @@ impl Goal {
             Self::Member(goal) => goal.reached(status),
             Self::Leader(node) => (status.leader_id == *node).then_some(Reply::Ok),
             Self::Migrate(transfer) => transfer.is_over().then_some(Reply::Ok),
-            Self::Sleep { .. } | Self::Elements(_) => None,
+            Self::Sleep { .. } | Self::Script(_) | Self::Elements(_) => None,
             Self::Snapshot { index, .. } if status.snapshot_index >= *index => Some(Reply::Ok),
             Self::Snapshot { failed_before, .. } => {
                 (status.snapshots_failed_total > *failed_before).then_some(SNAPSHOT_FAILED)
@@ -101,6 +103,7 @@ impl Goal {
             }
             Self::Migrate(_) => Reply::error("IOERR error or timeout reading to target instance"),
             Self::Sleep { .. } => Reply::Ok,
+            Self::Script(reply) => reply.clone(),
             Self::Elements(_) => Reply::NilArray,
             Self::Snapshot { .. } => Reply::error(
                 "ERR the snapshot is not on disk yet: RAFT STATUS shows when, the node's log why not",

@@ -348,7 +348,10 @@ impl<'a, 'c> Host<'a, 'c> {
                 Reply::Array(vec![part(now_ms / 1000), part(now_ms % 1000 * 1000)])
             }
             Do::Introspect => introspect(call),
-            Do::Debug => debug::in_script(call),
+            Do::Debug => {
+                self.notes.sleeps(debug::sleep_of(call));
+                debug::in_script(call)
+            }
             _ => Reply::error("ERR This Redis command is not allowed from script"),
         }
     }

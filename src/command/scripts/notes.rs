@@ -5,6 +5,7 @@ use crate::command::row::{Command, Flags};
 use crate::command::{Denied, Reply};
 use crate::keyspace::{Blob, Scripted};
 use crate::limits::{ERROR_CODES, SCRIPT_DENIALS_TOLD, SCRIPT_SHOWN_BYTES};
+use std::time::Duration;
 
 const CARRIED_OUT: usize = 0;
 const FAILED: usize = 1;
@@ -54,6 +55,11 @@ impl Notes {
         let count = self.count(row);
         count[CARRIED_OUT] += 1;
         count[FAILED] += u64::from(reply.is_error());
+    }
+
+    /// It was to take this long, if any time at all.
+    pub(super) fn sleeps(&mut self, duration: Option<Duration>) {
+        self.told.slept = self.told.slept.saturating_add(duration.unwrap_or_default());
     }
 
     /// A command was not carried out.

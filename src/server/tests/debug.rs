@@ -45,6 +45,20 @@ fn one_connection_sleeps_and_the_others_go_on() {
     });
 }
 
+/// The id of the client of this name, once it sleeps.
+async fn id_of_sleeper(other: &mut Peer, name: &str) -> String {
+    loop {
+        other.send("CLIENT LIST\r\n").await;
+        let list = other.text().await;
+        let named = format!("name={name} ");
+        let line = list.lines().find(|line| line.contains(&named) && line.contains("flags=b"));
+        if let Some(line) = line {
+            let id = line.split(' ').next().and_then(|field| field.strip_prefix("id="));
+            return id.expect("an id").to_owned();
+        }
+    }
+}
+
 #[test]
 fn a_transaction_sleeps_where_it_stands() {
     serve(with_debug(), |harness| async move {
@@ -59,15 +73,7 @@ fn a_transaction_sleeps_where_it_stands() {
         sleeper.expect("+OK\r\n").await;
         sleeper.send("MULTI\r\nSET a 1\r\nDEBUG SLEEP 3600\r\nGET a\r\nECHO c\r\nEXEC\r\nPING\r\n").await;
         sleeper.expect("+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n").await;
-        let id = loop {
-            other.send("CLIENT LIST\r\n").await;
-            let list = other.text().await;
-            let line = list.lines().find(|line| line.contains("name=long") && line.contains("flags=b"));
-            if let Some(line) = line {
-                let id = line.split(' ').next().and_then(|field| field.strip_prefix("id="));
-                break id.expect("an id").to_owned();
-            }
-        };
+        let id = id_of_sleeper(&mut other, "long").await;
         other.ask("GET a", "$1 1 ").await;
         other.ask(&format!("CLIENT UNBLOCK {id}"), ":1 ").await;
         sleeper.expect("*4\r\n+OK\r\n+OK\r\n$1\r\n1\r\n$1\r\nc\r\n+PONG\r\n").await;
@@ -228,8 +234,17 @@ fn scripts_may_call_it_when_they_are_let() {
             peer.send("HELLO 2\r\n").await;
             peer.skip_to("modules\r\n*0\r\n").await;
         }
-        peer.send("EVAL \"return redis.call('debug', 'sleep', '3600')\" 0\r\n").await;
-        peer.expect("+OK\r\n").await;
+        let mut sleeper = harness.connect().await;
+        let sleeps = "EVAL \"return redis.call('debug', 'sleep', '3600')\" 0\r\n";
+        sleeper.send(format!("CLIENT SETNAME script\r\n{sleeps}PING\r\n")).await;
+        sleeper.expect("+OK\r\n").await;
+        let id = id_of_sleeper(&mut peer, "script").await;
+        peer.ask(&format!("CLIENT UNBLOCK {id}"), ":1 ").await;
+        sleeper.expect("+OK\r\n+PONG\r\n").await;
+        // Of a transaction nothing is left over for the next script.
+        let briefly = "EVAL \"redis.call('debug', 'sleep', '0.01'); return redis.call('echo', 'a')\" 0\r\n";
+        peer.send(format!("MULTI\r\n{briefly}EXEC\r\n{briefly}PING\r\n")).await;
+        peer.expect("+OK\r\n+QUEUED\r\n*1\r\n$1\r\na\r\n$1\r\na\r\n+PONG\r\n").await;
         for other in ["'reload'", "'sleep'", "'populate', '1'", "'set-disable-deny-scripts', '0'"] {
             peer.send(format!("EVAL \"return redis.pcall('debug', {other})\" 0\r\n")).await;
             peer.expect(format!("{refused}\r\n")).await;
