@@ -23,7 +23,7 @@ Instructions of one command, without sockets and disks (examples/hot_paths.rs):
 
 Fails when a path takes $MORE percent more than $RECORDED says. --record writes
 that file: do so, and say why, when a path has become dearer for a reason, or cheaper.
-Built optimized, without link-time optimization: the release binary takes fewer.
+Built as the release binary is.
 TEXT
 }
 
@@ -36,8 +36,8 @@ case ${1-} in
 esac
 command -v valgrind >/dev/null || { echo 'costs.sh: valgrind is missing (Debian: valgrind)' >&2; exit 2; }
 
-cargo build --quiet --profile mutants --features mutants --example hot_paths
-program=$TARGET/mutants/examples/hot_paths
+cargo build --quiet --release --bin bowline --example hot_paths
+program=$TARGET/release/examples/hot_paths
 
 instructions() { # of PATH with COUNT commands
     local out

@@ -10,14 +10,25 @@ usage: scripts/simulate.sh SEEDS            runs the seeds 0 to SEEDS - 1
        scripts/simulate.sh --for TIME       runs new seeds for so long: 90s, 20m, 8h
        scripts/simulate.sh --seed N         runs one seed again; prints its last events if it fails
        scripts/simulate.sh --mutants        shows that deliberate defects are caught
+       scripts/simulate.sh --processes      so do real processes with defects (tests/nemesis, tests/stress)
+       scripts/simulate.sh --all            all tests of the simulation: a minute of new seeds, and --mutants
 
 Runs on all processors, or on THREADS of them (an environment variable). Stops at the first
 failure and prints its seed; with ALL=1 it goes on, and prints the seeds of all failures.
 TEXT
 }
 
+# optimized TEST... -- ARGUMENT...: on the dependencies of debug builds, which are there; debug assertions
+# stay. The release build must not have the defects.
+optimized() {
+    local tests=()
+    while [[ $1 != -- ]]; do tests+=(--test "$1") && shift; done
+    CARGO_PROFILE_TEST_OPT_LEVEL=2 CARGO_PROFILE_TEST_INCREMENTAL=false \
+        cargo test --features mutants "${tests[@]}" "$@" --nocapture
+}
+
 simulate() {
-    cargo test --profile "$profile" "$@" --test simulation -- --nocapture "$filter"
+    optimized simulation -- clusters_keep_their_promises_under_faults
 }
 
 seconds_of() {
@@ -32,7 +43,6 @@ seconds_of() {
 
 export BOWLINE_THREADS=${THREADS:-$(nproc)}
 [[ -z ${ALL-} ]] || export BOWLINE_ALL=1
-profile=release filter=clusters_keep_their_promises_under_faults
 case ${1-} in
     -h | --help) usage ;;
     --for)
@@ -41,8 +51,9 @@ case ${1-} in
         simulate
         ;;
     --seed) BOWLINE_SEED=${2:?a seed} simulate ;;
-    # A profile of its own, so that the other builds are not thrown away.
-    --mutants) profile=mutants filter=mutants simulate --features mutants ;;
+    --mutants) optimized simulation -- mutants ;;
+    --processes) optimized nemesis stress -- mutants ;;
+    --all) BOWLINE_SECONDS=60 optimized simulation -- ;;
     *[!0-9]* | '') usage >&2; exit 2 ;;
     *) BOWLINE_SEEDS=$1 simulate ;;
 esac

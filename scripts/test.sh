@@ -17,7 +17,7 @@ Runs, each with the seconds that it took:
   library     cargo test of the library, with debug assertions
   threads     the server's tests again, with --io-threads
   processes   cargo test of tests/, with debug assertions, apart from those below
-  build       cargo build --release
+  build       cargo build --release, and the example that stage costs counts
   bad days    tests/cluster.rs and tests/failures.rs against target/release/bowline, because
               they measure time
   nemesis     half a minute of faults on three nodes, the history judged; so too
@@ -102,11 +102,9 @@ power() {
     BOWLINE_BIN=$TARGET/release/bowline cargo test --test powercut
 }
 
-# Apart from the release build, which must not have the feature. Who waits, and what `bowline stress` says, is
-# shown by real processes only.
+# Who waits, and what `bowline stress` says, is shown by real processes only.
 simulation() {
-    cargo test --profile mutants --features mutants --test simulation -- --nocapture &&
-        cargo test --profile mutants --features mutants --test nemesis --test stress mutants -- --nocapture
+    scripts/simulate.sh --all && scripts/simulate.sh --processes
 }
 
 stress() {
@@ -136,7 +134,8 @@ install_tools
 stage library cargo test --lib --bins
 stage threads env BOWLINE_TEST_IO_THREADS=2 cargo test --lib server::
 stage processes processes
-stage build cargo build --release
+# In one go: apart they would not share the library.
+stage build cargo build --release --bin bowline --example hot_paths
 stage 'bad days' bad_days
 stage nemesis nemesis
 stage power power
