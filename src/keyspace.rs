@@ -306,6 +306,11 @@ impl Keyspace {
         self.discarded.len()
     }
 
+    /// Values of keys that were put aside and have been freed since, on this node.
+    pub fn released_total(&self) -> u64 {
+        self.discarded.freed()
+    }
+
     /// A hash of all keys, values, versions, revisions, deadlines and tombstones: equal on
     /// replicas that hold the same, in whatever order they came to it. Reads everything.
     pub fn state_hash(&self) -> u64 {

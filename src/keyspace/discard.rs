@@ -23,6 +23,8 @@ pub(super) struct Discarded {
     /// Of a snapshot that was given up.
     frozen: Vec<Box<dyn Frozen>>,
     deadlines: Vec<Deadlines>,
+    /// Values of keys that were freed here, since the node began.
+    freed: u64,
 }
 
 impl fmt::Debug for Discarded {
@@ -67,12 +69,18 @@ impl Discarded {
         self.tables.len() + draining + self.values.len() + self.frozen.len() + self.deadlines.len()
     }
 
+    /// Values that were freed here, and not by the command that took them away.
+    pub(super) fn freed(&self) -> u64 {
+        self.freed
+    }
+
     /// Frees some keys or elements, and some deadlines. Whether there is more.
     pub(super) fn release_some(&mut self) -> bool {
         if let Some(value) = self.values.last_mut() {
             let collection = value.collection_mut();
             if collection.is_none_or(|collection| collection.release(RELEASE_ELEMENTS)) {
                 self.values.pop();
+                self.freed += 1;
             }
         } else if let Some(frozen) = self.frozen.last_mut() {
             if frozen.release(RELEASE_ELEMENTS) {
@@ -105,6 +113,7 @@ impl Discarded {
                 return;
             }
             freed += 1 + len;
+            self.freed += 1;
         }
     }
 }

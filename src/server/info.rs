@@ -224,6 +224,7 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     let mut unreleased = 0;
     shared.backend.look(&mut |machine| unreleased = machine.keyspace().unreleased());
     text.field("lazyfree_pending_objects", unreleased);
+    text.field("lazyfreed_objects", super::stats::keyspace(shared)[4]);
 }
 
 fn persistence(text: &mut Text, shared: &Shared, status: &NodeStatus) {
@@ -256,7 +257,7 @@ fn stats(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("instantaneous_input_kbps", format_args!("{:.2}", input / 1024.0));
     text.field("instantaneous_output_kbps", format_args!("{:.2}", output / 1024.0));
     text.field("rejected_connections", stats.connections_rejected.get());
-    let [expired, hits, misses, evicted] = super::stats::lookups(shared);
+    let [expired, hits, misses, evicted, _] = super::stats::keyspace(shared);
     text.field("expired_keys", expired);
     text.field("evicted_keys", evicted);
     let [all, this_time] = shared.clients.eviction.times_over();

@@ -31,7 +31,7 @@ pub struct Stats {
     pub memory_peak_bytes: Cell<usize>,
     pub memory_startup_bytes: Cell<usize>,
     /// What [`lookups`] counted when it was last set back.
-    lookups_before: Cell<[u64; 4]>,
+    keyspace_before: Cell<[u64; 5]>,
     /// Of what commands cost.
     pub observer: Rc<Observer>,
     /// Of what took long.
@@ -75,7 +75,7 @@ impl Default for Stats {
             io_writes: Cell::default(),
             memory_peak_bytes: Cell::default(),
             memory_startup_bytes: Cell::new(read_memory().unwrap_or_default().allocated_bytes),
-            lookups_before: Cell::default(),
+            keyspace_before: Cell::default(),
             observer: Rc::new(Observer::new(Some(monotonic_ns))),
             journal: Journal::default(),
             rates: RefCell::new(Rates { at: now, counts: [0; 3], per_second: [[0.0; SAMPLES]; 3], next: 0 }),
@@ -95,7 +95,7 @@ impl Stats {
 
     /// `CONFIG RESETSTAT`: counts from nothing again.
     pub(super) fn reset(&self, shared: &Shared) {
-        self.lookups_before.set(all_lookups(shared));
+        self.keyspace_before.set(all_of_keyspace(shared));
         shared.clients.count_io();
         self.memory_peak_bytes.set(self.memory().allocated_bytes);
         for counter in [
@@ -182,17 +182,19 @@ fn monotonic_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Keys that have expired, reads that found a key, reads that did not, and keys that were evicted.
-pub(super) fn lookups(shared: &Shared) -> [u64; 4] {
-    let (now, before) = (all_lookups(shared), shared.clients.stats().lookups_before.get());
-    [0, 1, 2, 3].map(|i| now[i].saturating_sub(before[i]))
+/// Keys that have expired, reads that found a key, reads that did not, keys that were evicted, and values that were
+/// freed bit by bit.
+pub(super) fn keyspace(shared: &Shared) -> [u64; 5] {
+    let (now, before) = (all_of_keyspace(shared), shared.clients.stats().keyspace_before.get());
+    std::array::from_fn(|i| now[i].saturating_sub(before[i]))
 }
 
-fn all_lookups(shared: &Shared) -> [u64; 4] {
-    let mut all = [0; 4];
+fn all_of_keyspace(shared: &Shared) -> [u64; 5] {
+    let mut all = [0; 5];
     shared.backend.look(&mut |machine| {
         let (hits, misses) = machine.lookups();
-        all = [machine.expired_total(), hits, misses, machine.evicted_total()];
+        let released = machine.keyspace().released_total();
+        all = [machine.expired_total(), hits, misses, machine.evicted_total(), released];
     });
     all
 }

@@ -104,4 +104,5 @@ fn what_was_trimmed_and_what_was_removed_is_freed_in_steps() {
     // A node of a hundred entries counts as sixteen elements; each edit has made a step, too.
     let elements = 2 * 16 * ENTRIES as usize / 100;
     assert!(steps >= elements / RELEASE_ELEMENTS - 3, "{steps} steps");
+    assert_eq!(keyspace.released_total(), 2);
 }
