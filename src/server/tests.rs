@@ -76,9 +76,13 @@ fn config() -> ServerConfig {
 /// With sockets left to so many threads, all tests are to pass too.
 const IO_THREADS: &str = "BOWLINE_TEST_IO_THREADS";
 
+fn io_threads() -> usize {
+    std::env::var(IO_THREADS).map_or(0, |count| count.parse().expect("a number"))
+}
+
 /// Runs `test` beside a server.
 fn serve<F: Future<Output = ()>>(config: ServerConfig, test: impl FnOnce(Harness) -> F) {
-    serve_with(std::env::var(IO_THREADS).map_or(0, |count| count.parse().expect("a number")), config, test);
+    serve_with(io_threads(), config, test);
 }
 
 /// The same, with sockets left to so many threads.
@@ -122,14 +126,15 @@ impl Harness {
 }
 
 /// Whether it comes true without anything from outside, and mostly long before housekeeping looks. Threads that sockets
-/// are left to may have to wait for a core, which turns of this one do not tell.
+/// are left to may have to wait for a core, which turns of this one do not tell: beside these it only has to come true.
 async fn comes_true(condition: impl Fn() -> bool) -> bool {
     let began = std::time::Instant::now();
+    let patience = Duration::from_millis(if io_threads() == 0 { 250 } else { 2500 });
     for turn in 0_u64.. {
         if condition() {
             return true;
         }
-        if turn > 20_000 && began.elapsed() > Duration::from_millis(250) {
+        if turn > 20_000 && began.elapsed() > patience {
             break;
         }
         tokio::task::yield_now().await;
