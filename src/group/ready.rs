@@ -28,22 +28,25 @@ impl Group {
         log.entries = ready.take_entries();
         self.raft.mut_store().append(&log.entries);
         self.snapshots.log_grew(&log.entries);
-        let mut is_new_term = false;
+        let (mut is_new_term, mut is_news) = (false, false);
         if let Some(hard_state) = ready.hs() {
             let before = self.raft.store().hard_state();
             is_new_term = (before.term, before.vote) != (hard_state.term, hard_state.vote);
+            // It gets its vote once it says to have heard of its registration, and must then not forget it.
+            is_news = !self.settled;
             self.raft.mut_store().set_hard_state(hard_state.clone());
         }
-        let send_after = self.promises(ready.take_persisted_messages(), is_new_term);
         let mut committed = ready.take_committed_entries();
         // The commit index alone is not worth a write: it goes along with the next one. But a
         // node that forgets a change of the membership may wait for ever for a vote of one that
         // was removed and is gone.
-        if ready.must_sync() || log.reset.is_some() || committed.iter().any(changes_membership) {
+        if ready.must_sync() || log.reset.is_some() || is_news || committed.iter().any(changes_membership) {
             let mut hard_state = self.raft.store().hard_state().clone();
             hard_state.vote *= u64::from(!mutant::is(Mutant::VoteNotPersisted));
             log.hard_state = Some(hard_state);
         }
+        let waits = !log.is_empty() || !self.unpersisted.is_empty();
+        let send_after = self.promises(ready.take_persisted_messages(), waits && !is_new_term);
         let number = ready.number();
         self.raft.advance_append_async(ready);
         self.persist(Persist { number, log, send_after }, is_new_term);
@@ -109,11 +112,13 @@ impl Group {
     /// What must not leave before the write of its moment, nor before earlier ones. raft-rs holds back
     /// whatever a follower says; but the answer to a heartbeat promises nothing once its term is
     /// durable, and a leader that misses it because entries are long on their way to a disk steps down.
-    fn promises(&mut self, messages: Vec<Message>, is_new_term: bool) -> Vec<(NodeId, PeerMessage)> {
-        let term_is_durable = !is_new_term && self.unpersisted.iter().all(|(_, is_new)| !is_new);
+    /// `may_overtake`: there is a write to wait for, and no new term in it.
+    fn promises(&mut self, messages: Vec<Message>, may_overtake: bool) -> Vec<(NodeId, PeerMessage)> {
+        let overtakes = may_overtake && self.unpersisted.iter().all(|(_, is_new)| !is_new);
         let mut promises = Vec::with_capacity(messages.len());
-        for message in messages {
-            if term_is_durable && message.get_msg_type() == MessageType::MsgHeartbeatResponse {
+        for mut message in messages {
+            if overtakes && message.get_msg_type() == MessageType::MsgHeartbeatResponse {
+                message.commit = 0; // that it would promise: a leader gives votes to those who have heard of theirs
                 self.send_now(message);
             } else {
                 promises.push((message.to, PeerMessage::Raft(message)));

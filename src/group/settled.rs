@@ -60,25 +60,33 @@ impl Group {
         }
     }
 
-    /// Says who this node is, through the log, when the log does not say so yet.
+    /// Says who this node is, through the log, when the log does not say so yet. When it does, that is enough to
+    /// vote: whoever waits for this vote may be the only one who could lead.
     pub(super) fn maybe_register(&mut self) {
-        if self.registering || self.leader() == 0 || self.membership.is_removed() {
+        if self.registering || self.membership.is_removed() {
             return;
         }
         let config = &self.config;
-        if let Some(member) = self.machine.members().all().get(&config.node_id) {
-            if member.incarnation.is_some_and(|known| known != config.incarnation) {
+        let known = self.machine.members().all().get(&config.node_id);
+        if let Some(member) = known
+            && let Some(registered) = member.incarnation
+        {
+            if registered != config.incarnation {
                 return self.refused();
             }
-            let registered = member.incarnation.is_some();
-            if registered && member.client_addr == config.client_addr && member.peer_addr == config.peer_addr
-            {
-                return self.settle();
+            let is_here = member.client_addr == config.client_addr && member.peer_addr == config.peer_addr;
+            self.settle();
+            if is_here {
+                return;
             }
-        } else if self.machine.cluster_id().is_some() {
+        } else if known.is_none() && self.machine.cluster_id().is_some() {
             // Its own state does not know of it yet: the entry that adds it is still to be applied.
             return;
         }
+        if self.leader() == 0 {
+            return;
+        }
+        let config = &self.config;
         let register = Register {
             node: config.node_id,
             incarnation: &config.incarnation,

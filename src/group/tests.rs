@@ -101,6 +101,7 @@ scripts! {
     members_in_snapshots
     joint_snapshot
     newcomer_by_snapshot
+    newcomer_forgets
 }
 
 fn restored(index: u64, chunks: &[Vec<u8>]) -> Machine {
