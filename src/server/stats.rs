@@ -30,7 +30,7 @@ pub struct Stats {
     pub io_writes: Cell<u64>,
     pub memory_peak_bytes: Cell<usize>,
     pub memory_startup_bytes: Cell<usize>,
-    /// What [`lookups`] counted when it was last set back.
+    /// What [`keyspace`] counted when it was last set back.
     keyspace_before: Cell<[u64; 5]>,
     /// Of what commands cost.
     pub observer: Rc<Observer>,
