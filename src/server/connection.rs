@@ -318,11 +318,12 @@ impl Connection {
         let status = self.shared.backend.status();
         let unblocked = self.client.control.unblock.take();
         let left = self.eof && !wait.goal.outlives_client();
-        let over = left || self.shared.clients.shutting_down() || Instant::now() >= wait.deadline;
+        let over = left || Instant::now() >= wait.deadline;
         let given_up = || match unblocked {
             Some(Unblock::Error) => Some(UNBLOCKED),
             Some(Unblock::Timeout) => Some(wait.goal.given_up(&status)),
-            None => over.then(|| wait.goal.given_up(&status)),
+            None if over => Some(wait.goal.given_up(&status)),
+            None => self.shared.clients.shutting_down().then(|| wait.goal.cut_short(&status)),
         };
         if let Some(reply) = wait.goal.reached(&status).or_else(given_up) {
             let wait = self.wait.take();

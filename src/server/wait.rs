@@ -23,6 +23,11 @@ const LONG_PAUSE: Duration = Duration::from_secs(3600);
 /// As Redis says it; why is in the node's log.
 const SNAPSHOT_FAILED: Reply = Reply::error("ERR");
 
+/// The node goes before the time is over: that there was nothing all that time would be a lie.
+const NODE_STOPS: Reply = Reply::error(
+    "UNBLOCKED force unblock from blocking operation, this node is shutting down; nothing was taken",
+);
+
 /// A wait under way.
 pub struct Wait {
     pub goal: Goal,
@@ -86,6 +91,14 @@ impl Goal {
             }
             Self::Disks(waited) => waited.reached(status),
             Self::End(_) => None,
+        }
+    }
+
+    /// The reply when the node stops before the time is over.
+    pub fn cut_short(&self, status: &NodeStatus) -> Reply {
+        match self {
+            Self::Elements(_) => NODE_STOPS,
+            _ => self.given_up(status),
         }
     }
 

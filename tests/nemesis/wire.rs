@@ -73,7 +73,7 @@ pub fn outcome(action: &Action, reply: &Reply) -> Result<Outcome, String> {
     let Some(error) = reply.error() else { return Ok(Outcome::Ok(value(reply))) };
     match error.split(' ').next().unwrap_or_default() {
         "UNKNOWN" if is_write(action) => Ok(Outcome::Unknown),
-        "TRYAGAIN" | "CLUSTERDOWN" => Ok(Outcome::Fail),
+        "TRYAGAIN" | "CLUSTERDOWN" | "UNBLOCKED" => Ok(Outcome::Fail),
         // Whoever is told so makes one.
         NO_GROUP => Ok(Outcome::Fail),
         "VERSIONMISMATCH" | "KEYEXISTS" => Ok(Outcome::Ok(value(reply))),

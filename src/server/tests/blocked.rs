@@ -235,6 +235,31 @@ fn who_has_left_takes_nothing() {
     });
 }
 
+/// `nil` would say that there was nothing for as long as it was to wait.
+#[test]
+fn a_node_that_stops_says_so_to_those_who_wait() {
+    with_machine(|mut harness| async move {
+        let mut own = harness.connect().await;
+        own.ask("XGROUP CREATE s g 0 MKSTREAM", "+OK ").await;
+        let calls = [
+            "BLPOP l 0",
+            "BZPOPMIN z 1000",
+            "XREAD BLOCK 0 STREAMS s $",
+            "XREADGROUP GROUP g c BLOCK 0 STREAMS s >",
+        ];
+        let mut waiters = Vec::new();
+        for call in calls {
+            waiters.push(harness.waiter(call).await);
+        }
+        harness.begin_shutdown();
+        for mut waiter in waiters {
+            let why = "this node is shutting down; nothing was taken";
+            waiter.expect(&format!("-UNBLOCKED force unblock from blocking operation, {why}\r\n")).await;
+            waiter.expect_end().await;
+        }
+    });
+}
+
 #[test]
 fn a_wait_ends_by_itself_or_by_another_client() {
     with_machine(|harness| async move {
