@@ -14,9 +14,8 @@ fn redisraft_50_51_and_54_compaction_goes_with_appends_and_faults() {
         // What a sleeping follower needs goes away while the others append.
         let follower = cluster.follower();
         let leader = cluster.leader();
-        let last_index = cluster.raft(follower, "raft_last_index").expect("it runs");
         pause(&cluster, follower);
-        outrun(&cluster, leader, last_index, 60, round);
+        outrun(&cluster, leader, 60, round);
         // The leader dies while the follower is being helped.
         resume(&cluster, follower);
         cluster.kill(leader);
@@ -94,10 +93,9 @@ fn etcd_failpoints_a_black_holed_peer_needs_a_snapshot_in_the_end() {
     let follower = cluster.follower();
     let before = cluster.terms();
     let load = Load::start(&cluster, "hole", 1, 10);
-    let last_index = cluster.raft(follower, "raft_last_index").expect("it runs");
     pause(&cluster, follower);
     let leader = cluster.leader();
-    outrun(&cluster, leader, last_index, 60, 0);
+    outrun(&cluster, leader, 60, 0);
     assert_eq!(cluster.leader(), leader, "the others do not mind");
     resume(&cluster, follower);
     cluster.await_ready();
@@ -148,10 +146,9 @@ fn redisraft_42_and_43_no_gap_between_log_and_snapshot() {
     let mut cluster = Setup::new().flags(&OFTEN).start();
     let follower = cluster.follower();
     for round in 0..3 {
-        let last_index = cluster.raft(follower, "raft_last_index").expect("it runs");
         cluster.kill(follower);
         let leader = cluster.leader();
-        outrun(&cluster, leader, last_index, 40, round);
+        outrun(&cluster, leader, 40, round);
         cluster.restart(follower);
         check_filled(&cluster, follower, 40, round);
         assert_eq!(cluster.logged(follower, "snapshot installed"), round + 1, "how it caught up");
@@ -192,10 +189,9 @@ fn etcd_18055_snapshots_from_two_leaders() {
     let mut cluster = Setup::new().flags(&OFTEN).start();
     for round in 0..3 {
         let follower = cluster.follower();
-        let last_index = cluster.raft(follower, "raft_last_index").expect("it runs");
         cluster.kill(follower);
         let leader = cluster.leader();
-        outrun(&cluster, leader, last_index, 200, round);
+        outrun(&cluster, leader, 200, round);
         let before = cluster.logged(follower, "receiving a snapshot");
         cluster.restart(follower);
         eventually("the snapshot is on its way", || {

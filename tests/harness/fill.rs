@@ -31,9 +31,11 @@ pub fn check_filled(cluster: &Cluster, id: u64, keys: usize, round: usize) {
     }
 }
 
-/// Writes until the leader has forgotten what `follower` needs next.
+/// Writes until the leader has forgotten what a follower needs next that is down, or asleep.
 #[track_caller]
-pub fn outrun(cluster: &Cluster, leader: u64, last_index: u64, keys: usize, round: usize) {
+pub fn outrun(cluster: &Cluster, leader: u64, keys: usize, round: usize) {
+    // It has no more than this. (What it said of itself before others may have added to.)
+    let last_index = cluster.raft(leader, "raft_last_index").expect("it runs");
     let mut client = cluster.client(leader);
     eventually("the log is trimmed beyond the follower", || {
         fill(&mut client, keys, round);
