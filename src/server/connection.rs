@@ -322,8 +322,9 @@ impl Connection {
         let given_up = || match unblocked {
             Some(Unblock::Error) => Some(UNBLOCKED),
             Some(Unblock::Timeout) => Some(wait.goal.given_up(&status)),
-            None if over => Some(wait.goal.given_up(&status)),
-            None => self.shared.clients.shutting_down().then(|| wait.goal.cut_short(&status)),
+            // Even if its time is over as well: nobody has tried for a last time.
+            None if self.shared.clients.shutting_down() => Some(wait.goal.cut_short(&status)),
+            None => over.then(|| wait.goal.given_up(&status)),
         };
         if let Some(reply) = wait.goal.reached(&status).or_else(given_up) {
             let wait = self.wait.take();
