@@ -14,6 +14,8 @@ mod lease;
 mod log_view;
 mod membership;
 mod observer;
+mod others;
+mod own_disk;
 mod peers;
 mod purge;
 mod read_rounds;
@@ -45,6 +47,8 @@ use commits::Commits;
 use intake::Intake;
 use lease::{Lease, Promise};
 use membership::Membership;
+use others::Others;
+use own_disk::OwnDisk;
 use raft::eraftpb::Entry;
 use raft::{RawNode, StateRole};
 use reads::Reads;
@@ -88,8 +92,8 @@ pub struct Group {
     knows_term: Cell<u64>,
     /// Committed and not applied: empty between inputs.
     committed: Vec<Entry>,
-    /// Numbers of the persists that are not on disk yet, and whether they hold a new term or vote.
-    unpersisted: VecDeque<(u64, bool)>,
+    own_disk: OwnDisk,
+    others: Others,
     settled: bool,
     registering: bool,
     /// An entry that only moves the clock is under way.
@@ -189,7 +193,8 @@ impl Group {
             is_stirred: true,
             knows_term: Cell::new(0),
             committed: Vec::new(),
-            unpersisted: VecDeque::new(),
+            own_disk: OwnDisk::new(old_log.index),
+            others: Others::default(),
             registering: false,
             clock_entry_index: None,
             entries_applied_total: 0,

@@ -24,6 +24,8 @@ macro_rules! mutants {
 mutants! {
     /// What a write promises is sent before the write is on disk.
     AcknowledgeBeforeSync,
+    /// A leader counts what it has given to its disk as if that had it already.
+    AheadIsCounted,
     /// A leader commits what it alone holds, and is late with what the others need.
     AcknowledgeBeforeCommit,
     /// Reads are answered without asking whether this node still leads.

@@ -2,6 +2,7 @@
 //! to do. This module must never look only once: each step may make work for one before it.
 
 use super::commits::Commits;
+use super::others::Others;
 use super::{Event, Group, Seen, status};
 
 impl Group {
@@ -24,6 +25,7 @@ impl Group {
             self.propose();
             self.reconcile();
             self.start_reads();
+            self.get_ahead_of_disk();
             if !self.raft.has_ready() && !self.tell_commits() {
                 break;
             }
@@ -58,6 +60,7 @@ impl Group {
         if (seen.leader, seen.term) != (before.leader, before.term) {
             self.intake.clear();
             self.commits = Commits::default();
+            self.others = Others::default();
             self.membership.leader_changed();
             self.held.clear();
             self.stream.rewind();

@@ -47,6 +47,9 @@ pub struct GroupConfig {
     pub snapshot_min_log_bytes: u64,
     /// Memory that the log may take for followers that lag.
     pub log_cache_bytes: usize,
+    /// How much later than with this leader's disk, on average, the others alone may have an entry for its own
+    /// write to wait for more to share its sync (see [`super::Persist::can_wait`]).
+    pub others_lag_us: u64,
 }
 
 /// What a replica's disk held, and the machine restored from its snapshot.

@@ -84,6 +84,8 @@ impl LogWrite {
 pub struct Persist {
     /// Comes back as [`Input::Persisted`]. They are to be written in order.
     pub number: u64,
+    /// Nobody waits for it as things are: it may wait for more to share its sync, until one comes that cannot.
+    pub can_wait: bool,
     /// What to write; may be empty, and then only waits for those before it.
     pub log: LogWrite,
     /// Sent once it is on disk.

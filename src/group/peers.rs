@@ -47,8 +47,12 @@ impl Group {
         }
         self.note_answer(from, &message);
         self.linger();
+        let tells_matched = message.get_msg_type() == MessageType::MsgAppendResponse;
         // An error means that Raft has no use for it: a peer that was removed, an old term.
         let _ = self.raft.step(message);
+        if tells_matched {
+            self.look_at_others();
+        }
     }
 
     /// A node that was removed without having heard of it would disturb for ever. Its appends and

@@ -45,11 +45,13 @@ impl Group {
             hard_state.vote *= u64::from(!mutant::is(Mutant::VoteNotPersisted));
             log.hard_state = Some(hard_state);
         }
-        let waits = !log.is_empty() || !self.unpersisted.is_empty();
+        let waits = !log.is_empty() || !self.own_disk.is_idle();
         let send_after = self.promises(ready.take_persisted_messages(), waits && !is_new_term);
         let number = ready.number();
         self.raft.advance_append_async(ready);
-        self.persist(Persist { number, log, send_after }, is_new_term);
+        let can_wait =
+            !is_new_term && log.reset.is_none() && send_after.is_empty() && self.own_write_can_wait();
+        self.persist(Persist { number, can_wait, log, send_after }, is_new_term);
         self.committed.append(&mut committed);
     }
 
@@ -69,25 +71,30 @@ impl Group {
     }
 
     fn persist(&mut self, mut persist: Persist, is_new_term: bool) {
-        if persist.log.is_empty() && self.unpersisted.is_empty() {
+        if persist.log.is_empty() && self.own_disk.is_idle() {
             // Everything before it is on disk already.
             self.raft.on_persist_ready(persist.number);
             self.effects.send_now.extend(persist.send_after);
             return;
         }
+        if persist.log.is_empty() && persist.send_after.is_empty() {
+            return; // what is told of a later one holds for it as well
+        }
         if mutant::is(Mutant::AcknowledgeBeforeSync) {
             self.raft.on_persist_ready(persist.number);
             self.effects.send_now.append(&mut persist.send_after);
         }
-        self.unpersisted.push_back((persist.number, is_new_term));
+        if mutant::is(Mutant::AheadIsCounted) && self.is_leader() {
+            self.raft.on_persist_ready(persist.number);
+        }
+        self.own_disk.asked(&persist, is_new_term);
         self.effects.persists.push(persist);
     }
 
     pub(super) fn persisted(&mut self, number: u64) {
-        while self.unpersisted.front().is_some_and(|&(waiting, _)| waiting <= number) {
-            self.unpersisted.pop_front();
-        }
+        self.own_disk.written(number);
         self.raft.on_persist_ready(number);
+        self.count_own_disk();
         // An installed snapshot counts as applied from here on: raft-rs leaves that to us.
         let installed = self.snapshots.stored_index();
         let persisted = self.raft.raft.raft_log.persisted;
@@ -114,7 +121,7 @@ impl Group {
     /// durable, and a leader that misses it because entries are long on their way to a disk steps down.
     /// `may_overtake`: there is a write to wait for, and no new term in it.
     fn promises(&mut self, messages: Vec<Message>, may_overtake: bool) -> Vec<(NodeId, PeerMessage)> {
-        let overtakes = may_overtake && self.unpersisted.iter().all(|(_, is_new)| !is_new);
+        let overtakes = may_overtake && !self.own_disk.awaits_new_term();
         let mut promises = Vec::with_capacity(messages.len());
         for mut message in messages {
             if overtakes && message.get_msg_type() == MessageType::MsgHeartbeatResponse {

@@ -30,6 +30,8 @@ pub struct Snapshots {
     total: u64,
     /// By an operator.
     demanded: bool,
+    /// One is due, of entries that are not all on this node's disk.
+    waits_for_disk: bool,
     /// Values of this length come in pieces.
     pub long_bytes: usize,
 }
@@ -47,6 +49,7 @@ impl Snapshots {
             fetched: None,
             total: 0,
             demanded: false,
+            waits_for_disk: false,
             long_bytes: limits::SNAPSHOT_LONG_BYTES,
         }
     }
@@ -58,6 +61,11 @@ impl Snapshots {
 
     pub fn is_walking(&self) -> bool {
         self.walking.is_some()
+    }
+
+    /// Whether the next one waits for this node's disk to have what it would hold.
+    pub fn waits_for_disk(&self) -> bool {
+        self.waits_for_disk
     }
 
     pub fn stored_index(&self) -> u64 {
@@ -112,7 +120,14 @@ impl Group {
             && self.snapshots.log_bytes >= due_bytes - self.snapshot_earlier_bytes(due_bytes);
         let index = self.applied();
         let wanted = wanted || (self.snapshots.demanded && !self.snapshots.is_walking());
+        self.snapshots.waits_for_disk = false;
         if (is_due || wanted) && !self.snapshots.is_walking() && index > self.snapshots.stored_index {
+            // Its log must not end before it.
+            self.snapshots.waits_for_disk = self.own_disk.durable() < index;
+            if self.snapshots.waits_for_disk {
+                self.snapshots.demanded |= wanted;
+                return;
+            }
             // Who was early is not earlier still with the next.
             let rest_bytes = if is_due { (self.snapshots.log_bytes - due_bytes).min(0) } else { 0 };
             self.begin_snapshot(index);

@@ -110,7 +110,7 @@ impl Group {
             commit_index: self.raft.raft.raft_log.committed,
             applied_index: self.applied(),
             last_index: self.raft.raft.raft_log.last_index(),
-            persisted_index: self.raft.raft.raft_log.persisted,
+            persisted_index: self.own_disk.durable(),
             first_index: log.first(),
             snapshot_index: self.snapshots.stored_index(),
             snapshot_in_progress: self.snapshots.is_walking(),

@@ -66,7 +66,7 @@ macro_rules! scripts {
 scripts! {
     election
     forwarding
-    leader_change
+    leader_change leader_disk_last
     long_jobs
     duplicates_and_gaps
     reads

@@ -1,17 +1,17 @@
 //! Writes the log, one sync for everything that waits, in order: on a thread of its own, so that
 //! a slow disk holds up nothing else, or, as long as syncs are short and nothing waits, right in
-//! the loop, which saves waking two threads. It must never go on after a failed write: the
-//! first error is the last thing it says.
+//! the loop, which saves waking two threads. What nobody waits for it leaves for a moment, for more to share the sync.
+//! It must never go on after a failed write: the first error is the last thing it says.
 
 use super::compaction::Compactions;
 use crate::group::LogWrite;
 use crate::storage::{LogBase, LogBatch, LogStore, StoreError, StoreStatus};
 use crate::wire::GroupId;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvError, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, park_timeout};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -21,10 +21,13 @@ const MAX_BATCHES_A_SYNC: usize = 256;
 const MOST_BYTES_A_SYNC: usize = 4 << 20;
 
 enum Work {
-    Write { number: u64, group: GroupId, batch: LogBatch },
+    Write { number: u64, group: GroupId, batch: LogBatch, can_wait: bool },
     Compact { group: GroupId, through: u64 },
     Close,
 }
+
+/// How long a write that can wait may wait for others.
+const SOON: Duration = Duration::from_millis(1);
 
 /// What the disk thread says.
 #[derive(Debug)]
@@ -88,6 +91,8 @@ struct Shared {
     status: Mutex<StoreStatus>,
     /// Work that the thread has been given and has not finished.
     queued: AtomicUsize,
+    /// Some of it cannot wait.
+    is_urgent: AtomicBool,
 }
 
 impl Shared {
@@ -114,7 +119,8 @@ impl Disk {
         let (written, receiver) = unbounded_channel();
         let status = Mutex::new(store.status());
         let log = Mutex::new(Some(Log { store, calm: 0, barred_until: None }));
-        let shared = Arc::new(Shared { log, status, queued: AtomicUsize::new(0) });
+        let shared =
+            Arc::new(Shared { log, status, queued: AtomicUsize::new(0), is_urgent: AtomicBool::new(false) });
         let of_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("disk".to_owned())
@@ -124,7 +130,12 @@ impl Disk {
 
     /// Queues a write.
     pub fn write(&self, number: u64, group: GroupId, log: LogWrite) {
-        self.queue(Work::Write { number, group, batch: batch(log) });
+        self.queue(Work::Write { number, group, batch: batch(log), can_wait: false });
+    }
+
+    /// Queues a write that can wait for others: at most [`SOON`], or until something comes that cannot.
+    pub fn write_soon(&self, number: u64, group: GroupId, log: LogWrite) {
+        self.give(Work::Write { number, group, batch: batch(log), can_wait: true });
     }
 
     /// Whether these writes had better be made at once, by [`Self::write_now`].
@@ -164,6 +175,14 @@ impl Disk {
     }
 
     fn queue(&self, work: Work) {
+        self.shared.is_urgent.store(true, Ordering::Release);
+        self.give(work);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
+    fn give(&self, work: Work) {
         self.shared.queued.fetch_add(1, Ordering::Release);
         // A thread that has ended has said why.
         let _ = self.work.send(work);
@@ -207,13 +226,31 @@ fn next(queue: &mpsc::Receiver<Work>, due_in: Option<Duration>) -> Result<Option
     }
 }
 
+/// Until something comes that cannot wait (which may be taken with the rest, or right after it), or nothing may wait
+/// any longer.
+fn wait_for_more(shared: &Shared) {
+    let until = Instant::now() + SOON;
+    while !shared.is_urgent.swap(false, Ordering::AcqRel) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        park_timeout(left);
+    }
+}
+
 fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<Written>) {
     let mut batches = Vec::new();
     let mut closing = false;
+    // More was there than one sync takes: what comes next has waited.
+    let mut is_behind = false;
     let mut compactions = Compactions::default();
     while !closing && let Ok(first) = next(queue, compactions.due_in()) {
         let mut through = None;
         let mut taken = 0;
+        if matches!(first, Some(Work::Write { can_wait: true, .. })) && !is_behind {
+            wait_for_more(shared);
+        }
         if first.is_none() {
             // The loop must not wait for the log meanwhile.
             shared.queued.fetch_add(1, Ordering::Release);
@@ -226,7 +263,7 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<
         {
             taken += 1;
             match work {
-                Work::Write { number, group, batch } => {
+                Work::Write { number, group, batch, .. } => {
                     through = Some(number);
                     bytes += entry_bytes(&batch.entries);
                     if !batch.is_empty() {
@@ -237,6 +274,7 @@ fn run(shared: &Shared, queue: &mpsc::Receiver<Work>, written: &UnboundedSender<
                 Work::Close => closing = true,
             }
         }
+        is_behind = taken > MAX_BATCHES_A_SYNC || bytes >= MOST_BYTES_A_SYNC;
         let mut guard = shared.log();
         let Some(log) = guard.as_mut() else { return };
         shared.note_status(log); // of what the loop has written meanwhile

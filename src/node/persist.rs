@@ -35,8 +35,10 @@ impl Shared {
         if persists.is_empty() && compact.is_none() {
             return;
         }
-        let is_quick =
-            compact.is_none() && self.disk.borrow().is_quick(persists.iter().map(|persist| &persist.log));
+        let can_wait = compact.is_none() && persists.iter().all(|persist| persist.can_wait);
+        let is_quick = !can_wait
+            && compact.is_none()
+            && self.disk.borrow().is_quick(persists.iter().map(|persist| &persist.log));
         if !is_quick {
             self.write_now(write_now); // the thread must not write behind what is not written
         }
@@ -44,6 +46,8 @@ impl Shared {
         for persist in persists {
             if is_quick {
                 write_now.push((persist.number, persist.log));
+            } else if can_wait {
+                disk.write_soon(persist.number, self.group_id, persist.log);
             } else {
                 self.sync_begins(persist.number);
                 disk.write(persist.number, self.group_id, persist.log);

@@ -26,7 +26,7 @@ pub struct StoredSnapshot {
 }
 
 pub enum Work {
-    Write(u64, LogWrite),
+    Write { number: u64, log: LogWrite, can_wait: bool },
     Compact(u64),
 }
 
@@ -88,13 +88,14 @@ impl NodeDisk {
         self.queue.push_back(work);
     }
 
-    /// Starts a sync of all that is queued, unless one is under way or there is nothing.
-    pub fn start_sync(&mut self) -> bool {
+    /// Starts a sync of all that is queued, unless one is under way or there is nothing: whether
+    /// somebody waits for it.
+    pub fn start_sync(&mut self) -> Option<bool> {
         if !self.syncing.is_empty() || self.queue.is_empty() {
-            return false;
+            return None;
         }
         self.syncing = self.queue.drain(..).collect();
-        true
+        Some(!self.syncing.iter().all(|work| matches!(work, Work::Write { can_wait: true, .. })))
     }
 
     /// The sync is over: the number of the last write that is durable now. In the order of the
@@ -103,7 +104,7 @@ impl NodeDisk {
         let (mut batches, mut compactions, mut last) = (Vec::new(), Vec::new(), None);
         for work in self.syncing.drain(..) {
             match work {
-                Work::Write(number, log) => {
+                Work::Write { number, log, .. } => {
                     last = Some(number);
                     let reset = log.reset.map(|point| LogBase { index: point.index, term: point.term });
                     let batch = LogBatch { hard_state: log.hard_state, reset, entries: log.entries };

@@ -84,7 +84,7 @@ impl World {
     }
 
     fn persist(&mut self, id: u64, persist: Persist) {
-        let Persist { number, log, send_after } = persist;
+        let Persist { number, can_wait, log, send_after } = persist;
         if send_after.iter().any(|(_, message)| is_vote(message)) && self.is_to_crash(id) {
             self.crash_after_vote = None;
             // It is back before what it was asked in its earlier life has arrived everywhere.
@@ -93,7 +93,7 @@ impl World {
             self.after(delay_us, Event::Crash { node: id, life, down_us });
         }
         let node = self.node(id);
-        node.disk.push(Work::Write(number, log));
+        node.disk.push(Work::Write { number, log, can_wait });
         if !send_after.is_empty() {
             node.promises.push_back((number, send_after));
         }
@@ -124,14 +124,16 @@ impl World {
     fn start_sync(&mut self, id: u64) {
         let now_us = self.now_us;
         let node = self.node(id);
-        if !node.disk.start_sync() {
-            return;
-        }
+        let Some(is_urgent) = node.disk.start_sync() else { return };
         let (life, is_slow) = (node.life, node.slow_until_us > now_us);
         let (least, most) = self.profile.disk_us;
         let mut delay_us = self.rng.random_range(least..most);
         if !self.calm && (is_slow || self.rng.random_bool(self.profile.disk_stall)) {
             delay_us += self.rng.random_range(10_000..600_000);
+        }
+        if !is_urgent {
+            self.figures.late_syncs += 1;
+            delay_us += self.rng.random_range(0..self.profile.disk_soon_us);
         }
         self.after(delay_us, Event::DiskDone { node: id, life });
     }

@@ -50,6 +50,7 @@ mod product {
 
     mutants! {
         acknowledgement_before_the_sync: AcknowledgeBeforeSync within 10;
+        counted_before_the_sync: AheadIsCounted within 160;
         acknowledgement_before_the_commit: AcknowledgeBeforeCommit within 10;
         reads_without_a_quorum: ReadsWithoutQuorum within 20;
         lease_not_checked: LeaseNotChecked within 20;

@@ -115,6 +115,7 @@ impl Node {
             new_password: String::new(),
             snapshot_min_log_bytes: profile.snapshot_min_log_bytes,
             log_cache_bytes: profile.log_cache_bytes,
+            others_lag_us: profile.others_lag_us,
         };
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut group = Group::new(config, recovered, &logger).map_err(|error| error.to_string())?;

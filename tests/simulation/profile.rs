@@ -52,6 +52,7 @@ pub struct Profile {
     pub faulty_us: u64,
     pub snapshot_min_log_bytes: u64,
     pub log_cache_bytes: usize,
+    pub others_lag_us: u64,
     pub segment_bytes: u64,
     pub append_bytes: u64,
     /// Nearly all jobs leave in parts.
@@ -66,6 +67,8 @@ pub struct Profile {
     pub delay_us: (u64, u64),
     pub disk_us: (u64, u64),
     pub disk_stall: f64,
+    /// A write that nobody waits for is on disk so much later, at most.
+    pub disk_soon_us: u64,
     pub fault_every_us: u64,
     pub think_us: u64,
     /// 0: the members stay.
@@ -89,6 +92,7 @@ impl Profile {
             faulty_us: rng.random_range(4_000_000..10_000_000),
             snapshot_min_log_bytes: rng.random_range(2_000..40_000),
             log_cache_bytes: rng.random_range(4_000..60_000),
+            others_lag_us: [250, 2_000, 1_000_000][rng.random_range(0..3)],
             segment_bytes: rng.random_range(1..=8) * 8192,
             append_bytes: [0, 200, 1_000, 1 << 20][rng.random_range(0..4)],
             splits_jobs: false,
@@ -100,6 +104,7 @@ impl Profile {
             delay_us: if lan { (50, 600) } else { (500, 20_000) },
             disk_us: if rng.random_bool(0.7) { (60, 400) } else { (500, 15_000) },
             disk_stall: often(rng, 0.3, 0.01),
+            disk_soon_us: [1, 1_000, 1_000, 20_000][rng.random_range(0..4)],
             fault_every_us: rng.random_range(100_000..1_500_000),
             think_us: rng.random_range(100..4_000),
             operator_every_us: if rng.random_bool(0.5) { rng.random_range(200_000..2_000_000) } else { 0 },
@@ -134,6 +139,10 @@ impl Profile {
             Mutant::AcknowledgeBeforeSync => {
                 self.raise(Fault::CrashAll, 60);
                 self.disk_us = (5_000, 60_000);
+            }
+            Mutant::AheadIsCounted => {
+                self.raise(Fault::CrashAll, 60);
+                (self.disk_us, self.disk_soon_us, self.others_lag_us) = ((5_000, 60_000), 100_000, 1_000_000);
             }
             Mutant::AcknowledgeBeforeCommit => self.raise(Fault::Crash, 40),
             Mutant::ReadsWithoutQuorum | Mutant::LeaseNotChecked => {

@@ -122,6 +122,7 @@ fn add(sum: &mut Figures, run: world::Figures) {
     world.virtual_us += run.virtual_us;
     world.crashes += run.crashes;
     world.disks_failed += run.disks_failed;
+    world.late_syncs += run.late_syncs;
     world.snapshots_stored += run.snapshots_stored;
     world.snapshots_installed += run.snapshots_installed;
     world.snapshots_of_changing += run.snapshots_of_changing;

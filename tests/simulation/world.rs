@@ -45,6 +45,8 @@ pub struct Figures {
     pub virtual_us: u64,
     pub crashes: u64,
     pub disks_failed: u64,
+    /// Syncs of writes that nobody waited for.
+    pub late_syncs: u64,
     pub snapshots_stored: u64,
     pub snapshots_installed: u64,
     /// Some collection stood in pieces, between which the state changed.

@@ -48,6 +48,9 @@ struct Node {
 /// The promise behind it, 72 ms, is shorter than the shortest election timeout, 100 ms.
 const LEASE_US: u64 = 64_000;
 
+/// Shorter than the time that [`Cluster::command`]s let pass.
+const LAG_US: u64 = 250;
+
 /// See the module's text.
 #[derive(Default)]
 pub struct Cluster {
@@ -115,6 +118,7 @@ impl Cluster {
                 .for_each(|group| group.split_jobs(id(least) as usize, id(part) as usize)),
             ["pending"] => self.pending(out),
             ["status"] => self.status(out),
+            ["writes", node] => self.writes(id(node), out),
             ["costs"] => self.costs(out),
             ["submit", node, rest @ ..] => self.submit(id(node), rest, Consistency::Linearizable, out),
             ["settings", node, name, value] => self.set(id(node), name, value, out),
@@ -173,6 +177,7 @@ impl Cluster {
             new_password: String::new(),
             snapshot_min_log_bytes,
             log_cache_bytes,
+            others_lag_us: LAG_US,
         };
         let conf_state = ConfState { voters, ..Default::default() };
         let mut snapshot = SnapshotPoint { point: LogPoint::default(), conf_state };

@@ -27,6 +27,15 @@ impl Cluster {
         }
     }
 
+    /// What a disk that is off has not written.
+    pub(super) fn writes(&self, node: u64, out: &mut String) {
+        for persist in &self.nodes[&node].persists {
+            let indexes: Vec<u64> = persist.log.entries.iter().map(|entry| entry.index).collect();
+            let haste = if persist.can_wait { "can wait" } else { "now" };
+            let _ = writeln!(out, "{node}: entries {indexes:?}, {haste}");
+        }
+    }
+
     /// Calls by command on each node, and failures.
     pub(super) fn costs(&self, out: &mut String) {
         for (id, node) in &self.nodes {
@@ -50,7 +59,7 @@ impl Cluster {
             let status = group.status();
             let _ = writeln!(
                 out,
-                "{id}: {} of {} in term {}, commit {}, applied {}, log {}..{}, snapshot {}, unsaved {}, keys {}{}",
+                "{id}: {} of {} in term {}, commit {}, applied {}, log {}..{}, snapshot {}, unsaved {}, keys {}{}{}",
                 status.role,
                 status.leader,
                 status.term,
@@ -62,6 +71,11 @@ impl Cluster {
                 status.unsaved_changes,
                 group.machine().keyspace().total_len(),
                 if node.disk.settled { "" } else { ", not settled" },
+                if status.persisted_index < status.applied_index {
+                    format!(", on disk {}", status.persisted_index)
+                } else {
+                    String::new()
+                },
             );
         }
     }
