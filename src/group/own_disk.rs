@@ -46,7 +46,7 @@ impl OwnDisk {
         }
         let last = log.entries.last().map(|entry| entry.index);
         let ends_at = last.or(log.reset.map(|point| point.index));
-        let bytes = log.entries.iter().map(|entry| entry.data.len()).sum();
+        let bytes = log.entries.iter().map(|entry| size_of_val(entry) + entry.data.len()).sum();
         self.waiting_bytes += bytes;
         self.waiting.push_back(Waiting { number: persist.number, is_new_term, ends_at, bytes });
     }

@@ -105,7 +105,8 @@ impl Shared {
     }
 }
 
-/// The handle on the disk. Its queue is bounded by what Raft lets be uncommitted.
+/// The handle on the disk. Its queue is bounded by what Raft lets be uncommitted and, on a
+/// leader, by how far it gets ahead of its disk.
 pub struct Disk {
     work: mpsc::Sender<Work>,
     shared: Arc<Shared>,

@@ -340,6 +340,7 @@ fn raft(text: &mut Text, _: &Shared, status: &NodeStatus) {
     text.field("raft_leader_addr", leader(status).map_or("", |member| &member.client_addr));
     text.field("raft_commit_index", status.commit_index);
     text.field("raft_applied_index", status.applied_index);
+    text.field("raft_persisted_index", status.persisted_index);
     text.field("raft_last_index", status.last_index);
     text.field("raft_first_index", status.first_index);
     text.field("raft_snapshot_index", status.snapshot_index);

@@ -104,6 +104,7 @@ fn info_has_its_sections_and_the_raft_fields() {
             "raft_leader_addr:127.0.0.1:6379",
             "raft_commit_index:0",
             "raft_applied_index:50",
+            "raft_persisted_index:0",
             "raft_last_index:50",
             "raft_first_index:0",
             "raft_snapshot_index:0",
