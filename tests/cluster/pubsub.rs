@@ -122,8 +122,10 @@ fn a_node_that_comes_back_does_not_repeat_what_was_said() {
     for i in 0..200 {
         cluster.client(1).call(&["PUBLISH", "news", &format!("old {i}")]);
     }
-    cluster.await_caught_up(); // what a node has not read yet is new to it, and to who listens there
     for round in 0..3 {
+        // What a node has not read yet, or not on its disk, is new to it, and to who listens there.
+        cluster.await_caught_up();
+        cluster.await_on_disk();
         for id in cluster.ids() {
             cluster.kill(id);
         }

@@ -251,6 +251,18 @@ impl Cluster {
         });
     }
 
+    /// Until all nodes have on their disks what they have applied: a leader may be ahead of its own.
+    pub fn await_on_disk(&mut self) {
+        let running = self.running();
+        eventually("all disks have what is applied", || {
+            let is_written = |id: &u64| {
+                let applied = self.raft(*id, "raft_applied_index");
+                applied.is_some() && self.raft(*id, "raft_persisted_index") >= applied
+            };
+            running.iter().all(is_written).then_some(())
+        });
+    }
+
     pub fn kill(&mut self, id: u64) {
         self.node_mut(id).kill();
     }
