@@ -125,6 +125,7 @@ fn config(node_id: u64) -> GroupConfig {
         snapshot_min_log_bytes: 1 << 30,
         log_cache_bytes: 4 << 20,
         others_lag_us: bowline::limits::OTHERS_LAG_US,
+        one_at_a_time: false,
     }
 }
 

@@ -22,6 +22,7 @@ mod read_rounds;
 mod reads;
 mod ready;
 mod recovered;
+mod rhythm;
 mod settled;
 mod snapshots;
 mod status;
@@ -52,6 +53,7 @@ use own_disk::OwnDisk;
 use raft::eraftpb::Entry;
 use raft::{RawNode, StateRole};
 use reads::Reads;
+use rhythm::Rhythm;
 use snapshots::Snapshots;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -94,6 +96,7 @@ pub struct Group {
     committed: Vec<Entry>,
     own_disk: OwnDisk,
     others: Others,
+    rhythm: Rhythm,
     settled: bool,
     registering: bool,
     /// An entry that only moves the clock is under way.
@@ -176,6 +179,7 @@ impl Group {
             reads: Reads::new(config.boot),
             lease: Lease::default(),
             promise: Promise::default(),
+            rhythm: Rhythm::new(config.one_at_a_time),
             config,
             raft,
             machine,
@@ -258,7 +262,9 @@ impl Group {
             self.maybe_snapshot();
             self.trim_log();
         }
-        std::mem::take(&mut self.effects)
+        let effects = std::mem::take(&mut self.effects);
+        self.is_stirred |= effects.look_again;
+        effects
     }
 
     fn tick(&mut self) {

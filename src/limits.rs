@@ -4,6 +4,7 @@
 mod io;
 mod long;
 mod migrate;
+mod pace;
 mod scripts;
 mod stress;
 mod values;
@@ -11,6 +12,7 @@ mod values;
 pub use io::*;
 pub use long::*;
 pub use migrate::*;
+pub use pace::*;
 pub use scripts::*;
 pub use stress::*;
 pub use values::*;
@@ -299,21 +301,6 @@ pub const TCP_KEEPALIVE_S: u64 = 300;
 
 /// Seconds that a stopping server waits for answers under way. Beyond: closed.
 pub const DRAIN_S: u64 = 5;
-
-/// Bytes of entries that a leader's own disk may be behind those of others. Beyond: it waits for its own disk.
-pub const AHEAD_OF_DISK_BYTES: usize = 4 << 20;
-
-/// Microseconds by which others may on average have an entry later without their leader. Beyond: it writes at once.
-pub const OTHERS_LAG_US: u64 = 250;
-
-/// Entries whose lag a leader measures at the same time. Beyond: not measured.
-pub const LATE_ENTRIES: usize = 64;
-
-/// Bytes of batches that are proposed whatever is under way. Below, they may wait and share one entry.
-pub const HOLD_BACK_BYTES: usize = 64 << 10;
-
-/// Looks at the sockets in one turn of a node's loop, as long as each finds more commands.
-pub const GATHER_LOOKS: usize = 6;
 
 /// Congestion control of connections within the machine: the cheapest, for there is nothing
 /// to control (the system's default may pace every packet with a timer).

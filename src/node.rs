@@ -7,6 +7,7 @@ mod clock;
 mod compaction;
 mod disk;
 mod driver;
+mod gather;
 mod inbound;
 mod join;
 mod persist;
@@ -111,6 +112,8 @@ struct Shared {
     wake: Notify,
     /// How many of `inbox` are commands of clients.
     jobs_waiting: Cell<usize>,
+    /// Whoever was answered in the last turn may ask again before the next.
+    looks_again: Cell<bool>,
     clock: Clock,
     disk: RefCell<Disk>,
     data_dir: RefCell<DataDir>,

@@ -3,6 +3,7 @@
 
 use super::commits::Commits;
 use super::others::Others;
+use super::rhythm::Rhythm;
 use super::{Event, Group, Seen, status};
 
 impl Group {
@@ -61,6 +62,7 @@ impl Group {
             self.intake.clear();
             self.commits = Commits::default();
             self.others = Others::default();
+            self.rhythm = Rhythm::new(self.config.one_at_a_time);
             self.membership.leader_changed();
             self.held.clear();
             self.stream.rewind();

@@ -213,6 +213,7 @@ impl Group {
             0 | OWN_TICKET => self.machine.execute(unit),
             _ => self.execute_observed(unit, ticket),
         };
+        self.rhythm.unit();
         self.note_events(ticket);
         let concerns_members =
             matches!(unit, Unit::Register(_) | Unit::Membership(_) | Unit::Bootstrap { .. });

@@ -50,6 +50,8 @@ pub struct GroupConfig {
     /// How much later than with this leader's disk, on average, the others alone may have an entry for its own
     /// write to wait for more to share its sync (see [`super::Persist::can_wait`]).
     pub others_lag_us: u64,
+    /// Whether a new leader's entries go one at a time until it has measured what is more (`rhythm`).
+    pub one_at_a_time: bool,
 }
 
 /// What a replica's disk held, and the machine restored from its snapshot.

@@ -150,6 +150,9 @@ pub struct Effects {
     pub compact: Option<u64>,
     /// Members or their addresses have changed.
     pub members_changed: bool,
+    /// Whoever was answered may ask again at once, and what waits is not proposed before: another turn is to follow
+    /// as soon as what has arrived by then was taken in.
+    pub look_again: bool,
 }
 
 impl Effects {
@@ -166,7 +169,8 @@ impl Effects {
             || self.start_snapshot.is_some()
             || self.abort_snapshot
             || self.compact.is_some()
-            || self.members_changed;
+            || self.members_changed
+            || self.look_again;
         is_quiet && !has_more
     }
 }

@@ -60,6 +60,7 @@ impl Group {
         let committed = std::mem::take(&mut self.committed);
         let Some(last) = committed.last().map(|entry| entry.index) else { return };
         self.is_stirred = true;
+        let entries = committed.len();
         for entry in committed {
             if !self.halted {
                 self.apply(entry);
@@ -67,6 +68,7 @@ impl Group {
         }
         if !self.halted {
             self.raft.advance_apply_to(last);
+            self.entries_applied(entries);
         }
     }
 

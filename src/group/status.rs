@@ -16,6 +16,8 @@ pub struct GroupStatus {
     pub last_index: u64,
     /// Up to here the log is on this node's disk.
     pub persisted_index: u64,
+    /// Of a leader: whether its entries go one at a time now.
+    pub one_at_a_time: bool,
     pub first_index: u64,
     pub snapshot_index: u64,
     pub snapshot_in_progress: bool,
@@ -111,6 +113,7 @@ impl Group {
             applied_index: self.applied(),
             last_index: self.raft.raft.raft_log.last_index(),
             persisted_index: self.own_disk.durable(),
+            one_at_a_time: self.is_leader() && self.rhythm.one_at_a_time(),
             first_index: log.first(),
             snapshot_index: self.snapshots.stored_index(),
             snapshot_in_progress: self.snapshots.is_walking(),

@@ -134,15 +134,6 @@ impl Group {
         }
     }
 
-    /// While entries are under way, a batch smaller than they are waits for them: what arrives
-    /// meanwhile shares its entry, and consensus costs by the entry. It would be committed
-    /// after them anyway. A few clients do not wait for each other that way, and a large
-    /// backlog goes out at once.
-    fn holds_back(&self) -> bool {
-        let waiting_bytes = self.intake.size_bytes();
-        waiting_bytes < limits::HOLD_BACK_BYTES && waiting_bytes < self.raft.raft.uncommitted_size()
-    }
-
     fn propose_entry(&mut self, batches: &[Batch]) -> bool {
         let now_ms = self.now.wall_ms.max(self.machine.clock_ms());
         self.raft.propose(Vec::new(), entry::encode(now_ms, batches)).is_ok()

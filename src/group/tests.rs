@@ -2,6 +2,7 @@
 //! what they must print. `BOWLINE_UPDATE=1` writes down what they print now.
 
 mod cluster;
+mod rhythm;
 mod strikes;
 mod urgent;
 

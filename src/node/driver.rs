@@ -146,22 +146,6 @@ impl Shared {
         inbox.drain(..).for_each(|input| group.step(input, now));
     }
 
-    /// While commands keep arriving, lets the connections read on: what costs by the entry or
-    /// by the round is then shared by more of them. A client that is alone waits for one look
-    /// at the sockets.
-    async fn gather(&self) {
-        for _ in 0..limits::GATHER_LOOKS {
-            let jobs = self.jobs_waiting.get();
-            if jobs == 0 {
-                return;
-            }
-            tokio::task::yield_now().await;
-            if self.jobs_waiting.get() == jobs {
-                return;
-            }
-        }
-    }
-
     /// `write_now`: of the log, to be written in this turn (see [`Self::write_now`]).
     pub(super) fn carry_out(self: &Rc<Self>, effects: Effects, write_now: &mut Vec<(u64, LogWrite)>) {
         if effects.settle
@@ -198,6 +182,10 @@ impl Shared {
                 clients.snapshot(SnapshotNews::Begun(begun.point.index));
             }
             clients.flush();
+        }
+        if effects.look_again {
+            self.looks_again.set(true);
+            self.wake.notify_one();
         }
         if effects.abort_snapshot {
             self.snapshot_thread.abort();

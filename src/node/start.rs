@@ -107,6 +107,7 @@ impl Node {
             inbox: RefCell::default(),
             wake: Notify::new(),
             jobs_waiting: Cell::new(0),
+            looks_again: Cell::new(false),
             clock: Clock::start(),
             disk: RefCell::new(disk),
             data_dir: RefCell::new(data_dir),
@@ -208,6 +209,7 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
         snapshot_min_log_bytes: config.snapshot_min_log_bytes,
         log_cache_bytes: limits::LOG_CACHE_BYTES.min(config.snapshot_min_log_bytes as usize),
         others_lag_us: limits::OTHERS_LAG_US,
+        one_at_a_time: false,
     })
 }
 

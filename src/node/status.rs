@@ -76,6 +76,8 @@ pub struct NodeStatus {
     pub last_index: u64,
     /// Up to here the log is on this node's disk.
     pub persisted_index: u64,
+    /// Of a leader: whether its entries go one at a time now, or overlap.
+    pub one_at_a_time: bool,
     /// The oldest entry still in memory.
     pub first_index: u64,
     pub snapshot_index: u64,
@@ -168,6 +170,7 @@ pub(super) fn of(shared: &super::Shared) -> NodeStatus {
         applied_index: status.applied_index,
         last_index: status.last_index,
         persisted_index: status.persisted_index,
+        one_at_a_time: status.one_at_a_time,
         first_index: status.first_index,
         snapshot_index: status.snapshot_index,
         snapshot_in_progress: status.snapshot_in_progress,

@@ -344,6 +344,7 @@ fn raft(text: &mut Text, _: &Shared, status: &NodeStatus) {
     text.field("raft_last_index", status.last_index);
     text.field("raft_first_index", status.first_index);
     text.field("raft_snapshot_index", status.snapshot_index);
+    text.field("raft_one_at_a_time", u8::from(status.one_at_a_time));
     let ids = |keep: fn(&&MemberStatus) -> bool| {
         let ids: Vec<_> = status.members.iter().filter(keep).map(|member| member.id.to_string()).collect();
         ids.join(",")

@@ -62,6 +62,10 @@ impl World {
         for (ticket, reply) in effects.replies {
             self.answer(ticket, reply)?;
         }
+        if effects.look_again {
+            self.figures.looks_again += 1;
+            self.plan_turn(id);
+        }
         if effects.abort_snapshot {
             self.abort_walk(id);
         }

@@ -40,8 +40,14 @@ fn clusters_keep_their_promises_under_faults() {
     let Figures { runs, world, .. } = run_many();
     let typed =
         [world.snapshots_of_changing, world.long_installed, world.typed_amid_faults, world.typed_unknown];
-    let happened =
-        [world.crashes, world.disks_failed, world.late_syncs, world.snapshots_installed, world.elections];
+    let happened = [
+        world.crashes,
+        world.disks_failed,
+        world.late_syncs,
+        world.looks_again,
+        world.snapshots_installed,
+        world.elections,
+    ];
     assert!(
         runs > 0 && happened.iter().chain(&typed).all(|count| *count > 0),
         "faults must really happen: {world:?}"

@@ -116,6 +116,7 @@ impl Node {
             snapshot_min_log_bytes: profile.snapshot_min_log_bytes,
             log_cache_bytes: profile.log_cache_bytes,
             others_lag_us: profile.others_lag_us,
+            one_at_a_time: profile.think_us.is_multiple_of(2), // as good as a draw
         };
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         let mut group = Group::new(config, recovered, &logger).map_err(|error| error.to_string())?;

@@ -123,6 +123,7 @@ fn add(sum: &mut Figures, run: world::Figures) {
     world.crashes += run.crashes;
     world.disks_failed += run.disks_failed;
     world.late_syncs += run.late_syncs;
+    world.looks_again += run.looks_again;
     world.snapshots_stored += run.snapshots_stored;
     world.snapshots_installed += run.snapshots_installed;
     world.snapshots_of_changing += run.snapshots_of_changing;

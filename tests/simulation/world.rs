@@ -47,6 +47,8 @@ pub struct Figures {
     pub disks_failed: u64,
     /// Syncs of writes that nobody waited for.
     pub late_syncs: u64,
+    /// Turns that followed since somebody who was answered might ask again.
+    pub looks_again: u64,
     pub snapshots_stored: u64,
     pub snapshots_installed: u64,
     /// Some collection stood in pieces, between which the state changed.
@@ -223,6 +225,14 @@ impl World {
             return;
         };
         node.inbox.push(input);
+        self.plan_turn(id);
+    }
+
+    /// Soon, unless one is planned.
+    pub fn plan_turn(&mut self, id: u64) {
+        let Some(node) = self.nodes.get_mut(id as usize - 1).filter(|node| node.group.is_some()) else {
+            return;
+        };
         if !node.turn_planned {
             node.turn_planned = true;
             let busy_us = if self.rng.random_bool(0.9) { 20 } else { self.rng.random_range(20..2_000) };

@@ -178,6 +178,7 @@ impl Cluster {
             snapshot_min_log_bytes,
             log_cache_bytes,
             others_lag_us: LAG_US,
+            one_at_a_time: false,
         };
         let conf_state = ConfState { voters, ..Default::default() };
         let mut snapshot = SnapshotPoint { point: LogPoint::default(), conf_state };

@@ -108,6 +108,7 @@ fn info_has_its_sections_and_the_raft_fields() {
             "raft_last_index:50",
             "raft_first_index:0",
             "raft_snapshot_index:0",
+            "raft_one_at_a_time:0",
             "raft_voters:1,2,3",
             "raft_members:1,2,3",
             "raft_peer2:addr=127.0.0.1:6380,match=50,lag=0,state=replicate,connected=1",
