@@ -1,7 +1,7 @@
 //! How a leader's entries follow each other. Either they overlap: what waits is proposed as soon as it is as large as
 //! what is under way, and the followers have work while the leader applies and answers. Or they go one at a time: an
 //! entry is applied and answered first, and who was answered may join the next one with what he asks then. Entries
-//! are twice as large that way and cost half as much a command, but nothing happens at the same time.
+//! hold nearly twice as many commands that way, and each has its cost, but followers rest while the leader works.
 //!
 //! Which of the two is more depends on what nobody can ask for: whether the nodes share processors, how long a disk
 //! and a way take, how many clients there are. So it is measured: now and then the other rhythm is tried for a while,
@@ -64,7 +64,7 @@ impl Rhythm {
         self.one_at_a_time != matches!(self.stretch, Stretch::Trial { .. })
     }
 
-    /// The leader has applied a unit.
+    /// A unit was applied. A follower counts as well; that is forgotten when it leads.
     pub(super) fn unit(&mut self) {
         self.fresh += 1;
     }
@@ -73,7 +73,7 @@ impl Rhythm {
     pub(super) fn applied(&mut self, entries: usize, now_us: u64) -> u64 {
         let fresh = std::mem::take(&mut self.fresh);
         self.units += fresh;
-        self.entries += u32::try_from(entries).unwrap_or(u32::MAX);
+        self.entries = self.entries.saturating_add(u32::try_from(entries).unwrap_or(u32::MAX));
         let took_us = now_us.saturating_sub(self.began_us);
         if took_us >= limits::RHYTHM_US {
             self.turn_over(took_us);
@@ -83,8 +83,9 @@ impl Rhythm {
     }
 
     fn turn_over(&mut self, took_us: u64) {
-        // With few entries, or with pauses, it does not matter, and the next stretch may be quite another.
-        let was_busy = self.entries >= limits::RHYTHM_ENTRIES && took_us < 4 * limits::RHYTHM_US;
+        // With few entries, nothing in them, or pauses, it does not matter, and the next stretch may be quite another.
+        let was_busy =
+            self.entries >= limits::RHYTHM_ENTRIES && self.units > 0 && took_us < 4 * limits::RHYTHM_US;
         let rate = self.units as f64 / took_us as f64;
         self.stretch = if was_busy { self.next(rate) } else { Stretch::Before };
     }

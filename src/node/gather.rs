@@ -1,6 +1,6 @@
-//! How long the loop looks at the sockets before a turn: what costs by the turn, by the entry or by the round of reads is
-//! then shared by more commands. This module must never wait for
-//! longer than some looks take: who is expected may not come.
+//! How long the loop looks at the sockets before a turn: what costs by the turn, by the entry or by the round of reads
+//! is then shared by more commands. This module must never wait for longer than some looks take: who is expected may
+//! not come.
 
 use super::Shared;
 use crate::limits;

@@ -130,6 +130,15 @@ fn a_rhythm_that_is_no_more_than_the_other_stays() {
 }
 
 #[test]
+fn entries_with_nothing_in_them_say_nothing() {
+    let (mut rhythm, mut now_us) = (Rhythm::new(false), 1_000_000);
+    run(&mut rhythm, &mut now_us, 2_000, |_, _| 0);
+    run(&mut rhythm, &mut now_us, 5_000, |one, _| if one { 60 } else { 50 });
+    let part = run(&mut rhythm, &mut now_us, 5_000, |one, _| if one { 60 } else { 50 });
+    assert!(part > 0.9, "{part}: what was measured before does not matter");
+}
+
+#[test]
 fn a_leader_with_little_to_do_tries_nothing() {
     let mut rhythm = Rhythm::new(false);
     let few = limits::RHYTHM_US / u64::from(limits::RHYTHM_ENTRIES) + 1_000;
