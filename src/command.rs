@@ -93,7 +93,7 @@ pub use replication::ReplicaCommand;
 pub use reply::Reply;
 pub use request::{Request, RequestCaller, Spans};
 pub use row::{Arg, ArgKind, Command, ConnectionCommand, Flags, Handler, KeySpec};
-pub use scripts::{READINGS, Scripts};
+pub use scripts::{Audience, READINGS, Scripts};
 pub use secrets::is_secret;
 pub use sessions::Sessions;
 pub use settings::Settings;

@@ -20,7 +20,7 @@ use super::introspect::help_row;
 use super::parse::parse_i64;
 use super::row::{Arg, ArgKind, Command, Flags, Handler};
 use super::sessions::Known;
-use super::{ReadContext, Reply, WriteContext, resolve};
+use super::{Audience, ReadContext, Reply, WriteContext, resolve};
 use crate::limits::MAX_SESSION_NAME_BYTES;
 use crate::mutant::{self, Mutant};
 use crate::wire::units::Args;
@@ -105,18 +105,27 @@ fn once(context: &mut WriteContext<'_>, args: &Args<'_>) -> Outcome {
     if !context.state.sessions.has_room(name) {
         return Err(FULL);
     }
-    let call: Args<'_> = args[ONCE.wraps..].into();
-    let first = match command.handler {
-        Handler::Write(write) => write(context, &call),
-        Handler::Read(read) => {
-            let mut reading = ReadContext::new(context.state, context.db, now_ms, now_ms, context.seed);
-            reading.caller = context.caller;
-            read(&mut reading, &call)
-        }
-        Handler::Connection(_) => return Err(super::unknown(&call)),
-    };
+    let audience = context.state.scripts.audience();
+    context.state.scripts.set_audience(audience.max(Audience::Caller)); // every node keeps the answer
+    let first = run(context, command, args[ONCE.wraps..].into());
+    context.state.scripts.set_audience(audience);
+    let first = first?;
     context.state.sessions.note(name, seq, &first, now_ms);
     Ok(first)
+}
+
+/// What the command itself answers. Err: it is none of those that a client may repeat.
+fn run(context: &mut WriteContext<'_>, command: &'static Command, call: Args<'_>) -> Outcome {
+    match command.handler {
+        Handler::Write(write) => Ok(write(context, &call)),
+        Handler::Read(read) => {
+            let now_ms = context.now_ms;
+            let mut reading = ReadContext::new(context.state, context.db, now_ms, now_ms, context.seed);
+            reading.caller = context.caller;
+            Ok(read(&mut reading, &call))
+        }
+        Handler::Connection(_) => Err(super::unknown(&call)),
+    }
 }
 
 /// The answer to a number that is not new.

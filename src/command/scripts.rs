@@ -44,14 +44,33 @@ use std::cell::Cell;
 /// Of a text.
 type Sha = [u8; 20];
 
+/// Who hears of a script: of its answer, and of what its commands were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Audience {
+    /// Nobody: its caller is a client of another node.
+    Nobody,
+    /// Whoever called it, and those who count.
+    #[default]
+    Caller,
+    /// The same, and somebody wants to see each command of it.
+    Watchers,
+}
+
+impl Audience {
+    /// Of a caller here.
+    pub fn of_caller(is_watched: bool) -> Self {
+        if is_watched { Self::Watchers } else { Self::Caller }
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Scripts {
     cache: Cache,
     libraries: Libraries,
     walk: snapshot::Walk,
-    /// Not part of the state: somebody wants to see each command of each script.
-    shows: Cell<bool>,
+    /// Not part of the state: of the scripts that come next.
+    audience: Cell<Audience>,
     /// Nor this: what is called again and again while a script runs.
     breath: Cell<Option<fn()>>,
 }
@@ -87,9 +106,14 @@ impl Command {
 }
 
 impl Scripts {
-    /// Whether the commands of scripts are to be told word by word.
-    pub fn set_shows(&self, wanted: bool) {
-        self.shows.set(wanted);
+    /// Who hears of the scripts that come next. No state may depend on it: what keeps an answer is a caller.
+    pub fn set_audience(&self, audience: Audience) {
+        self.audience.set(audience);
+    }
+
+    /// The same.
+    pub(super) fn audience(&self) -> Audience {
+        self.audience.get()
     }
 
     /// See [`super::State`]: what is no part of it.
@@ -99,7 +123,7 @@ impl Scripts {
 
     /// Takes over what is not part of the state.
     pub fn inherit(&self, before: &Self) {
-        self.shows.set(before.shows.get());
+        self.audience.set(before.audience.get());
         self.breath.set(before.breath.get());
     }
 

@@ -6,7 +6,7 @@ use super::effects::Notice;
 use super::job::{Consistency, Job, ReadTransaction, Step};
 use super::stream::JobSteps;
 use super::{Event, Group, LogView, OWN_TICKET};
-use crate::command::{self, Reply, Request};
+use crate::command::{self, Audience, Reply, Request};
 use crate::keyspace::{Event as KeyspaceEvent, EventClass};
 use crate::machine::{Joined, Verdict};
 use crate::mutant::{self, Mutant};
@@ -121,6 +121,7 @@ impl Group {
         if is_own {
             return self.apply_own(body, jobs, missing);
         }
+        self.machine.set_audience(Audience::Nobody);
         let mut units = UnitsAhead::new(body);
         while let Some(unit) = units.next(&self.machine) {
             self.apply_unit(&unit?, 0);
@@ -142,7 +143,7 @@ impl Group {
     /// in their order.
     fn apply_own(&mut self, body: &[u8], jobs: Vec<JobSteps>, missing: &Reply) -> Result<(), WireError> {
         let mut units = UnitsAhead::new(body);
-        self.machine.set_shows_scripts(self.observer.shows_scripts.get());
+        self.machine.set_audience(Audience::of_caller(self.observer.shows_scripts.get()));
         self.observer.begin();
         self.effects.replies.reserve(jobs.iter().map(|job| job.steps.len()).sum());
         for job in jobs {
@@ -295,7 +296,7 @@ impl Group {
     /// what one client saw expire, nobody sees again.
     pub(super) fn answer_job(&mut self, mut job: Job) {
         let ticket = job.ticket;
-        self.machine.set_shows_scripts(self.observer.shows_scripts.get());
+        self.machine.set_audience(Audience::of_caller(self.observer.shows_scripts.get()));
         let stale = matches!(job.consistency, Consistency::Stale { .. });
         let (mark, notices_mark) = (self.effects.replies.len(), self.effects.notices.len());
         let mut saw_expiring = false;

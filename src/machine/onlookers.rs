@@ -2,7 +2,7 @@
 //! influence on it, or on a reply.
 
 use super::Machine;
-use crate::command::Scripts;
+use crate::command::{Audience, Scripts};
 use crate::keyspace::{Blob, Event};
 
 impl Machine {
@@ -41,8 +41,8 @@ impl Machine {
         self.state.scripts.set_breath(breath);
     }
 
-    /// Whether the commands of scripts are among the events, word by word.
-    pub fn set_shows_scripts(&self, wanted: bool) {
-        self.state.scripts.set_shows(wanted);
+    /// Who hears of the scripts that come next.
+    pub fn set_audience(&self, audience: Audience) {
+        self.state.scripts.set_audience(audience);
     }
 }

@@ -242,11 +242,14 @@ fn attempt(
     host: &RefCell<Host<'_, '_>>,
     budget: u64,
 ) -> Result<Option<Reply>, Reply> {
-    let (seed, breath) = (host.borrow().seed(), host.borrow().breath());
+    let (seed, breath, is_heard) = {
+        let host = host.borrow();
+        (host.seed(), host.breath(), host.is_heard())
+    };
     vm.begin(budget, seed, breath).map_err(broken)?;
     let (keys, args) = run.arguments;
     let outcome = lend(host, || match run.function {
-        None => vm.run(code, keys, args),
+        None => vm.run(code, keys, args, is_heard),
         Some(name) => super::functions::run(vm, code, name.as_bytes(), keys, args),
     });
     vm.end();

@@ -104,7 +104,7 @@ pub(super) struct Host<'a, 'c> {
 impl<'a, 'c> Host<'a, 'c> {
     pub(super) fn new(target: Target<'a, 'c>) -> Self {
         let caller = target.caller();
-        let notes = Notes::new(target.state().scripts.shows.get());
+        let notes = Notes::new(target.state().scripts.audience());
         let (db, seed) = match &target {
             Target::Write(context) => (context.db, context.seed),
             Target::Read(context) => (context.db, context.seed),
@@ -141,7 +141,14 @@ impl<'a, 'c> Host<'a, 'c> {
 
     /// The script has come to its end.
     pub(super) fn tell(self) {
-        self.target.state().keyspace.tell_scripted(self.notes.into_told());
+        if self.notes.are_heard() {
+            self.target.state().keyspace.tell_scripted(self.notes.into_told());
+        }
+    }
+
+    /// Whether anybody gets what the script answers.
+    pub(super) fn is_heard(&self) -> bool {
+        self.notes.are_heard()
     }
 
     /// What the script answers is an error that a command has answered before.

@@ -1,6 +1,7 @@
-//! [`Notes`]: what is told of a script's commands when it has ended: to statistics, `MONITOR` and `ACL LOG`. Nothing
-//! here may ever have an influence on the script or on the state.
+//! [`Notes`]: what is told of a script's commands when it has ended: to statistics, `MONITOR` and `ACL LOG`, if its
+//! caller is there. Nothing here may ever have an influence on the script or on the state.
 
+use super::Audience;
 use crate::command::row::{Command, Flags};
 use crate::command::{Denied, Reply};
 use crate::keyspace::{Blob, Scripted};
@@ -19,14 +20,19 @@ fn code_of(error: &str) -> &str {
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     told: Scripted,
-    shows: bool,
+    audience: Audience,
     shown_bytes: usize,
 }
 
 impl Notes {
-    /// Of nothing yet; `shows`: somebody wants to see each command.
-    pub(super) fn new(shows: bool) -> Self {
-        Self { shows, ..Self::default() }
+    /// Of nothing yet.
+    pub(super) fn new(audience: Audience) -> Self {
+        Self { audience, ..Self::default() }
+    }
+
+    /// Whether they are for anybody.
+    pub(super) fn are_heard(&self) -> bool {
+        self.audience != Audience::Nobody
     }
 
     fn count(&mut self, row: &'static Command) -> &mut [u64; 3] {
@@ -41,7 +47,10 @@ impl Notes {
 
     /// A command is about to be carried out.
     pub(super) fn begins(&mut self, row: &'static Command, db: usize, call: &[&[u8]]) {
-        if !self.shows || row.flags.has(Flags::ADMIN) || row.flags.has(Flags::SKIP_MONITOR) {
+        if self.audience != Audience::Watchers
+            || row.flags.has(Flags::ADMIN)
+            || row.flags.has(Flags::SKIP_MONITOR)
+        {
             return;
         }
         self.shown_bytes += call.iter().map(|word| word.len() + size_of::<Blob>()).sum::<usize>();
@@ -52,6 +61,9 @@ impl Notes {
 
     /// It has come to its end.
     pub(super) fn ends(&mut self, row: &'static Command, reply: &Reply) {
+        if !self.are_heard() {
+            return;
+        }
         let count = self.count(row);
         count[CARRIED_OUT] += 1;
         count[FAILED] += u64::from(reply.is_error());

@@ -388,32 +388,35 @@ local handler, code = host.handler, host.code
 local function forget()
     used, shown, shown_count, walks, depth = false, nil, 0, nil, 0
 end
--- The first value of a script, and whether it is the status that most commands answer: Rust need not look into it then.
-local function run_tables(at, keys, args)
+-- The first value of a script, and whether it is the status that most commands answer: Rust need not look into it then,
+-- nor into what nobody hears.
+local function run_tables(at, is_heard, keys, args)
     if used then forget() end
     globals.KEYS, globals.ARGV = keys, args
     local ok, value = xpcall(code[at], handler)
+    if ok and not is_heard then return ok, nil, true end
     if type(value) == 'table' and rawget(value, 'ok') == 'OK' and rawget(value, 'err') == nil then
         return ok, nil, true
     end
     return ok, value, false
 end
 -- Of a key and an argument, as most scripts have them.
-local function run_pair(at, key, arg)
+local function run_pair(at, is_heard, key, arg)
     if used then forget() end
     globals.KEYS, globals.ARGV = { key }, { arg }
     local ok, value = xpcall(code[at], handler)
+    if ok and not is_heard then return ok, nil, true end
     if type(value) == 'table' and rawget(value, 'ok') == 'OK' and rawget(value, 'err') == nil then
         return ok, nil, true
     end
     return ok, value, false
 end
 -- Tables grow by one word after the other, as Redis fills them: where a table with holes ends follows from that.
-local function run(at, keys_count, args_count, ...)
+local function run(at, is_heard, keys_count, args_count, ...)
     local words, keys, args = { ... }, {}, {}
     for place = 1, keys_count do keys[place] = words[place] end
     for place = 1, args_count do args[place] = words[keys_count + place] end
-    return run_tables(at, keys, args)
+    return run_tables(at, is_heard, keys, args)
 end
 -- Runs a library's code; what it registers is told to `host`.
 local function load(at)

@@ -191,7 +191,7 @@ impl std::fmt::Debug for Vm {
 }
 
 /// What comes of a script: whether it came to its end; what it returned, or the table of its error; and whether it
-/// returned the status `OK`, in the place of which there is a nil.
+/// returned the status `OK`, in the place of which there is a nil, as in that of what nobody hears.
 pub(super) type Returned = (bool, Value, bool);
 
 type Prelude = (Table, Function, Function, Function, Function, Function);
@@ -306,22 +306,28 @@ impl Vm {
         let _ = self.lua.set_memory_limit(0);
     }
 
-    /// Runs a script.
-    pub(super) fn run(&self, code: Code, keys: &[&[u8]], args: &[&[u8]]) -> mlua::Result<Returned> {
+    /// Runs a script. Unless its answer is heard, what it returns when it succeeds is left in Lua.
+    pub(super) fn run(
+        &self,
+        code: Code,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+        is_heard: bool,
+    ) -> mlua::Result<Returned> {
         self.meter.runs.set(true);
         let is_own = self.meter.is_own;
         let limit = Word::Limit { is_own };
         let outcome = match (keys, args) {
-            ([key], [arg]) => self.run_pair.call((code.0, word(key), word(arg), limit)),
+            ([key], [arg]) => self.run_pair.call((code.0, is_heard, word(key), word(arg), limit)),
             _ if keys.len() + args.len() <= limits::SCRIPT_WORDS_PUSHED => {
                 let mut words = Vec::with_capacity(keys.len() + args.len() + 1);
                 words.extend(keys.iter().chain(args).map(|bytes| word(bytes)));
                 words.push(Either::Right(limit));
-                self.run.call((code.0, keys.len(), args.len(), Variadic::from(words)))
+                self.run.call((code.0, is_heard, keys.len(), args.len(), Variadic::from(words)))
             }
             _ => self.tables(keys, args).and_then(|(keys, args)| {
                 limit_memory(&self.lua, is_own)?;
-                self.run_tables.call((code.0, keys, args))
+                self.run_tables.call((code.0, is_heard, keys, args))
             }),
         };
         self.meter.runs.set(false);

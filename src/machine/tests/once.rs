@@ -1,6 +1,7 @@
 //! Client sessions as part of the machine: in transactions, in snapshots, in time.
 
 use super::*;
+use crate::command::Audience;
 
 /// `ONCE session seq ...` as they come, numbered per session.
 fn once(machine: &mut Machine, index: u64, calls: &[&str]) -> Vec<Reply> {
@@ -34,7 +35,7 @@ fn the_repetition_of_a_transaction_changes_nothing() {
     let command =
         |args: &[&'static [u8]]| units::Command { args: args.iter().copied().collect(), db: 0, caller: None };
     let commands = [
-        command(&[b"ONCE", b"s", b"1", b"INCR", b"a"]),
+        command(&[b"ONCE".as_slice(), b"s", b"1", b"INCR", b"a"]),
         command(&[b"ONCE", b"s", b"2", b"INCR", b"b"]),
         command(&[b"ONCE", b"s", b"2", b"INCR", b"b"]),
     ];
@@ -174,4 +175,36 @@ fn a_build_that_runs_a_number_every_time_is_seen() {
     let replies = once(&mut machine, 2, &["ONCE s 1 INCR k", "ONCE s 1 INCR k"]);
     set(None);
     assert_eq!(replies, [Reply::Int(1), Reply::Int(2)]);
+}
+
+#[test]
+fn what_a_script_answers_is_kept_where_nobody_else_hears_it() {
+    let calls = [
+        &[b"ONCE".as_slice(), b"s", b"1", b"EVAL", b"redis.call('SET', 'k', 1) return {7, 'x'}", b"0"][..],
+        &[b"EVAL".as_slice(), b"return redis.call('INCR', 'k')", b"0"],
+    ];
+    let carried_out_for = |audience| {
+        let mut machine = bootstrapped(1);
+        machine.set_audience(audience);
+        machine.take_events();
+        let mut body = Vec::new();
+        calls.iter().for_each(|call| units::put_command_unit(&mut body, call, 0));
+        machine.begin_entry(2, NOW_MS);
+        for unit in Units::new(&body) {
+            machine.execute(&unit.unwrap());
+        }
+        machine.end_entry();
+        let told = machine.take_events().into_iter();
+        let scripts = told.filter(|event| matches!(event, crate::keyspace::Event::Scripted(_))).count();
+        (machine, scripts)
+    };
+    let (mut of_caller, told) = carried_out_for(Audience::Caller);
+    let (mut of_another, told_nobody) = carried_out_for(Audience::Nobody);
+    assert_eq!((told, told_nobody), (2, 1), "the kept answer may have a caller, the other has none");
+    assert_eq!(of_caller.state_hash(), of_another.state_hash());
+    assert_eq!(get(&of_another, "k"), Reply::bulk(b"2"));
+    let kept = Reply::Array(vec![Reply::Int(7), Reply::bulk(b"x")]);
+    for machine in [&mut of_caller, &mut of_another] {
+        assert_eq!(once(machine, 3, &["ONCE s 1 GET k"]), [kept.clone()]);
+    }
 }

@@ -1,7 +1,7 @@
 //! A node that is a map (where `big:N` holds N bytes), and a machine for what a map cannot do:
 //! carries jobs out in order, in a task of its own.
 
-use crate::command::{Reply, Request, hash_password};
+use crate::command::{Audience, Reply, Request, hash_password};
 use crate::group::{Consistency, Job, Notice, Step};
 use crate::keyspace::CountingPace;
 use crate::machine::{Machine, RdbWriter};
@@ -99,7 +99,7 @@ impl FakeBackend {
 
     fn carry_out(&self, job: Job, clients: &ClientTable) {
         self.seen.borrow_mut().push((job.steps.len(), job.consistency));
-        self.machine.borrow().set_shows_scripts(clients.observer().shows_scripts.get());
+        self.machine.borrow().set_audience(Audience::of_caller(clients.observer().shows_scripts.get()));
         self.logged_bytes.update(|bytes| bytes + job.body.len());
         let mut units = Units::new(&job.body);
         for step in job.steps {
