@@ -35,6 +35,7 @@ from elements import THRESHOLDS, VALUES  # noqa: E402 - lies in its own folder
 from families import FAMILIES, FLOATS, INTEGERS, WORDS  # noqa: E402 - lies in its own folder
 from generator import SORTS, WAITING, Generator, Template, name_of  # noqa: E402
 from replies import Events, Link, ServerLost, agree, error_words, shown, written  # noqa: E402
+from scripting import NOT_CALLED  # noqa: E402
 
 ALONE = WAITING | SORTS | {"SETBIT", "SPOP"}  # commands that are the last of what is sent at once
 WHOLE = 100_000  # characters of a reply that a rule of --allowed sees
@@ -288,6 +289,8 @@ def parse_options():
     options.family = options.family.split(",")
     if unknown := set(options.family) - set(FAMILIES):
         parser.error(f"no such family: {', '.join(sorted(unknown))}")
+    if "scripts" in options.family and NOT_CALLED.issuperset(options.family):
+        parser.error("scripts call the commands of other families: name one besides")
     return options
 
 

@@ -42,6 +42,8 @@ NOT_INSIDE = re.compile(
     "PUBSUB|COMMAND|DEBUG|P?TTL|P?EXPIRETIME|DUMP|SWAPDB|MOVE|.SCAN|SCAN|SORT|SORT_RO|HGETALL|BITFIELD|RESET|"
     "EVAL|EVALSHA|PFCOUNT|S?SUBSCRIBE|QUIT"
 )
+# Families whose commands they do not call.
+NOT_CALLED = {"scripts", "multi", "databases", "server"}
 IN_ORDER = "if type(r)=='table' and not r.err then if r.set then r=0 else table.sort(r) end end"
 SORTED = {b"KEYS", b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"HKEYS", b"HVALS"}
 
@@ -159,7 +161,7 @@ class Scripts:
     def _other_command(self):
         while True:
             args = self._any_command()
-            if args.family not in ("scripts", "multi", "databases", "server"):
+            if args.family not in NOT_CALLED:
                 return args
 
     def _body(self):

@@ -8,6 +8,7 @@
 mod api;
 mod arguments;
 mod cache;
+mod call;
 mod convert;
 mod dump;
 mod eval;

@@ -1,21 +1,22 @@
 //! `redis.call`: commands that a script asks for, judged and carried out as Redis does it. A command that
 //! was carried out for a script is never carried out again, whatever becomes of the machine that asked.
 
+use super::call::{Word, Words, put_words};
 use super::convert::{size_bytes, to_lua};
 use super::notes::Notes;
 use super::raised::{Raised, answer_table, error_table, error_text};
 use super::vm::Meter;
-use super::{Caller, check, number};
+use super::{Caller, check};
 use crate::command::parse::integer;
 use crate::command::row::{Command, ConnectionCommand as Do, Flags, Handler};
 use crate::command::stream::read::refused_to_scripts;
 use crate::command::{
     Denied, ReadContext, Reply, State, WriteContext, absent, database, debug, introspect, lookup, sort,
 };
-use crate::limits::{SCRIPT_INSTRUCTIONS_PER_CALL, SCRIPT_MEMORY_BYTES};
+use crate::limits::SCRIPT_INSTRUCTIONS_PER_CALL;
 use crate::mutant::{self, Mutant};
 use crate::wire::units::Args;
-use mlua::{BorrowedBytes, Lua, Result, Value};
+use mlua::{Lua, Result, Value};
 use smallvec::SmallVec;
 
 type Answer = std::result::Result<Reply, String>;
@@ -362,43 +363,4 @@ impl<'a, 'c> Host<'a, 'c> {
             _ => Reply::error("ERR This Redis command is not allowed from script"),
         }
     }
-}
-
-/// A word of a command.
-enum Word<'a> {
-    Text(BorrowedBytes<'a>),
-    Number(String),
-}
-
-impl Word<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Word::Text(bytes) => bytes,
-            Word::Number(digits) => digits.as_bytes(),
-        }
-    }
-}
-
-type Words<'a> = SmallVec<[Word<'a>; 4]>;
-
-/// The words of a command.
-fn put_words<'a>(args: &'a [Value], words: &mut Words<'a>) -> std::result::Result<(), &'static str> {
-    if args.is_empty() {
-        return Err("Please specify at least one argument for this redis lib call");
-    }
-    let mut len = 0;
-    let mut wrong = Ok(());
-    for value in args {
-        match value {
-            Value::Integer(number) => words.push(Word::Number(number::exact(*number as f64))),
-            Value::Number(number) => words.push(Word::Number(number::exact(*number))),
-            Value::String(text) => {
-                let bytes = text.as_bytes();
-                len += bytes.len();
-                words.push(Word::Text(bytes));
-            }
-            _ => wrong = Err("Lua redis lib command arguments must be strings or integers"),
-        }
-    }
-    if len > SCRIPT_MEMORY_BYTES { Err("the command of a script is too long") } else { wrong }
 }
