@@ -35,7 +35,7 @@ fn the_repetition_of_a_transaction_changes_nothing() {
     let command =
         |args: &[&'static [u8]]| units::Command { args: args.iter().copied().collect(), db: 0, caller: None };
     let commands = [
-        command(&[b"ONCE".as_slice(), b"s", b"1", b"INCR", b"a"]),
+        command(&[b"ONCE", b"s", b"1", b"INCR", b"a"]),
         command(&[b"ONCE", b"s", b"2", b"INCR", b"b"]),
         command(&[b"ONCE", b"s", b"2", b"INCR", b"b"]),
     ];
