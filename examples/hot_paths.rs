@@ -124,6 +124,7 @@ fn config(node_id: u64) -> GroupConfig {
         new_password: String::new(),
         snapshot_min_log_bytes: 1 << 30,
         log_cache_bytes: 4 << 20,
+        log_held_bytes: 512 << 20,
         others_lag_us: bowline::limits::OTHERS_LAG_US,
         one_at_a_time: false,
     }

@@ -206,11 +206,16 @@ pub const MAX_UNGREETED_PEERS: usize = 64;
 /// Capacity of a peer connection's buffers; what grew beyond a few of these is given back.
 pub const PEER_BUFFER_BYTES: usize = 64 << 10;
 
-/// Bytes of the in-memory log kept for followers that lag. Beyond: they get a snapshot.
+/// Bytes of the in-memory log, at most. A follower that is away and lacks more gets a snapshot.
 pub const LOG_CACHE_BYTES: usize = 64 << 20;
 
-/// The same while a snapshot is on its way to a follower.
-pub const LOG_CACHE_BYTES_DURING_SNAPSHOT: usize = 512 << 20;
+/// The same at a leader while a follower that answers lacks some of it, or a snapshot is on its way to one; more if
+/// the state's snapshot is larger than this. Beyond: it gets a newer snapshot.
+pub const LOG_HELD_BYTES: usize = 512 << 20;
+
+/// Election timeouts after which a leader holds no log for a follower that does not answer. One that takes a
+/// snapshot's place may be silent for longer than one.
+pub const LOG_HELD_ELECTIONS: u64 = 10;
 
 /// Pieces of an RDB file, each as long as a snapshot chunk, that a replica has not taken yet.
 /// Beyond: its reader waits.

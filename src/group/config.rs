@@ -45,8 +45,11 @@ pub struct GroupConfig {
     pub new_password: String,
     /// Log bytes since the last snapshot that make a new one due, at least.
     pub snapshot_min_log_bytes: u64,
-    /// Memory that the log may take for followers that lag.
+    /// Memory that the log may take, whoever lags.
     pub log_cache_bytes: usize,
+    /// The same at a leader while a follower that answers lacks some of it, or gets a snapshot; more if the state's
+    /// snapshot is larger.
+    pub log_held_bytes: usize,
     /// How much later than with this leader's disk, on average, the others alone may have an entry for its own
     /// write to wait for more to share its sync (see [`super::Persist::can_wait`]).
     pub others_lag_us: u64,

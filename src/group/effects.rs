@@ -150,6 +150,9 @@ pub struct Effects {
     pub compact: Option<u64>,
     /// Members or their addresses have changed.
     pub members_changed: bool,
+    /// States that another has taken the place of. To free a large one takes seconds, so somebody for whom
+    /// nobody waits is to do it.
+    pub retired: Vec<Machine>,
     /// Whoever was answered may ask again at once, and what waits is not proposed before: another turn is to follow
     /// as soon as what has arrived by then was taken in.
     pub look_again: bool,
@@ -170,6 +173,7 @@ impl Effects {
             || self.abort_snapshot
             || self.compact.is_some()
             || self.members_changed
+            || !self.retired.is_empty()
             || self.look_again;
         is_quiet && !has_more
     }

@@ -75,8 +75,13 @@ impl Group {
     }
 
     fn is_active(&self, node: NodeId) -> bool {
+        self.has_answered_within(node, 1)
+    }
+
+    /// Whether a follower or learner of this term has answered since so many election timeouts.
+    pub(super) fn has_answered_within(&self, node: NodeId, elections: u64) -> bool {
         let answered = self.membership.answered.get(&node);
-        answered.is_some_and(|tick| self.ticks - tick <= self.config.election_ticks as u64)
+        answered.is_some_and(|tick| self.ticks - tick <= elections * self.config.election_ticks as u64)
     }
 
     fn note_registered(&mut self) {

@@ -150,6 +150,7 @@ impl Group {
         }
         let before = std::mem::replace(&mut self.machine, machine);
         self.machine.inherit(&before);
+        self.effects.retired.push(before);
         self.machine.set_touches(self.touches_wanted);
         self.machine.set_propagates(self.propagates_wanted);
         self.machine.touch_all();

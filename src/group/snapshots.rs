@@ -202,12 +202,14 @@ impl Group {
 
     pub(super) fn snapshot_fetched(&mut self, message: Message, machine: Machine, size_bytes: u64) {
         let index = message.get_snapshot().get_metadata().index;
-        if index <= self.applied() || message.to != self.config.node_id {
-            return;
+        let is_ours = index > self.applied() && message.to == self.config.node_id;
+        if is_ours {
+            let _ = self.raft.step(message);
         }
-        let _ = self.raft.step(message);
-        if self.raft.snap().is_some_and(|taken| taken.get_metadata().index == index) {
+        if is_ours && self.raft.snap().is_some_and(|taken| taken.get_metadata().index == index) {
             self.snapshots.fetched = Some((index, machine, size_bytes));
+        } else {
+            self.effects.retired.push(machine);
         }
     }
 
@@ -216,19 +218,20 @@ impl Group {
         self.raft.report_snapshot(to, status);
     }
 
-    /// Keeps the log in memory within its bound. What active followers still lack stays, up
-    /// to a second bound; beyond that they get a snapshot.
+    /// Keeps the log in memory within its bound. What followers that answer still lack stays, and what a
+    /// snapshot on its way to them does not hold, up to a second bound; beyond that they get a newer one.
     pub(super) fn trim_log(&mut self) {
         let size_bytes = self.raft.store().size_bytes();
         if size_bytes <= self.config.log_cache_bytes {
             return;
         }
         let mut through = self.applied();
-        if self.is_leader() && size_bytes <= limits::LOG_CACHE_BYTES_DURING_SNAPSHOT {
-            for (_, progress) in self.raft.raft.prs().iter() {
+        if self.is_leader() && size_bytes <= self.log_held_bytes() {
+            for (&node, progress) in self.raft.raft.prs().iter() {
                 if progress.state == ProgressState::Snapshot {
                     through = through.min(progress.pending_snapshot);
-                } else if progress.recent_active {
+                } else if self.has_answered_within(node, limits::LOG_HELD_ELECTIONS) {
+                    // Also while a snapshot is made for it: that serves only if the log follows it without a gap.
                     through = through.min(progress.matched);
                 }
             }
@@ -236,6 +239,11 @@ impl Group {
         // Half at a time, so that not every entry trims.
         let keep_bytes = self.config.log_cache_bytes / 2;
         self.raft.mut_store().trim_to_size(through, keep_bytes);
+    }
+
+    /// To make a snapshot, to send it and to restore it takes as long as it is large, and the log goes on meanwhile.
+    fn log_held_bytes(&self) -> usize {
+        self.config.log_held_bytes.max(self.snapshots.stored_bytes as usize)
     }
 
     /// Asks the leader, this node or another, to hand leadership to `to`; in vain if it is no voter.

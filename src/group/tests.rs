@@ -81,6 +81,7 @@ scripts! {
     slow_disk
     snapshots
     snapshots_apart
+    snapshot_for_who_returns
     installed_not_synced
     no_majority
     no_touch

@@ -198,6 +198,7 @@ impl Shared {
             self.snapshot_thread.begin(meta);
             self.walk.begin();
         }
+        effects.retired.into_iter().for_each(snapshots::free);
         for event in effects.events {
             self.tell(event);
         }

@@ -208,6 +208,7 @@ fn group_config(config: &NodeConfig, data_dir: &DataDir) -> Result<GroupConfig, 
         new_password: config.password.clone().unwrap_or_default(),
         snapshot_min_log_bytes: config.snapshot_min_log_bytes,
         log_cache_bytes: limits::LOG_CACHE_BYTES.min(config.snapshot_min_log_bytes as usize),
+        log_held_bytes: limits::LOG_HELD_BYTES,
         others_lag_us: limits::OTHERS_LAG_US,
         one_at_a_time: false,
     })

@@ -218,6 +218,8 @@ fn memory(text: &mut Text, shared: &Shared, _: &NodeStatus) {
     text.field("mem_fragmentation_ratio", format_args!("{:.2}", resident as f64 / used.max(1) as f64));
     text.field("mem_fragmentation_bytes", resident as i64 - used as i64);
     text.field("mem_clients_normal", buffers);
+    // The log that followers may still lack is what a backlog is there.
+    text.field("mem_replication_backlog", shared.backend.log_bytes());
     text.field("mem_not_counted_for_evict", shared.not_counted_bytes());
     text.zeros(NO_OTHER_MEMORY);
     text.field("mem_allocator", "jemalloc");

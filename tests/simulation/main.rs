@@ -46,6 +46,7 @@ fn clusters_keep_their_promises_under_faults() {
         world.late_syncs,
         world.looks_again,
         world.snapshots_installed,
+        world.log_held,
         world.elections,
     ];
     assert!(

@@ -115,6 +115,7 @@ impl Node {
             new_password: String::new(),
             snapshot_min_log_bytes: profile.snapshot_min_log_bytes,
             log_cache_bytes: profile.log_cache_bytes,
+            log_held_bytes: profile.log_held_bytes,
             others_lag_us: profile.others_lag_us,
             one_at_a_time: profile.think_us.is_multiple_of(2), // as good as a draw
         };

@@ -126,6 +126,7 @@ fn add(sum: &mut Figures, run: world::Figures) {
     world.looks_again += run.looks_again;
     world.snapshots_stored += run.snapshots_stored;
     world.snapshots_installed += run.snapshots_installed;
+    world.log_held += run.log_held;
     world.snapshots_of_changing += run.snapshots_of_changing;
     world.long_installed += run.long_installed;
     world.typed += run.typed;

@@ -51,6 +51,8 @@ pub struct Figures {
     pub looks_again: u64,
     pub snapshots_stored: u64,
     pub snapshots_installed: u64,
+    /// Turns of a leader that held more of its log for who lagged.
+    pub log_held: u64,
     /// Some collection stood in pieces, between which the state changed.
     pub snapshots_of_changing: u64,
     /// Fetched by a follower, with such pieces.

@@ -43,6 +43,7 @@ struct Node {
     inbox: Vec<Input>,
     wall_offset_ms: i64,
     walking: Option<SnapshotPoint>,
+    walk_is_off: bool,
 }
 
 /// The promise behind it, 72 ms, is shorter than the shortest election timeout, 100 ms.
@@ -65,8 +66,7 @@ pub struct Cluster {
     /// Messages delivered since a strike was planned.
     delivered: u64,
     strike: Option<(u64, Strike)>,
-    snapshot_min_log_bytes: u64,
-    log_cache_bytes: usize,
+    sizes: [u64; 3],
 }
 
 fn id(word: &str) -> u64 {
@@ -78,10 +78,9 @@ impl Cluster {
     pub fn command(&mut self, line: &str, out: &mut String) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["cluster", count] => self.build(id(count), 1 << 20, 1 << 20),
-            ["cluster", count, log_bytes, cache_bytes] => {
-                self.build(id(count), id(log_bytes), id(cache_bytes) as usize);
-            }
+            ["cluster", count] => self.build(id(count), [1 << 20; 3]),
+            ["cluster", count, log, cache] => self.build(id(count), [id(log), id(cache), 1 << 20]),
+            ["cluster", count, log, cache, held] => self.build(id(count), [id(log), id(cache), id(held)]),
             ["tick", node, count] => (0..id(count)).for_each(|_| {
                 self.now_ms += 10;
                 self.input(id(node), Input::Tick, out);
@@ -100,6 +99,7 @@ impl Cluster {
                 *disk = Durable { incarnation: [99; 16], ..Durable::default() };
             }
             ["pause", node] => self.node(id(node)).is_paused = true,
+            ["walk", node, state] => self.node(id(node)).walk_is_off = *state == "off",
             ["resume", node] => self.resume(id(node), out),
             ["persist", node, state] => self.set_disk(id(node), *state == "off", out),
             ["clock", node, ms] => self.node(id(node)).wall_offset_ms = ms.parse().expect("a number"),
@@ -120,6 +120,15 @@ impl Cluster {
             ["status"] => self.status(out),
             ["writes", node] => self.writes(id(node), out),
             ["costs"] => self.costs(out),
+            ["fill", node, count] => (0..id(count)).for_each(|i| {
+                self.submit(
+                    id(node),
+                    &["SET", &i.to_string(), &"v".repeat(72)],
+                    Consistency::Linearizable,
+                    out,
+                );
+                self.run_tick(out);
+            }),
             ["submit", node, rest @ ..] => self.submit(id(node), rest, Consistency::Linearizable, out),
             ["settings", node, name, value] => self.set(id(node), name, value, out),
             ["exec", node, rest @ ..] => self.exec(id(node), rest, out),
@@ -132,9 +141,9 @@ impl Cluster {
         }
     }
 
-    fn build(&mut self, count: u64, snapshot_min_log_bytes: u64, log_cache_bytes: usize) {
-        self.snapshot_min_log_bytes = snapshot_min_log_bytes;
-        self.log_cache_bytes = log_cache_bytes;
+    /// `sizes`: log that makes a snapshot due, log in memory, and log held for who lags.
+    fn build(&mut self, count: u64, sizes: [u64; 3]) {
+        self.sizes = sizes;
         self.nodes.clear();
         self.first_voters = (1..=count).collect();
         (1..=count).for_each(|node| self.join(node));
@@ -155,7 +164,7 @@ impl Cluster {
 
     fn start(&mut self, id: u64) {
         let voters = self.first_voters.clone();
-        let (snapshot_min_log_bytes, log_cache_bytes) = (self.snapshot_min_log_bytes, self.log_cache_bytes);
+        let [snapshot_min_log_bytes, log_cache_bytes, log_held_bytes] = self.sizes;
         let now_ms = self.now_ms;
         let node = self.node(id);
         node.disk.boot += 1;
@@ -176,7 +185,8 @@ impl Cluster {
             new_hash_key: [id as u8; 16],
             new_password: String::new(),
             snapshot_min_log_bytes,
-            log_cache_bytes,
+            log_cache_bytes: log_cache_bytes as usize,
+            log_held_bytes: log_held_bytes as usize,
             others_lag_us: LAG_US,
             one_at_a_time: false,
         };
@@ -206,6 +216,7 @@ impl Cluster {
         node.walking = None;
         node.is_paused = false;
         node.disk_is_off = false;
+        node.walk_is_off = false;
     }
 
     fn resume(&mut self, id: u64, out: &mut String) {

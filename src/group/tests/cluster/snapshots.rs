@@ -1,13 +1,14 @@
 //! Snapshots of the scripts' clusters: stored and carried at once.
 
-use super::{Cluster, restored};
+use super::{Cluster, Node, restored};
 use crate::group::Input;
 use raft::eraftpb::Message;
 use std::fmt::Write as _;
 
 impl Cluster {
     pub(super) fn walk_snapshots(&mut self, out: &mut String) -> bool {
-        let walking = self.nodes.iter().find(|(_, node)| node.walking.is_some() && !node.is_paused);
+        let goes_on = |node: &Node| node.walking.is_some() && !node.is_paused && !node.walk_is_off;
+        let walking = self.nodes.iter().find(|(_, node)| goes_on(node));
         let Some(id) = walking.map(|(id, _)| *id) else { return false };
         let node = self.node(id);
         let (Some(at), Some(group)) = (node.walking.take(), node.group.as_mut()) else { return false };
