@@ -57,6 +57,12 @@ def applied(system, node):
     return int(system.raft(node)["raft_applied_index"])
 
 
+def matched(system, leader, node):
+    """Up to where the leader knows the node's log to be its own."""
+    told = system.raft(leader)[f"raft_peer{node + 1}"]
+    return int(dict(field.split("=", 1) for field in told.split(","))["match"])
+
+
 def snapshot(scene, system):
     scene.wait_until(0.35)
     scene.mark("a snapshot begins")
@@ -73,15 +79,17 @@ def follower_away(scene, system, node):
 def follower_back(scene, system, node):
     """It is away for so long that the log kept for it has gone: it gets a snapshot."""
     scene.wait_until(0.15)
-    missed_from = applied(system, node)
     scene.mark("a follower is killed")
     system.nodes[node].kill()
     leader = system.leader()
-    # Until the leader's log begins behind what the follower has; at the latest when half of the time is over.
-    while (int(system.raft(leader)["raft_first_index"]) <= missed_from + 1
-           and time.monotonic() < scene.began + 0.5 * scene.seconds):
+
+    def needs_snapshot():
+        return int(system.raft(leader)["raft_first_index"]) > matched(system, leader, node) + 1
+
+    # At the latest when half of the time is over.
+    while not needs_snapshot() and time.monotonic() < scene.began + 0.5 * scene.seconds:
         time.sleep(0.05)
-    gets_snapshot = int(system.raft(leader)["raft_first_index"]) > missed_from + 1
+    gets_snapshot = needs_snapshot()
     scene.mark("it starts again")
     system.restart(node)
 
