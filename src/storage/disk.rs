@@ -6,11 +6,14 @@
 pub(super) mod sim;
 
 use super::StoreError;
+use crate::limits;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
 
 /// What a disk writes as a whole, at least.
 pub(super) const SECTOR_BYTES: u64 = 512;
@@ -27,6 +30,11 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file; who has it open can go on reading it.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// The same with a file that may be large: its bytes are freed once what is returned is dropped, when nobody may
+    /// read it any more, and without holding others' syncs up.
+    fn remove_large(&self, name: &str) -> io::Result<Option<Remains>> {
+        self.remove(name).map(|()| None)
+    }
     /// Makes all creations, renames and removals durable.
     fn sync_directory(&self) -> io::Result<()>;
 }
@@ -101,8 +109,45 @@ impl Disk for RealDisk {
         fs::remove_file(self.path.join(name))
     }
 
+    fn remove_large(&self, name: &str) -> io::Result<Option<Remains>> {
+        let path = self.path.join(name);
+        let remains = OpenOptions::new().write(true).open(&path).map(|file| Remains(Some(file)));
+        fs::remove_file(path)?;
+        Ok(remains.ok())
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// A file that has no name any more. Dropping it frees its bytes, a few at a time: to free a large file at once (and
+/// to tell the disk so, where it is mounted with `discard`) holds up every sync of the file system, for a
+/// millisecond per megabyte.
+#[derive(Debug)]
+pub struct Remains(Option<File>);
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        let Some(file) = self.0.take() else { return };
+        let len = file.metadata().map_or(0, |metadata| metadata.len());
+        if len > limits::FREED_AT_ONCE_BYTES {
+            // Without a thread it is freed here and now.
+            let _ = thread::Builder::new().name("free".to_owned()).spawn(move || free_in_steps(&file, len));
+        }
+    }
+}
+
+/// An error leaves the rest to the end of the file, which has nothing that anybody needs.
+fn free_in_steps(file: &File, mut len: u64) {
+    while len > 0 {
+        len = len.saturating_sub(limits::FREED_AT_ONCE_BYTES);
+        let began = Instant::now();
+        // Or else the steps would wait in the file system's journal for each other.
+        if file.set_len(len).and_then(|()| file.sync_all()).is_err() {
+            return;
+        }
+        thread::sleep(limits::FREEING_RESTS * began.elapsed());
     }
 }
 

@@ -23,7 +23,7 @@ mod bench;
 mod conformance;
 
 pub use data_dir::{DataDir, Expectations, FirstMember, Owner, StorageKind};
-pub use disk::{Disk, DiskFile};
+pub use disk::{Disk, DiskFile, Remains};
 pub use error::StoreError;
 pub use inspect::inspect;
 

@@ -12,7 +12,7 @@
 //! before removed. This module must never show a snapshot without its footer, and never an
 //! older one in place of a damaged one.
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, Remains};
 use super::{SnapshotReader, SnapshotStore, SnapshotWriter, StoreError};
 use crate::limits::MAX_SNAPSHOT_CHUNK_BYTES;
 use crate::wire::GroupId;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Where the snapshots lie in a data directory.
 pub(super) const SNAPSHOT_DIRECTORY: &str = "snapshots";
@@ -41,8 +41,20 @@ pub(super) struct SnapshotFiles {
     latest: Arc<Mutex<BTreeMap<GroupId, Found>>>,
 }
 
-/// A finished snapshot's place in time, and its name.
-type Found = ((u64, u64), String);
+/// A finished snapshot's place in time, and its file.
+type Found = ((u64, u64), Arc<Finished>);
+
+struct Finished {
+    name: String,
+    /// Another has taken its place. Who still reads it holds the whole.
+    remains: OnceLock<Remains>,
+}
+
+impl Finished {
+    fn new(name: String) -> Arc<Self> {
+        Arc::new(Self { name, remains: OnceLock::new() })
+    }
+}
 
 fn name_of(meta: &Meta) -> String {
     format!("{:016x}-{:016x}-{:016x}.snapshot", meta.get_group(), meta.get_index(), meta.get_term())
@@ -61,8 +73,9 @@ impl SnapshotFiles {
         let failed = |source| StoreError::io("clean up", disk.path(), source);
         let latest = store.latest.lock().unwrap_or_else(PoisonError::into_inner);
         for name in disk.list().map_err(failed)? {
-            let replaced =
-                parse_name(&name).and_then(|(group, _)| latest.get(&group)).is_some_and(|it| it.1 != name);
+            let replaced = parse_name(&name)
+                .and_then(|(group, _)| latest.get(&group))
+                .is_some_and(|it| it.1.name != name);
             if replaced || name.ends_with(".tmp") {
                 disk.remove(&name).map_err(failed)?;
             }
@@ -79,7 +92,7 @@ impl SnapshotFiles {
         for name in names {
             let Some((group, place)) = parse_name(&name) else { continue };
             if latest.get(&group).is_none_or(|(known, _)| *known < place) {
-                latest.insert(group, (place, name));
+                latest.insert(group, (place, Finished::new(name)));
             }
         }
         Ok(Self { disk, next_number: AtomicU64::new(0), latest: Arc::new(Mutex::new(latest)) })
@@ -121,13 +134,13 @@ impl SnapshotStore for SnapshotFiles {
 
     fn open_latest(&self, group: GroupId) -> Result<Option<Box<dyn SnapshotReader>>, StoreError> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((place, name)) = latest.get(&group) else { return Ok(None) };
-        let path = self.disk.path().join(name);
+        let Some((place, finished)) = latest.get(&group).cloned() else { return Ok(None) };
+        let path = self.disk.path().join(&finished.name);
         // Under the lock: once open, the file can be replaced and is still read to its end.
-        let file = self.disk.open(name, false).map_err(|source| StoreError::io("open", &path, source))?;
-        let place = *place;
+        let file =
+            self.disk.open(&finished.name, false).map_err(|source| StoreError::io("open", &path, source))?;
         drop(latest);
-        let reader = FileReader::open(file, path)?;
+        let reader = FileReader::open(file, path, finished)?;
         let found = (reader.meta.get_index(), reader.meta.get_term());
         if reader.meta.get_group() != group || found != place {
             return Err(reader.corrupt("the snapshot inside is not the one that the name announces"));
@@ -213,10 +226,11 @@ impl FileWriter {
         self.disk.rename(&self.temporary, &name).map_err(failed)?;
         self.is_finished = true;
         self.disk.sync_directory().map_err(failed)?;
-        let before = latest.insert(group, (place, name.clone()));
-        if let Some((_, before)) = before.filter(|(_, before)| *before != name) {
-            self.disk.remove(&before).map_err(failed)?;
+        let before = latest.insert(group, (place, Finished::new(name.clone())));
+        if let Some((_, before)) = before.filter(|(_, before)| before.name != name) {
+            let remains = self.disk.remove_large(&before.name).map_err(failed)?;
             self.disk.sync_directory().map_err(failed)?;
+            remains.into_iter().for_each(|remains| drop(before.remains.set(remains)));
         }
         Ok(())
     }
@@ -241,13 +255,15 @@ impl Drop for FileWriter {
     fn drop(&mut self) {
         if !self.is_finished {
             // What stays is removed at the next start.
-            let _ = self.disk.remove(&self.temporary);
+            let _ = self.disk.remove_large(&self.temporary);
         }
     }
 }
 
 struct FileReader {
     file: Box<dyn DiskFile>,
+    /// It keeps its bytes until here.
+    _finished: Arc<Finished>,
     path: PathBuf,
     meta: Meta,
     offset: u64,
@@ -260,12 +276,13 @@ struct FileReader {
 }
 
 impl FileReader {
-    fn open(file: Box<dyn DiskFile>, path: PathBuf) -> Result<Self, StoreError> {
+    fn open(file: Box<dyn DiskFile>, path: PathBuf, finished: Arc<Finished>) -> Result<Self, StoreError> {
         let len = file.len().map_err(|source| StoreError::io("read", &path, source))?;
         let offset = MAGIC.len() as u64;
         let end = len.saturating_sub(FOOTER_BYTES);
         let mut reader = Self {
             file,
+            _finished: finished,
             path,
             meta: Meta::default(),
             offset,
@@ -353,3 +370,6 @@ impl SnapshotReader for FileReader {
         Ok(Some(chunk))
     }
 }
+
+#[cfg(test)]
+mod tests;
