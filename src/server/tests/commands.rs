@@ -89,6 +89,7 @@ fn info_has_its_sections_and_the_raft_fields() {
             "# Clients",
             "connected_clients:1",
             "# Memory",
+            "mem_replication_backlog:0",
             "# Persistence",
             "# Stats",
             "total_connections_received:1",
