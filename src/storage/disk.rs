@@ -111,9 +111,10 @@ impl Disk for RealDisk {
 
     fn remove_large(&self, name: &str) -> io::Result<Option<Remains>> {
         let path = self.path.join(name);
-        let remains = OpenOptions::new().write(true).open(&path).map(|file| Remains(Some(file)));
+        let file = OpenOptions::new().write(true).open(&path).ok();
+        // Not before: what keeps its name keeps its bytes.
         fs::remove_file(path)?;
-        Ok(remains.ok())
+        Ok(file.map(|file| Remains(Some(file))))
     }
 
     fn sync_directory(&self) -> io::Result<()> {

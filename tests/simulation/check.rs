@@ -132,10 +132,10 @@ impl World {
             self.known.commits(id, node.compared + 1, glance.committed, group)?;
             node.compared = glance.committed;
         }
-        let held_bytes = if glance.leads { self.profile.log_held_bytes as u64 } else { 0 };
-        let bound = held_bytes.max(group.snapshot_bytes() * u64::from(glance.leads)) as usize;
         let (log_bytes, cache_bytes) = (group.log().size_bytes(), self.profile.log_cache_bytes);
-        if glance.applied == glance.last && log_bytes > bound.max(cache_bytes) {
+        let held_bytes = self.profile.log_held_bytes.max(group.snapshot_bytes() as usize);
+        let bound = if glance.leads { cache_bytes.max(held_bytes) } else { cache_bytes };
+        if glance.applied == glance.last && log_bytes > bound {
             return Err(format!("node {id} has {log_bytes} bytes of log in memory: {glance:?}"));
         }
         self.figures.log_held += u64::from(glance.leads && log_bytes > cache_bytes);

@@ -66,6 +66,7 @@ pub struct Cluster {
     /// Messages delivered since a strike was planned.
     delivered: u64,
     strike: Option<(u64, Strike)>,
+    /// See [`Cluster::build`].
     sizes: [u64; 3],
 }
 
